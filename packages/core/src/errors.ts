@@ -1,0 +1,61 @@
+import { plainCause } from './observe/redact.ts'
+
+/** Extra facts of an error, beside its message. */
+export interface ErrorFacts {
+  readonly cause?: unknown
+  readonly retryable?: boolean
+}
+
+/**
+ * The base of every error that this library throws.
+ *
+ * `code` is stable and meant for programs; `message` says what to do next; `cause` keeps only name, message and code of
+ * what happened underneath, because errors of HTTP clients and drivers can carry tokens and passwords.
+ */
+export abstract class VaultLeaseError extends Error {
+  /** A stable identifier of the kind of failure. */
+  abstract readonly code: string
+  /** Whether the same call can succeed later without a change of configuration. */
+  readonly retryable: boolean
+
+  constructor(message: string, facts: ErrorFacts = {}) {
+    super(message, facts.cause === undefined ? undefined : { cause: plainCause(facts.cause) })
+    this.name = new.target.name
+    this.retryable = facts.retryable ?? false
+  }
+}
+
+/** An option, an environment variable or a combination of them makes no sense. Nothing was started. */
+export class InvalidOptionError extends VaultLeaseError {
+  readonly code = 'ERR_INVALID_OPTION'
+}
+
+/**
+ * There is no credential that may be used now: none was obtained yet, or the last one died while Vault could not give
+ * another. The manager keeps trying by itself: `nextAttemptInMs` says when it will try next.
+ */
+export class CredentialsUnavailableError extends VaultLeaseError {
+  readonly code = 'ERR_CREDENTIALS_UNAVAILABLE'
+  /** Milliseconds until the next attempt; `undefined` while one is running. */
+  readonly nextAttemptInMs: number | undefined
+
+  constructor(message: string, facts: ErrorFacts & { readonly nextAttemptInMs?: number | undefined } = {}) {
+    super(message, { retryable: true, ...facts })
+    this.nextAttemptInMs = facts.nextAttemptInMs
+  }
+}
+
+/** The lease manager, or the pool that owns it, was closed. */
+export class LeaseClosedError extends VaultLeaseError {
+  readonly code = 'ERR_LEASE_CLOSED'
+}
+
+/** Vault gave a credential, but the database did not accept it. The previous one stays in force while it lives. */
+export class CredentialNotProvenError extends VaultLeaseError {
+  readonly code = 'ERR_CREDENTIAL_NOT_PROVEN'
+}
+
+/** A connection was still in use when its database user had to go, so it was closed under its holder. */
+export class ConnectionRetiredError extends VaultLeaseError {
+  readonly code = 'ERR_CONNECTION_RETIRED'
+}

@@ -1,0 +1,29 @@
+const hidden = '[redacted]'
+
+/** A user and password inside a URL, as connection strings carry them. */
+const urlCredentials = /:\/\/[^\s/@]*@/g
+
+/** Removes `secrets` and the credentials inside URLs from a text that is about to leave the library. */
+export function redact(text: string, secrets: Iterable<string> = []): string {
+  let clean = text.replaceAll(urlCredentials, `://${hidden}@`)
+  for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, hidden)
+  return clean
+}
+
+/** What may be known of an error from below: its name, its code and its message, never its properties. */
+export function plainCause(cause: unknown): Error {
+  if (!(cause instanceof Error)) return new Error(redact(String(cause)))
+  const message = cause instanceof AggregateError ? messagesOf(cause) : cause.message
+  const deeper = cause.cause === undefined ? undefined : { cause: plainCause(cause.cause) }
+  const plain = new Error(redact(message), deeper)
+  plain.name = cause.name
+  const code: unknown = 'code' in cause ? cause.code : undefined
+  if (typeof code === 'string') Object.assign(plain, { code })
+  return plain
+}
+
+/** Node reports a host with several addresses as an AggregateError whose own message is empty. */
+function messagesOf(aggregate: AggregateError): string {
+  const messages = aggregate.errors.map((error) => (error instanceof Error ? error.message : String(error)))
+  return aggregate.message || messages.join('; ')
+}

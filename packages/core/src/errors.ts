@@ -53,6 +53,13 @@ export class LeaseClosedError extends VaultLeaseError {
 /** Vault gave a credential, but the database did not accept it. The previous one stays in force while it lives. */
 export class CredentialNotProvenError extends VaultLeaseError {
   readonly code = 'ERR_CREDENTIAL_NOT_PROVEN'
+  /** The database answered and refused the user, as opposed to not answering. */
+  readonly refused: boolean
+
+  constructor(message: string, facts: ErrorFacts & { readonly refused: boolean }) {
+    super(message, { retryable: true, ...facts })
+    this.refused = facts.refused
+  }
 }
 
 /** A connection was still in use when its database user had to go, so it was closed under its holder. */

@@ -1,1 +1,24 @@
-export {}
+export { type AdapterOptions, type TakenLease, takeLease } from './adapter.ts'
+export { type Closable, closeOnSignal } from './close-on-signal.ts'
+export {
+  ConnectionRetiredError,
+  CredentialNotProvenError,
+  CredentialsUnavailableError,
+  InvalidOptionError,
+  LeaseClosedError,
+  VaultLeaseError,
+} from './errors.ts'
+export type { Consumer, Retired, RetireTerms } from './lease/consumer.ts'
+export { createLease, type LeaseOptions, type RotationOptions } from './lease/create-lease.ts'
+export type { Credential } from './lease/credential.ts'
+export { LeaseManager, type WaitOptions } from './lease/manager.ts'
+export type { RotationReason } from './lease/schedule.ts'
+export type { LeaseState, LeaseStatus } from './lease/status.ts'
+export type { LeaseEvents, LeaseStep } from './observe/events.ts'
+export { type AppRoleOptions, appRole } from './vault/auth/approle.ts'
+export type { AuthMethod, Login, LoginContext } from './vault/auth/auth.ts'
+export { token } from './vault/auth/token.ts'
+export { tokenFile } from './vault/auth/token-file.ts'
+export { VaultError, type VaultErrorCode } from './vault/errors.ts'
+export type { TlsOptions } from './vault/tls.ts'
+export { createVault, Vault, type VaultOptions } from './vault/vault.ts'

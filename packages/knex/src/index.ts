@@ -1,1 +1,2 @@
-export {}
+export * from '@vault-lease/core'
+export { type VaultConnection, type VaultConnectionOptions, vaultConnection } from './vault-connection.ts'

@@ -1,1 +1,2 @@
-export {}
+export * from '@vault-lease/core'
+export { VaultPool, type VaultPoolOptions } from './pool.ts'

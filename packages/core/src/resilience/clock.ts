@@ -46,12 +46,7 @@ export interface Deadline extends Disposable {
   readonly signal: AbortSignal
 }
 
-export function deadlineAfter(
-  clock: Clock,
-  ms: number,
-  reason: () => Error,
-  parent?: AbortSignal,
-): Deadline {
+export function deadlineAfter(clock: Clock, ms: number, reason: () => Error, parent?: AbortSignal): Deadline {
   const controller = new AbortController()
   const cancel = clock.schedule(ms, () => controller.abort(reason()))
   const follow = (): void => controller.abort(parent?.reason)

@@ -1,0 +1,29 @@
+import type { Credential } from './credential.ts'
+
+/** How long the connections of a generation may live on. */
+export interface RetireTerms {
+  /** Milliseconds on the manager's clock; `signal` is aborted then. */
+  readonly deadline: number
+  /** Aborted at the deadline, with the error that stragglers are closed with. */
+  readonly signal: AbortSignal
+}
+
+/** What became of the connections of a retired generation. */
+export interface Retired {
+  /** Connections closed while nobody used them. */
+  readonly closed: number
+  /** Connections closed under their holder because the deadline had come. */
+  readonly forced: number
+}
+
+/** What an adapter gives the lease manager: the two steps of a rotation that only a driver can do. */
+export interface Consumer {
+  /**
+   * Opens one connection with the credential and asks the server who it is.
+   *
+   * @throws CredentialNotProvenError when the database does not accept it.
+   */
+  prove(credential: Credential, signal: AbortSignal): Promise<void>
+  /** Closes idle connections of the generation at once and the others as they are released; at the deadline, all. */
+  retire(generation: number, terms: RetireTerms): Promise<Retired>
+}

@@ -1,0 +1,19 @@
+/**
+ * A database user name and password, tagged with its generation: 1, 2, 3 … one for each credential that a lease manager
+ * published. The password is readable but not enumerable, so it stays out of inspect(), JSON and copies by spreading.
+ */
+export class Credential {
+  readonly generation: number
+  readonly username: string
+  readonly #password: string
+
+  constructor(generation: number, username: string, password: string) {
+    this.generation = generation
+    this.username = username
+    this.#password = password
+  }
+
+  get password(): string {
+    return this.#password
+  }
+}

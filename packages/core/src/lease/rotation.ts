@@ -1,0 +1,65 @@
+import { CredentialNotProvenError } from '../errors.ts'
+import type { Clock } from '../resilience/clock.ts'
+import { deadlineAfter, sleep } from '../resilience/clock.ts'
+import type { CredentialSource, IssuedCredential } from '../source/source.ts'
+import type { Consumer } from './consumer.ts'
+import { Credential } from './credential.ts'
+
+/** A credential that the manager has, or is about to publish, with its lease. */
+export interface Generation {
+  readonly credential: Credential
+  readonly issued: IssuedCredential
+}
+
+/** The first two steps of a rotation, fetch and prove. The other three follow its success: publish, retire, revoke. */
+export interface RotationSteps {
+  readonly source: CredentialSource
+  readonly consumers: Iterable<Consumer>
+  readonly clock: Clock
+  readonly generation: number
+  readonly outliveMs: number
+  readonly signal: AbortSignal
+  /** Called when an unproven credential could not be given back. */
+  onOrphan(error: unknown): void
+}
+
+/** A database that lags behind the one in which Vault created the user learns of it a little later. */
+const proveAgainAfterMs = [50, 250]
+const giveBackWithinMs = 5_000
+
+/** Fetches a credential and proves it to every consumer. One that cannot be proven is revoked again. */
+export async function fetchAndProve(steps: RotationSteps): Promise<Generation> {
+  const { source, generation, signal } = steps
+  const issued = await source.fetch({ outliveMs: steps.outliveMs, signal })
+  const credential = new Credential(generation, issued.username, issued.password)
+  try {
+    await Promise.all(Array.from(steps.consumers, (consumer) => proveTo(consumer, credential, steps)))
+  } catch (error) {
+    await giveBack(issued, steps)
+    throw error
+  }
+  return { credential, issued }
+}
+
+async function proveTo(consumer: Consumer, credential: Credential, steps: RotationSteps): Promise<void> {
+  for (const pause of proveAgainAfterMs) {
+    try {
+      return await consumer.prove(credential, steps.signal)
+    } catch (error) {
+      if (!(error instanceof CredentialNotProvenError && error.refused)) throw error
+      await sleep(steps.clock, pause, steps.signal)
+    }
+  }
+  await consumer.prove(credential, steps.signal)
+}
+
+async function giveBack(issued: IssuedCredential, { source, clock, onOrphan }: RotationSteps): Promise<void> {
+  const deadline = deadlineAfter(clock, giveBackWithinMs, () => new Error('giving back took too long'))
+  try {
+    await source.revoke(issued, deadline.signal)
+  } catch (error) {
+    onOrphan(error)
+  } finally {
+    deadline[Symbol.dispose]()
+  }
+}

@@ -1,0 +1,49 @@
+import type { Action } from './schedule.ts'
+
+/**
+ * - `starting`: no credential yet, the first one is being fetched;
+ * - `ready`: a credential is in force;
+ * - `rotating`: a credential is in force and its successor is on the way;
+ * - `degraded`: a credential is in force, but Vault or the database fails;
+ * - `expired`: no credential may be used; the manager keeps trying;
+ * - `closing`, `closed`.
+ */
+export type LeaseState = 'starting' | 'ready' | 'rotating' | 'degraded' | 'expired' | 'closing' | 'closed'
+
+/** A snapshot for people and health checks. It holds no secret. */
+export interface LeaseStatus {
+  readonly state: LeaseState
+  /** What is read from Vault, for example `database/creds/readonly`. */
+  readonly source: string
+  /** The generation in force; 0 while there is none. */
+  readonly generation: number
+  /** The database user in force. */
+  readonly username: string | undefined
+  /** Milliseconds until the credential in force may not be used any more, unless it is renewed or replaced. */
+  readonly expiresInMs: number | undefined
+  /** What the manager does next, and in how many milliseconds; `undefined` while it is doing something. */
+  readonly next: { readonly do: Action['do']; readonly inMs: number } | undefined
+  /** Attempts that failed one after another up to now. */
+  readonly failures: number
+  /** The message of the last failed attempt, until one succeeds. */
+  readonly lastError: string | undefined
+  /** Old generations whose connections are still being closed or whose lease is being revoked. */
+  readonly retiring: readonly number[]
+}
+
+export interface StateFacts {
+  readonly closing: boolean
+  readonly closed: boolean
+  readonly usable: boolean
+  readonly everUsable: boolean
+  readonly rotating: boolean
+  readonly failures: number
+}
+
+export function stateOf(facts: StateFacts): LeaseState {
+  if (facts.closed) return 'closed'
+  if (facts.closing) return 'closing'
+  if (!facts.usable) return facts.everUsable || facts.failures > 0 ? 'expired' : 'starting'
+  if (facts.failures > 0) return 'degraded'
+  return facts.rotating ? 'rotating' : 'ready'
+}

@@ -1,0 +1,48 @@
+import * as z from 'zod/mini'
+import en from 'zod/v4/locales/en.js'
+import { InvalidOptionError } from './errors.ts'
+
+const { localeError } = en()
+
+/** Checks an options object. The message names what is wrong and the nearest right name, never a value. */
+export function checkOptions<Shape extends z.core.$ZodShape>(
+  what: string,
+  schema: z.ZodMiniObject<Shape, z.core.$strict>,
+  options: unknown,
+): void {
+  const { success, error } = z.safeParse(schema, options, { error: localeError })
+  if (success) return
+  const known = Object.keys(schema.def.shape)
+  const problems = error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, known)).join('; ')
+    return `${issue.path.join('.') || 'it'}: ${issue.message}`
+  })
+  throw new InvalidOptionError(`${what}: ${problems.join('; ')}.`)
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const nearest = nearestName(key, known)
+  return nearest ? `"${key}" is not an option, did you mean "${nearest}"?` : `"${key}" is not an option`
+}
+
+/** The name that `word` was probably meant to be: at most two letters away, and fewer than half of its own. */
+export function nearestName(word: string, names: readonly string[]): string | undefined {
+  const near = names
+    .map((name) => ({ name, distance: editDistance(word.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= 2 && distance * 2 < name.length)
+    .sort((a, b) => a.distance - b.distance)
+  return near[0]?.name
+}
+
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (const [index, letter] of [...from].entries()) {
+    const next = [index + 1]
+    for (const [column, other] of [...to].entries()) {
+      const replaced = (row[column] ?? 0) + (letter === other ? 0 : 1)
+      next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[to.length] ?? 0
+}

@@ -1,0 +1,33 @@
+import pRetry from 'p-retry'
+import { VaultLeaseError } from '../errors.ts'
+import { type Clock, sleep } from './clock.ts'
+
+export interface RetryOptions {
+  /** Attempts after the first. */
+  readonly retries: number
+  readonly clock: Clock
+  readonly random: () => number
+  readonly signal?: AbortSignal | undefined
+}
+
+const firstBackoffMs = 100
+const longestBackoffMs = 1_500
+
+/** Tries again what failed with a retryable error: full jitter, Retry-After, and an end with the signal. */
+export async function withRetry<T>(run: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { retries, clock, random, signal } = options
+  return await pRetry(run, {
+    retries,
+    minTimeout: 0,
+    factor: 1,
+    ...(signal && { signal }),
+    // p-retry asks before it retries only, so that the wait, on our own clock, belongs here.
+    async shouldRetry({ error, attemptNumber, retriesLeft }) {
+      if (!(error instanceof VaultLeaseError && error.retryable) || retriesLeft === 0) return false
+      const longest = Math.min(longestBackoffMs, firstBackoffMs * 2 ** attemptNumber)
+      const retryAfterMs = 'retryAfterMs' in error ? Number(error.retryAfterMs ?? 0) : 0
+      await sleep(clock, Math.max(random() * longest, retryAfterMs), signal)
+      return true
+    },
+  })
+}

@@ -1,0 +1,64 @@
+import { VaultError } from './errors.ts'
+
+/** What Vault answered, its shape checked. */
+export interface VaultAnswer {
+  readonly leaseId: string
+  readonly leaseDurationMs: number
+  readonly renewable: boolean
+  readonly data: Readonly<Record<string, unknown>>
+  readonly auth: VaultAuth | undefined
+  /** When the request was sent, on the manager's clock, less the time that a cache has held the answer. */
+  readonly sentAt: number
+}
+
+/** The token of a login or a renewal of one. */
+export interface VaultAuth {
+  readonly token: string
+  readonly leaseDurationMs: number
+  readonly renewable: boolean
+}
+
+/** Reads an answer's body, whatever it is, without trusting its shape. */
+export function readAnswer(body: unknown, sentAt: number, request: string): VaultAnswer {
+  const answer = recordOf(body ?? {}, 'the answer', request)
+  const auth = answer['auth'] ?? undefined
+  return {
+    leaseId: textOf(answer['lease_id'] ?? '', 'lease_id', request),
+    leaseDurationMs: durationOf(answer['lease_duration'] ?? 0, request),
+    renewable: answer['renewable'] === true,
+    data: recordOf(answer['data'] ?? {}, 'data', request),
+    auth: auth === undefined ? undefined : readAuth(recordOf(auth, 'auth', request), request),
+    sentAt,
+  }
+}
+
+function readAuth(auth: Record<string, unknown>, request: string): VaultAuth {
+  return {
+    token: textOf(auth['client_token'], 'auth.client_token', request),
+    leaseDurationMs: durationOf(auth['lease_duration'] ?? 0, request),
+    renewable: auth['renewable'] === true,
+  }
+}
+
+export function recordOf(value: unknown, name: string, request: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  throw badAnswer(`${name} is not an object`, request)
+}
+
+export function textOf(value: unknown, name: string, request: string): string {
+  if (typeof value === 'string') return value
+  throw badAnswer(`${name} is not a text`, request)
+}
+
+/** Vault counts in seconds. */
+function durationOf(value: unknown, request: string): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value * 1_000
+  throw badAnswer('lease_duration is not a number of seconds', request)
+}
+
+export function badAnswer(what: string, request: string, cause?: unknown): VaultError {
+  return new VaultError(
+    `The answer to ${request} is not one of Vault: ${what}. Does VAULT_ADDR point to Vault, and not to a proxy or another server?`,
+    { code: 'ERR_VAULT_BAD_ANSWER', retryable: true, cause },
+  )
+}

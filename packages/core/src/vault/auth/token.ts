@@ -1,0 +1,14 @@
+import { InvalidOptionError } from '../../errors.ts'
+import type { AuthMethod } from './auth.ts'
+
+/**
+ * A token that the caller has. It is renewed while it can be, and never revoked.
+ *
+ * @throws InvalidOptionError when it is empty or cannot be one.
+ */
+export function token(value: string): AuthMethod {
+  if (!/^[\x21-\x7e]+$/.test(value)) {
+    throw new InvalidOptionError('The Vault token is empty or holds characters that no token has.')
+  }
+  return { name: 'token', logIn: async () => ({ kind: 'given', token: value }) }
+}

@@ -1,0 +1,151 @@
+import { type ErrorFacts, VaultLeaseError } from '../errors.ts'
+import { redact } from '../observe/redact.ts'
+
+/** The kinds of trouble with Vault, each with its stable code. */
+export type VaultErrorCode =
+  | 'ERR_VAULT_UNREACHABLE'
+  | 'ERR_VAULT_TIMEOUT'
+  | 'ERR_VAULT_BAD_ANSWER'
+  | 'ERR_VAULT_SEALED'
+  | 'ERR_VAULT_STANDBY'
+  | 'ERR_VAULT_RATE_LIMITED'
+  | 'ERR_VAULT_LAGGING'
+  | 'ERR_VAULT_PERMISSION_DENIED'
+  | 'ERR_VAULT_TOKEN_INVALID'
+  | 'ERR_VAULT_LOGIN_FAILED'
+  | 'ERR_VAULT_UNKNOWN_ROLE'
+  | 'ERR_VAULT_ROLE_NOT_ALLOWED'
+  | 'ERR_VAULT_NO_MOUNT'
+  | 'ERR_VAULT_LEASE_GONE'
+  | 'ERR_VAULT_LEASE_FINAL'
+  | 'ERR_VAULT_DATABASE'
+  | 'ERR_VAULT_SERVER'
+  | 'ERR_VAULT_REQUEST'
+
+interface VaultErrorFacts extends ErrorFacts {
+  readonly code: VaultErrorCode
+  readonly status?: number | undefined
+  readonly messages?: readonly string[] | undefined
+  readonly retryAfterMs?: number | undefined
+}
+
+/** Vault could not be asked, or answered with an error. */
+export class VaultError extends VaultLeaseError {
+  readonly code: VaultErrorCode
+  /** The HTTP status, when there was an answer. */
+  readonly status: number | undefined
+  /** Everything that Vault said, in its own words. */
+  readonly messages: readonly string[]
+  /** How long Vault asked to wait, in milliseconds. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(message: string, facts: VaultErrorFacts) {
+    super(redact(message), facts)
+    this.code = facts.code
+    this.status = facts.status
+    this.messages = (facts.messages ?? []).map((text) => redact(text))
+    this.retryAfterMs = facts.retryAfterMs
+  }
+}
+
+/** An answer of Vault that is not a success. */
+export interface Refusal {
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  readonly messages: readonly string[]
+  readonly retryAfter?: string | undefined
+}
+
+interface Kind {
+  readonly code: VaultErrorCode
+  readonly retryable: boolean
+  readonly advice: string
+}
+
+/**
+ * What an answer means. Vault gives status 400 to every uncoded error, so the words decide (http/sys_lease.go and
+ * vault/expiration.go of OpenBao and Vault; each text was seen on OpenBao 2.7).
+ */
+export function errorOf(refusal: Refusal): VaultError {
+  const { status, messages, method, path } = refusal
+  const { code, retryable, advice } = kindOf(refusal)
+  const said = messages.length > 0 ? `: ${messages.join('; ').replaceAll(/\s+/g, ' ').trim()}` : ''
+  const retryAfterMs = retryAfterOf(refusal.retryAfter)
+  return new VaultError(`Vault answered ${status} to ${method} ${path}${said}. ${advice}`.trim(), {
+    code,
+    retryable,
+    status,
+    messages,
+    retryAfterMs,
+  })
+}
+
+function kindOf({ status, messages, path }: Refusal): Kind {
+  const said = messages.join('\n')
+  const says = (...texts: readonly string[]): boolean => texts.some((text) => said.includes(text))
+  const kind = (code: VaultErrorCode, retryable: boolean, advice = ''): Kind => ({ code, retryable, advice })
+
+  if (says('lease not found', 'lease expired', 'invalid lease', 'failed previous revocation attempts'))
+    return kind('ERR_VAULT_LEASE_GONE', false, 'The lease is over.')
+  if (says('is not renewable', 'past the max TTL', 'batch tokens cannot be renewed'))
+    return kind('ERR_VAULT_LEASE_FINAL', false, 'It lives to its end and cannot be extended.')
+  if (says('unknown role'))
+    return kind('ERR_VAULT_UNKNOWN_ROLE', false, `Create it, or correct the role: ${path}.`)
+  if (says('is not an allowed role'))
+    return kind(
+      'ERR_VAULT_ROLE_NOT_ALLOWED',
+      false,
+      'Add the role to allowed_roles of the database connection.',
+    )
+  if (says('no handler for route', 'unsupported path') || (status === 404 && !path.startsWith('sys/')))
+    return kind(
+      'ERR_VAULT_NO_MOUNT',
+      false,
+      'Is the secrets engine mounted at that path, and in this namespace?',
+    )
+  if (says('Vault is sealed')) return kind('ERR_VAULT_SEALED', true, 'Unseal it.')
+  if (status === 403)
+    return kind(
+      'ERR_VAULT_PERMISSION_DENIED',
+      false,
+      `The token is not valid, or no policy allows it ${path}.`,
+    )
+  if (status === 412 || (status === 429 && messages.length === 0))
+    return kind('ERR_VAULT_LAGGING', true, 'This node has not caught up yet.')
+  if (status === 429) return kind('ERR_VAULT_RATE_LIMITED', true)
+  if (status === 307 || status === 472 || status === 473)
+    return kind(
+      'ERR_VAULT_STANDBY',
+      true,
+      'This node is a standby and the active one could not be reached through it.',
+    )
+  if (says('invalid role or secret ID', 'invalid role ID', 'invalid secret id'))
+    return kind(
+      'ERR_VAULT_LOGIN_FAILED',
+      false,
+      'Check the role id and the secret id, and whether the latter is used up.',
+    )
+  if (status === 500 && path.includes('/creds/'))
+    return kind('ERR_VAULT_DATABASE', true, 'Vault could not create the database user: is the database up?')
+  if (says('failed to renew entry', 'failed to revoke entry'))
+    return kind('ERR_VAULT_DATABASE', true, 'Vault could not reach the database for it.')
+  if (says('leadership lost', 'failed to persist')) return kind('ERR_VAULT_SERVER', true)
+  return status >= 500 ? kind('ERR_VAULT_SERVER', true) : kind('ERR_VAULT_REQUEST', false)
+}
+
+/** The header counts whole seconds down to 0 while requests are still refused. */
+function retryAfterOf(header: string | undefined): number | undefined {
+  if (header === undefined || !/^\d+$/.test(header)) return undefined
+  return (Number(header) + 1) * 1_000
+}
+
+/** Whether Vault knows the lease no longer. */
+export function isLeaseGone(error: unknown): boolean {
+  return error instanceof VaultError && error.code === 'ERR_VAULT_LEASE_GONE'
+}
+
+/** Whether Vault will never extend the lease again. */
+export function isLeaseFinal(error: unknown): boolean {
+  return error instanceof VaultError && error.code === 'ERR_VAULT_LEASE_FINAL'
+}

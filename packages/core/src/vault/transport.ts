@@ -1,0 +1,176 @@
+import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
+import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import { badAnswer } from './answer.ts'
+import { errorOf, VaultError } from './errors.ts'
+import type { TlsConnectOptions } from './tls.ts'
+
+/** One HTTP request to Vault. */
+export interface WireRequest {
+  readonly method: string
+  /** The whole address. */
+  readonly uri: string
+  /** The path below /v1/, for messages. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly json?: unknown
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface WireAnswer {
+  readonly body: unknown
+  /** On the clock: when the request was sent, less what the Age header says. */
+  readonly sentAt: number
+}
+
+export interface TransportOptions {
+  readonly tls: TlsConnectOptions
+  readonly proxy: string | undefined
+  readonly timeoutMs: number
+  readonly followRedirects: boolean
+  /** Origins, beside the first, that may be sent the token when a standby redirects there. */
+  readonly clusterAddresses: readonly string[]
+  readonly clock: Clock
+}
+
+const largestAnswer = 1024 * 1024
+
+/** The only place that talks to Vault: HTTP with a deadline, an abort signal down to the socket, and redirects under control. */
+export class Transport {
+  readonly #options: TransportOptions
+  readonly #dispatcher: Dispatcher
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    const { tls, proxy } = options
+    this.#dispatcher =
+      proxy === undefined ? new Agent({ connect: tls }) : new ProxyAgent({ uri: proxy, requestTls: tls })
+  }
+
+  /** Sends once. Answers that are no success, and every failure, reject with a VaultError. */
+  async send(wire: WireRequest): Promise<WireAnswer> {
+    const { timeoutMs, clock } = this.#options
+    const timeout = deadlineAfter(clock, timeoutMs, () => timedOut(wire, timeoutMs), wire.signal)
+    try {
+      return await this.#exchange(wire, wire.uri, timeout.signal)
+    } catch (error) {
+      if (error instanceof VaultError) throw error
+      if (timeout.signal.aborted) throw timeout.signal.reason
+      throw unreachable(wire, error)
+    } finally {
+      timeout[Symbol.dispose]()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher.destroy()
+  }
+
+  async #exchange(
+    wire: WireRequest,
+    uri: string,
+    signal: AbortSignal,
+    redirected = false,
+  ): Promise<WireAnswer> {
+    const sentAt = this.#options.clock.now()
+    const answer = await request(uri, {
+      dispatcher: this.#dispatcher,
+      method: wire.method as Dispatcher.HttpMethod,
+      headers: { 'user-agent': 'vault-lease', 'x-vault-request': 'true', ...wire.headers },
+      ...(wire.json !== undefined && { body: JSON.stringify(wire.json) }),
+      signal,
+    })
+    const text = await readText(answer.body, wire)
+    if (answer.statusCode === 307 && !redirected) {
+      const target = this.#redirectTarget(uri, answer.headers['location'])
+      if (target) return await this.#exchange(wire, target, signal, true)
+    }
+    if (answer.statusCode >= 200 && answer.statusCode < 300) {
+      return { body: parse(text, wire), sentAt: sentAt - ageOf(answer.headers['age']) }
+    }
+    throw errorOf({
+      method: wire.method,
+      path: wire.path,
+      status: answer.statusCode,
+      messages: messagesIn(text),
+      retryAfter: first(answer.headers['retry-after']),
+    })
+  }
+
+  /** Where a standby may send the token: the same origin or one that the caller has listed, and never out of TLS. */
+  #redirectTarget(from: string, location: string | string[] | undefined): string | undefined {
+    const to = first(location)
+    if (!to || !this.#options.followRedirects || !URL.canParse(to, from)) return undefined
+    const target = new URL(to, from)
+    const trusted = [from, ...this.#options.clusterAddresses].map((address) => new URL(address).origin)
+    return trusted.includes(target.origin) ? target.href : undefined
+  }
+}
+
+async function readText(body: Dispatcher.ResponseData['body'], wire: WireRequest): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    const bytes = Buffer.from(chunk)
+    size += bytes.length
+    if (size > largestAnswer) throw badAnswer('it is longer than 1 MiB', nameOf(wire))
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+function parse(text: string, wire: WireRequest): unknown {
+  if (text === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw badAnswer('it is not JSON', nameOf(wire))
+  }
+}
+
+/** An error answer may come from something in between and be anything: only Vault's own form is quoted. */
+function messagesIn(text: string): string[] {
+  try {
+    const body: unknown = JSON.parse(text)
+    const errors = typeof body === 'object' && body !== null && 'errors' in body ? body.errors : undefined
+    return Array.isArray(errors) ? errors.filter((error) => typeof error === 'string') : []
+  } catch {
+    return []
+  }
+}
+
+/** Seconds that a caching proxy has held the answer (RFC 9111, section 5.1; Vault Agent and Proxy send it). */
+function ageOf(header: string | string[] | undefined): number {
+  const age = Number(first(header) ?? 0)
+  return Number.isFinite(age) && age > 0 ? age * 1_000 : 0
+}
+
+function first(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
+}
+
+function nameOf({ method, path }: WireRequest): string {
+  return `${method} ${path}`
+}
+
+function timedOut(wire: WireRequest, timeoutMs: number): VaultError {
+  return new VaultError(
+    `Vault did not answer ${nameOf(wire)} within ${timeoutMs} ms (VAULT_CLIENT_TIMEOUT).`,
+    {
+      code: 'ERR_VAULT_TIMEOUT',
+      retryable: true,
+    },
+  )
+}
+
+function unreachable(wire: WireRequest, cause: unknown): VaultError {
+  const { origin } = new URL(wire.uri)
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new VaultError(
+    `Vault at ${origin} cannot be reached: ${why}. Check the address (VAULT_ADDR) and the network.`,
+    {
+      code: 'ERR_VAULT_UNREACHABLE',
+      retryable: true,
+      cause,
+    },
+  )
+}

@@ -1,0 +1,322 @@
+import { setImmediate } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { CredentialNotProvenError, CredentialsUnavailableError, LeaseClosedError } from '../../src/errors.ts'
+import type { Consumer } from '../../src/lease/consumer.ts'
+import { issuedLease, renewedLease } from '../../src/lease/lease.ts'
+import { LeaseManager } from '../../src/lease/manager.ts'
+import type { LeaseEvents } from '../../src/observe/events.ts'
+import type { CredentialSource, IssuedCredential } from '../../src/source/source.ts'
+import { ManualClock } from '../manual-clock.ts'
+
+const second = 1_000
+
+/** A source whose faults and grants a test decides; it counts what it is asked. */
+class ScriptedSource implements CredentialSource {
+  readonly description = 'database/creds/app'
+  readonly calls: string[] = []
+  readonly alive = new Set<string>()
+  ttl = 60 * second
+  maxTtl = Number.POSITIVE_INFINITY
+  fault: Error | undefined
+  hang = false
+  readonly #clock: ManualClock
+  #issued = 0
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock
+  }
+
+  async fetch({ signal }: { signal: AbortSignal }): Promise<IssuedCredential> {
+    await this.#asked('fetch', signal)
+    const number = ++this.#issued
+    this.alive.add(`v-${number}`)
+    const durationMs = Math.min(this.ttl, this.maxTtl)
+    const lease = issuedLease(`lease/${number}`, { sentAt: this.#clock.now(), durationMs, renewable: true })
+    return { username: `v-${number}`, password: `secret-${number}`, lease, tokenFacts: () => undefined }
+  }
+
+  async renew(lease: IssuedCredential['lease'], signal: AbortSignal): Promise<IssuedCredential['lease']> {
+    await this.#asked('renew', signal)
+    const now = this.#clock.now()
+    const durationMs = Math.min(this.ttl, lease.issuedAt + this.maxTtl - now)
+    return renewedLease(lease, { sentAt: now, durationMs, renewable: true })
+  }
+
+  shorten(_lease: unknown, ms: number, signal: AbortSignal): Promise<void> {
+    return this.#asked(`shorten to ${ms / second} s`, signal)
+  }
+
+  async revoke({ username }: IssuedCredential, signal: AbortSignal): Promise<void> {
+    await this.#asked(`revoke ${username}`, signal)
+    this.alive.delete(username)
+  }
+
+  renewToken(signal: AbortSignal): Promise<void> {
+    return this.#asked('renew-token', signal)
+  }
+
+  async close(): Promise<void> {
+    this.calls.push('close')
+  }
+
+  async #asked(what: string, signal: AbortSignal): Promise<void> {
+    this.calls.push(what)
+    if (this.hang)
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    if (this.fault) throw this.fault
+  }
+}
+
+function setUp(consumers: Consumer[] = []) {
+  const clock = new ManualClock()
+  const source = new ScriptedSource(clock)
+  const lease = new LeaseManager({ source, clock, random: () => 0.5, drainTimeoutMs: 300 * second })
+  for (const consumer of consumers) lease.attach(consumer)
+  const events: (keyof LeaseEvents)[] = []
+  for (const name of ['rotated', 'renewed', 'retired', 'revoked', 'failed', 'expired'] as const) {
+    lease.on(name, () => void events.push(name))
+  }
+  return { clock, source, lease, events }
+}
+
+const quietConsumer = (): Consumer => ({
+  prove: async () => {},
+  retire: async () => ({ closed: 1, forced: 0 }),
+})
+
+describe('a lease manager', () => {
+  it('does nothing before it is asked', async () => {
+    const { clock, source, lease } = setUp()
+    await clock.advance(3_600 * second)
+    expect(source.calls).toEqual([])
+    expect(lease.status()).toMatchObject({ state: 'starting', generation: 0 })
+  })
+
+  it('fetches once for all who ask at the same time', async () => {
+    const { source, lease } = setUp()
+    const credentials = await Promise.all([
+      lease.credential(),
+      lease.credential(),
+      lease.ready(),
+      lease.credential(),
+    ])
+    expect(source.calls).toEqual(['fetch'])
+    expect(credentials[0]).toBe(credentials[1])
+    expect(lease.status()).toMatchObject({ state: 'ready', generation: 1, username: 'v-1' })
+  })
+
+  it('renews for ever while the lease can be extended', async () => {
+    const { clock, source, lease } = setUp()
+    await lease.ready()
+    await clock.advance(24 * 3_600 * second)
+    expect(new Set(source.calls)).toEqual(new Set(['fetch', 'renew']))
+    expect(source.calls.length).toBeGreaterThan(2_100)
+    expect(source.calls.length).toBeLessThan(2_200)
+  })
+
+  it('rotates when max TTL cuts a renewal short, then retires and revokes the old one', async () => {
+    const { clock, source, lease, events } = setUp([quietConsumer()])
+    source.ttl = 10 * second
+    source.maxTtl = 30 * second
+    await lease.ready()
+    await clock.advance(30 * second)
+    expect(source.calls).toEqual(['fetch', 'renew', 'renew', 'renew', 'renew', 'fetch', 'revoke v-1'])
+    expect(events).toEqual([
+      'rotated',
+      'renewed',
+      'renewed',
+      'renewed',
+      'renewed',
+      'rotated',
+      'retired',
+      'revoked',
+    ])
+    expect([...source.alive]).toEqual(['v-2'])
+  })
+
+  it('proves before it publishes, and gives back what cannot be proven', async () => {
+    const refusing = quietConsumer()
+    const { clock, source, lease } = setUp([refusing])
+    await lease.ready()
+    refusing.prove = async () => {
+      throw new CredentialNotProvenError('no', { refused: true })
+    }
+    const rotation = expect(lease.rotate()).rejects.toThrow(CredentialNotProvenError)
+    await clock.advance(second)
+    await rotation
+    expect([...source.alive]).toEqual(['v-1'])
+    expect(lease.current?.username).toBe('v-1')
+    expect(lease.status()).toMatchObject({ state: 'degraded', failures: 1 })
+  })
+
+  it('serves a live credential while Vault fails, and throws at once when it is dead', async () => {
+    const { clock, source, lease, events } = setUp()
+    await lease.ready()
+    source.fault = new Error('Vault is down')
+    await clock.advance(59 * second)
+    expect(lease.current?.username).toBe('v-1')
+    expect(lease.status().state).toBe('degraded')
+    await clock.advance(1 * second)
+    expect(lease.current).toBeUndefined()
+    expect(lease.status().state).toBe('expired')
+    expect(events).toContain('expired')
+    await expect(lease.credential()).rejects.toMatchObject({
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      retryable: true,
+      cause: expect.objectContaining({ message: expect.stringContaining('Vault is down') }),
+    })
+    source.fault = undefined
+    await clock.advance(10 * second)
+    expect(lease.current?.username).toBe('v-2')
+    expect(lease.status()).toMatchObject({ state: 'ready', failures: 0, lastError: undefined })
+  })
+
+  it('tries often enough before the end, and not too often after it', async () => {
+    const { clock, source, lease } = setUp()
+    await lease.ready()
+    source.fault = new Error('Vault is down')
+    source.calls.length = 0
+    await clock.advance(60 * second)
+    expect(source.calls.filter((call) => call === 'renew').length).toBeGreaterThan(3)
+    expect(source.calls.filter((call) => call === 'fetch').length).toBeGreaterThan(1)
+    source.calls.length = 0
+    await clock.advance(600 * second)
+    expect(source.calls.length).toBeGreaterThan(60)
+    expect(source.calls.length).toBeLessThan(300)
+  })
+
+  it('does not wait longer than the caller wants to for a hung Vault', async () => {
+    const { clock, source, lease } = setUp()
+    source.hang = true
+    const waiting = expect(lease.credential({ timeoutMs: 3 * second })).rejects.toThrow(
+      CredentialsUnavailableError,
+    )
+    await clock.advance(3 * second)
+    await waiting
+    const stop = new AbortController()
+    const aborted = expect(lease.credential({ signal: stop.signal })).rejects.toThrow('enough')
+    stop.abort(new Error('enough'))
+    await aborted
+    await clock.advance(20 * second)
+    await expect(lease.credential()).rejects.toThrow(CredentialsUnavailableError)
+  })
+
+  it('a wake-up after the lease has died serves nobody with it', async () => {
+    const { clock, lease } = setUp()
+    await lease.ready()
+    clock.jump(61 * second)
+    expect(lease.current).toBeUndefined()
+    expect((await lease.credential()).username).toBe('v-2')
+  })
+
+  it('rotates once for any number of refusals, then with growing gaps', async () => {
+    const { clock, source, lease } = setUp()
+    await lease.ready()
+    const answers = await Promise.all([lease.refused(1), lease.refused(1), lease.refused(1)])
+    expect(answers).toEqual([true, true, true])
+    expect(source.calls.filter((call) => call === 'fetch')).toHaveLength(2)
+    expect(await lease.refused(2)).toBe(false)
+    await clock.advance(1 * second)
+    expect(await lease.refused(2)).toBe(true)
+    await clock.advance(1 * second)
+    expect(await lease.refused(3)).toBe(false)
+    await clock.advance(1 * second)
+    expect(await lease.refused(3)).toBe(true)
+  })
+
+  it('on a suspicion makes callers wait for the proof, and keeps a credential that is good', async () => {
+    const consumer = quietConsumer()
+    const { source, lease } = setUp([consumer])
+    await lease.ready()
+    lease.suspected(1)
+    expect(lease.current).toBeUndefined()
+    expect((await lease.credential()).username).toBe('v-1')
+    expect(source.calls).toEqual(['fetch'])
+  })
+
+  it('on a suspicion that the proof confirms, rotates', async () => {
+    const consumer = quietConsumer()
+    const { lease } = setUp([consumer])
+    await lease.ready()
+    consumer.prove = async ({ generation }) => {
+      if (generation === 1) throw new CredentialNotProvenError('gone', { refused: true })
+    }
+    lease.suspected(1)
+    expect((await lease.credential()).username).toBe('v-2')
+  })
+
+  it('shortens the old lease for the time of the drain, so that a crash leaves nothing for long', async () => {
+    const slow = quietConsumer()
+    slow.retire = (_generation, { signal }) =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve({ closed: 0, forced: 1 })))
+    const { clock, source, lease } = setUp([slow])
+    source.ttl = 3_600 * second
+    await lease.ready()
+    await lease.rotate()
+    await setImmediate()
+    expect(source.calls).toContain('shorten to 302 s')
+    expect(source.calls).not.toContain('revoke v-1')
+    expect(lease.status().retiring).toEqual([1])
+    await clock.advance(300 * second)
+    expect(source.calls).toContain('revoke v-1')
+  })
+
+  it('close() drains, revokes and gives back the token, once', async () => {
+    const { source, lease } = setUp([quietConsumer()])
+    await lease.ready()
+    await Promise.all([lease.close(), lease.close(), lease[Symbol.asyncDispose]()])
+    expect(source.calls.filter((call) => !call.startsWith('shorten'))).toEqual([
+      'fetch',
+      'revoke v-1',
+      'close',
+    ])
+    expect(lease.status().state).toBe('closed')
+    await expect(lease.credential()).rejects.toThrow(LeaseClosedError)
+    await expect(lease.rotate()).rejects.toThrow(LeaseClosedError)
+  })
+
+  it('close() before the first use and during a rotation leaves nothing', async () => {
+    const unused = setUp()
+    await unused.lease.close()
+    expect(unused.source.calls).toEqual(['close'])
+    const rotating = setUp([quietConsumer()])
+    await rotating.lease.ready()
+    const rotation = rotating.lease.rotate()
+    await rotating.lease.close()
+    await rotation
+    expect([...rotating.source.alive]).toEqual([])
+  })
+
+  it('close() leaves no timer, also when Vault hangs', async () => {
+    const { clock, source, lease } = setUp([quietConsumer()])
+    await lease.ready()
+    source.hang = true
+    const closed = lease.close()
+    await clock.advance(60 * second)
+    await closed
+    expect(clock.pending).toBe(0)
+  })
+
+  it('survives listeners that throw', async () => {
+    const { lease } = setUp()
+    lease.on('rotated', () => {
+      throw new Error('a bug of the application')
+    })
+    await lease.ready()
+    expect(lease.current?.generation).toBe(1)
+  })
+
+  it('shows the password to nobody who does not ask for it', async () => {
+    const { lease } = setUp()
+    const credential = await lease.credential()
+    expect(credential.password).toBe('secret-1')
+    for (const text of [
+      inspect(lease, { depth: 9, showHidden: true }),
+      inspect(credential),
+      JSON.stringify([lease, credential, lease.status(), { ...credential }]),
+    ]) {
+      expect(text).not.toContain('secret-1')
+    }
+  })
+})

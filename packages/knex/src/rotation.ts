@@ -1,0 +1,148 @@
+import type { LeaseManager, TakenLease } from '@vault-lease/core'
+import {
+  asPgClient,
+  cancelStatement,
+  closeWhenIdle,
+  leasedClient,
+  PgConnections,
+} from '@vault-lease/pg/adapter'
+import type { Knex } from 'knex'
+import type { ClientConfig } from 'pg'
+import type { KnexPgClient, KnexPgConnection } from './knex-client.ts'
+
+/** The lease under a knex client between its first connection and its `destroy()`. */
+interface Session {
+  readonly lease: LeaseManager
+  readonly connections: PgConnections
+  close(): Promise<void>
+}
+
+/** Overrides of one knex client that open, check out and release its connections by generation. */
+export class KnexRotation {
+  /** What knex gives to the driver for each connection; user and password are added as it connects. */
+  readonly connectionSettings: Knex.PgConnectionConfig
+  readonly #openLease: TakenLease<unknown>['open']
+  readonly #client: KnexPgClient
+  readonly #original: Pick<
+    KnexPgClient,
+    'acquireRawConnection' | 'validateConnection' | 'releaseConnection' | 'destroy' | 'driver'
+  >
+  #session: Session | undefined
+
+  constructor(client: KnexPgClient, { open, driver }: TakenLease<Knex.PgConnectionConfig>) {
+    this.#client = client
+    this.#openLease = open
+    this.connectionSettings = driver
+    this.#original = {
+      driver: client.driver,
+      acquireRawConnection: client.acquireRawConnection.bind(client),
+      validateConnection: client.validateConnection.bind(client),
+      releaseConnection: client.releaseConnection.bind(client),
+      destroy: client.destroy.bind(client),
+    }
+    client.acquireRawConnection = () => this.#acquireRawConnection()
+    client.validateConnection = (connection) => this.#validateConnection(connection)
+    client.releaseConnection = (connection) => this.#releaseConnection(connection)
+    client.cancelQuery = async (connection) => cancelStatement(connection)
+    client.destroy = (callback) => this.#destroy(callback)
+  }
+
+  /** A knex that was destroyed can be initialised again, so the lease begins with the first connection. */
+  #open(): Session {
+    const { lease, owned } = this.#openLease()
+    const Base = this.#original.driver.Client
+    const connections = new PgConnections(lease, {
+      newClient: () => new Base(this.connectionSettings as ClientConfig),
+      occupySlot: () => this.#occupySlot(),
+      drainIdle: () => this.#drainIdle(),
+    })
+    this.#client.driver = Object.create(this.#original.driver, {
+      Client: { value: leasedClient(Base, connections) },
+    })
+    const detach = lease.attach(connections)
+    const close = async (): Promise<void> => {
+      if (owned) await lease.close()
+      detach()
+    }
+    return { lease, connections, close }
+  }
+
+  async #acquireRawConnection(): Promise<KnexPgConnection> {
+    this.#session ??= this.#open()
+    const { lease, connections } = this.#session
+    await lease.credential()
+    try {
+      return await this.#original.acquireRawConnection()
+    } catch (error) {
+      if (!(await connections.worthConnectingAgain(error))) throw error
+      return await this.#original.acquireRawConnection()
+    }
+  }
+
+  /** knex asks before it hands out a connection, and opens another in place of one that is not valid. */
+  async #validateConnection(connection: KnexPgConnection): Promise<boolean> {
+    if (this.#session && !this.#session.lease.current) {
+      // Without a credential the connection is stale, and the one opened in its place reports why.
+      await this.#session.lease.credential().catch(() => {})
+    }
+    if (this.#isStale(connection)) {
+      await this.#closeStale(connection)
+      return false
+    }
+    return await this.#original.validateConnection(connection)
+  }
+
+  async #releaseConnection(connection: KnexPgConnection): Promise<void> {
+    if (this.#isStale(connection)) await this.#closeStale(connection)
+    await this.#original.releaseConnection(connection)
+  }
+
+  #isStale(connection: KnexPgConnection): boolean {
+    return this.#session?.connections.isStale(connection) ?? true
+  }
+
+  async #closeStale(connection: KnexPgConnection): Promise<void> {
+    await closeWhenIdle(asPgClient(connection))
+    // knex would log an end that it did not ask for as an error.
+    connection.__knex__disposed = undefined
+  }
+
+  async #occupySlot(): Promise<() => void> {
+    const connection = await this.#client.acquireConnection()
+    await this.#closeStale(connection)
+    return () => void this.#original.releaseConnection(connection)
+  }
+
+  #drainIdle(): void {
+    for (let free = this.#client.pool?.numFree() ?? 0; free > 0; free--) {
+      this.#client
+        .acquireConnection()
+        .then((connection) => this.#client.releaseConnection(connection))
+        .catch(() => {})
+    }
+  }
+
+  async #destroy(callback?: (error?: unknown) => void): Promise<void> {
+    await this.#serveQueue()
+    const session = this.#session
+    try {
+      await Promise.all([this.#original.destroy(), session?.close()])
+      callback?.()
+    } catch (error) {
+      if (!callback) throw error
+      callback(error)
+    } finally {
+      this.#session = undefined
+    }
+  }
+
+  /** knex rejects the acquires that are queued when it is destroyed: wait at the end of the queue. */
+  async #serveQueue(): Promise<void> {
+    if (!this.#client.pool?.numPendingAcquires()) return
+    try {
+      await this.#client.releaseConnection(await this.#client.acquireConnection())
+    } catch {
+      // Whoever waited has got the same error.
+    }
+  }
+}

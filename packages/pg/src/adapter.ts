@@ -1,0 +1,6 @@
+// For the packages that rotate node-postgres connections in a pool of another kind.
+export { cancelStatement, closeWhenIdle } from './close.ts'
+export { PgConnections, type PoolHooks } from './connections.ts'
+export { asPgClient, type ClientClass, type PgClient } from './driver.ts'
+export { leasedClient } from './leased-client.ts'
+export { checkDatabase, pgOptionNames } from './options.ts'

@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import type { PgClient, WireConnection } from './driver.ts'
+
+/** A server that does not answer the farewell is left after this time. */
+const farewellMs = 2_000
+
+/** Closes a connection once the queries that were given to it are answered. Resolves when the server has closed it too. */
+export async function closeWhenIdle(client: PgClient): Promise<void> {
+  ignoreErrors(client)
+  // A holder that releases inside a query's callback is heard before the driver takes up the next queued query.
+  await Promise.resolve()
+  if (client.readyForQuery === false) await Promise.race([once(client, 'drain'), once(client, 'end')])
+  await client.end()
+}
+
+/**
+ * Closes a connection under whoever uses it: its queries fail with `reason`, the statement that runs on the server is
+ * cancelled, and the session ends. Resolves when the server has closed it.
+ */
+export async function closeUnderHolder(client: PgClient, reason: Error): Promise<void> {
+  ignoreErrors(client)
+  const ended = once(client, 'end')
+  client.connection.emit('error', reason)
+  cancelStatement(client)
+  client.connection.end()
+  client.connection.stream.setTimeout?.(farewellMs, () => client.connection.stream.destroy())
+  await ended
+}
+
+/**
+ * Asks the server to cancel what the connection is running. The request travels on a connection of its own that never
+ * becomes a session (PostgreSQL protocol, "Canceling Requests in Progress"), so it needs no user and no room in a pool.
+ */
+export function cancelStatement(client: PgClient): void {
+  const { processID, secretKey } = client
+  if (processID === null || secretKey === null) return
+  const Wire = client.connection.constructor as new (config: { ssl: unknown }) => WireConnection
+  const wire = new Wire({ ssl: client.ssl })
+  const cancel = (): void => {
+    wire.cancel(processID, secretKey)
+    wire.end()
+  }
+  wire.on('error', () => wire.stream.destroy())
+  wire.on('connect', () => (client.ssl ? wire.requestSsl() : cancel()))
+  wire.on('sslconnect', cancel)
+  wire.connect(client.port, client.host)
+}
+
+/** A holder may have no listener of its own, and an 'error' event without any would end the process. */
+function ignoreErrors(client: PgClient): void {
+  client.on('error', () => {})
+}

@@ -1,0 +1,180 @@
+import {
+  type Consumer,
+  type Credential,
+  CredentialNotProvenError,
+  CredentialsUnavailableError,
+  type LeaseManager,
+  type Retired,
+  type RetireTerms,
+} from '@vault-lease/core'
+import type { Client } from 'pg'
+import { closeUnderHolder } from './close.ts'
+import { asPgClient, type PgClient } from './driver.ts'
+
+/** What the pool around the connections has to offer. */
+export interface PoolHooks {
+  /** A new client of the driver with the caller's options, not yet connected. */
+  newClient(): Client
+  /** Takes the place of one connection in the pool; the connection that had it is closed. Returns the way to free it. */
+  occupySlot(): Promise<() => void>
+  /** Closes the connections that nobody uses and that belong to an old generation. */
+  drainIdle(): void
+}
+
+const invalidPassword = '28P01'
+const invalidAuthorization = '28000'
+const insufficientPrivilege = '42501'
+
+/** The physical PostgreSQL connections of one pool, each tagged with the generation of its credential. */
+export class PgConnections implements Consumer {
+  readonly #lease: LeaseManager
+  readonly #pool: PoolHooks
+  readonly #generations = new WeakMap<object, number>()
+  readonly #refusals = new WeakMap<Error, number>()
+  readonly #open = new Map<number, Set<PgClient>>()
+  readonly #emptied = new Map<number, () => void>()
+
+  constructor(lease: LeaseManager, pool: PoolHooks) {
+    this.#lease = lease
+    this.#pool = pool
+  }
+
+  /** Whether the connection belongs to another generation than the one in force. */
+  isStale(client: object): boolean {
+    return this.#generations.get(client) !== this.#lease.generation
+  }
+
+  /** Gives a client the user and password in force. Returns why it cannot, when there is none. */
+  assignCredential(client: PgClient): Error | undefined {
+    const credential = this.#lease.current
+    if (!credential)
+      return new CredentialsUnavailableError('No database credential may be used at this moment.')
+    this.#identify(client, credential)
+    client.connection.on('errorMessage', (message: unknown) => {
+      if (codeOf(message) === insufficientPrivilege) this.#lease.suspected(credential.generation)
+    })
+    return undefined
+  }
+
+  /** Remembers which generation the server refused. */
+  noteRefusal(client: PgClient, error: Error): void {
+    const generation = this.#generations.get(client)
+    if (generation !== undefined && isRefusal(error)) this.#refusals.set(error, generation)
+  }
+
+  /** Whether connecting again after this error makes sense: the credential was refused and there is a newer one. */
+  async worthConnectingAgain(error: unknown): Promise<boolean> {
+    const generation = error instanceof Error ? this.#refusals.get(error) : undefined
+    return generation !== undefined && (await this.#lease.refused(generation))
+  }
+
+  async prove(credential: Credential, signal: AbortSignal): Promise<void> {
+    const isProbe = this.#open.has(credential.generation)
+    const slot = isProbe ? undefined : await this.#slot(signal)
+    if (slot === 'none-in-time') return
+    try {
+      await this.#connectAs(credential, signal)
+    } finally {
+      slot?.()
+    }
+  }
+
+  async retire(generation: number, { signal }: RetireTerms): Promise<Retired> {
+    const clients = this.#open.get(generation)
+    if (!clients) return { closed: 0, forced: 0 }
+    const total = clients.size
+    this.#pool.drainIdle()
+    await this.#emptiedOrAborted(generation, signal)
+    const stragglers = [...clients]
+    await Promise.all(stragglers.map((client) => closeUnderHolder(client, asError(signal.reason))))
+    return { closed: total - stragglers.length, forced: stragglers.length }
+  }
+
+  /** Room for the proving connection, so that the server never sees more connections than the pool's `max`. */
+  async #slot(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
+    if (!this.#lease.current) return undefined
+    const occupied = this.#pool.occupySlot()
+    const aborted = new Promise<'none-in-time'>((resolve) => {
+      if (signal.aborted) resolve('none-in-time')
+      signal.addEventListener('abort', () => resolve('none-in-time'), { once: true })
+    })
+    const slot = await Promise.race([occupied.catch(() => undefined), aborted])
+    // Every connection is held for long: the first one that is opened after the publication proves the credential.
+    if (slot === 'none-in-time') occupied.then((vacate) => vacate()).catch(() => {})
+    return slot
+  }
+
+  async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
+    const client = asPgClient(this.#pool.newClient())
+    this.#identify(client, credential)
+    const abort = (): void => void client.connection.stream.destroy(asError(signal.reason))
+    client.on('error', () => {})
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      signal.throwIfAborted()
+      await client.connect()
+      const { rows } = await client.query<{ name: string }>('select session_user as name')
+      if (rows[0]?.name !== credential.username) throw new Error(`the server says "${rows[0]?.name}"`)
+    } catch (error) {
+      throw notProven(credential, error)
+    } finally {
+      signal.removeEventListener('abort', abort)
+      await client.end()
+    }
+  }
+
+  #identify(client: PgClient, credential: Credential): void {
+    const { generation, username, password } = credential
+    client.user = username
+    client.password = password
+    client.connectionParameters.user = username
+    client.connectionParameters.password = password
+    this.#generations.set(client, generation)
+    const clients = this.#open.get(generation) ?? new Set()
+    this.#open.set(generation, clients.add(client))
+    client.once('end', () => this.#forget(generation, client))
+  }
+
+  #forget(generation: number, client: PgClient): void {
+    const clients = this.#open.get(generation)
+    clients?.delete(client)
+    if (clients?.size !== 0) return
+    this.#open.delete(generation)
+    this.#emptied.get(generation)?.()
+  }
+
+  #emptiedOrAborted(generation: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#emptied.delete(generation)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#emptied.set(generation, done)
+      signal.addEventListener('abort', done, { once: true })
+      if (signal.aborted || !this.#open.has(generation)) done()
+    })
+  }
+}
+
+function notProven({ username }: Credential, error: unknown): CredentialNotProvenError {
+  const { message } = asError(error)
+  return new CredentialNotProvenError(
+    `The database did not accept the user "${username}" that Vault created: ${message}. ` +
+      'Check that Vault and the application reach the same database, and the creation_statements of the role.',
+    { cause: error, refused: isRefusal(error) },
+  )
+}
+
+function isRefusal(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === invalidPassword || code === invalidAuthorization
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}

@@ -1,0 +1,35 @@
+import type { Client } from 'pg'
+import type { PgConnections } from './connections.ts'
+import { asPgClient, type ClientClass } from './driver.ts'
+
+type Connected = (error: Error | null) => void
+
+/** A client class whose connections are made with the credential in force at the moment they are opened. */
+export function leasedClient(Base: ClientClass, connections: PgConnections): ClientClass {
+  return class LeasedClient extends Base {
+    override connect(): Promise<Client>
+    override connect(callback: Connected): void
+    override connect(callback?: Connected): Promise<Client> | undefined {
+      if (callback) {
+        this.#open(callback)
+        return undefined
+      }
+      return new Promise((resolve, reject) => {
+        this.#open((error) => (error ? reject(error) : resolve(this)))
+      })
+    }
+
+    #open(connected: Connected): void {
+      const client = asPgClient(this)
+      const unavailable = connections.assignCredential(client)
+      if (unavailable) {
+        process.nextTick(connected, unavailable)
+        return
+      }
+      super.connect((error: Error | null) => {
+        if (error) connections.noteRefusal(client, error)
+        connected(error)
+      })
+    }
+  }
+}

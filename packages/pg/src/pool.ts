@@ -1,0 +1,164 @@
+import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
+import pg, { type PoolClient, type PoolConfig } from 'pg'
+import { closeWhenIdle } from './close.ts'
+import { PgConnections } from './connections.ts'
+import { asPgClient, type ClientClass } from './driver.ts'
+import { leasedClient } from './leased-client.ts'
+import { checkDatabase, pgOptionNames } from './options.ts'
+
+/** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
+export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user' | 'password'> {}
+
+type Release = (error?: Error | boolean) => void
+type CheckedOut = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
+
+/**
+ * A pg.Pool whose connections belong to a database user that Vault creates and replaces. Everything else is pg.Pool.
+ *
+ * `end()` lets the queue be served and connections be released, revokes the lease, and gives back the token if the
+ * library logged in for it.
+ *
+ * @example
+ * const pool = new VaultPool({ role: 'readonly', host: 'db.internal', database: 'app', max: 20 })
+ * await pool.query('select 1')
+ * await pool.end()
+ *
+ * @throws InvalidOptionError for a misspelt option, a missing role or database, or a user or password beside them.
+ */
+export class VaultPool extends pg.Pool {
+  /** The lease under the pool: its status, events and `rotate()`. */
+  readonly lease: LeaseManager
+  readonly #ownsLease: boolean
+  readonly #connections: PgConnections
+  readonly #detach: () => void
+  #ended: Promise<void> | undefined
+
+  constructor(options: VaultPoolOptions = {}) {
+    checkDatabase(options)
+    const { open, driver } = takeLease(options, pgOptionNames)
+    const { lease, owned } = open()
+    const Base = (driver.Client as ClientClass | undefined) ?? pg.Client
+    const connections = new PgConnections(lease, {
+      newClient: () => new Base(driver),
+      occupySlot: () => this.#occupySlot(),
+      drainIdle: () => this.#drainIdle(),
+    })
+    super({ ...driver, Client: leasedClient(Base, connections) })
+    this.lease = lease
+    this.#ownsLease = owned
+    this.#connections = connections
+    this.#detach = lease.attach(connections)
+    // The pool drops a broken idle connection by itself; without a listener its 'error' event would end the process.
+    this.on('error', () => {})
+  }
+
+  override connect(): Promise<PoolClient>
+  override connect(callback: CheckedOut): void
+  override connect(callback?: CheckedOut): Promise<PoolClient> | undefined {
+    if (callback) {
+      this.#checkOut(callback)
+      return undefined
+    }
+    return new Promise((resolve, reject) => {
+      this.#checkOut((error, client) => (client ? resolve(client) : reject(error)))
+    })
+  }
+
+  override end(): Promise<void>
+  override end(callback: () => void): void
+  override end(callback?: () => void): Promise<void> | undefined {
+    this.#ended ??= this.#end()
+    if (!callback) return this.#ended
+    this.#ended.then(callback, callback)
+    return undefined
+  }
+
+  #checkOut(done: CheckedOut, retriesLeft = 1): void {
+    if (this.#ended) {
+      done(new Error('Cannot use a pool after calling end on the pool'), undefined, noRelease)
+    } else if (this.lease.current) {
+      this.#checkOutNow(done, retriesLeft)
+    } else {
+      this.lease.credential({ timeoutMs: this.options.connectionTimeoutMillis || undefined }).then(
+        () => this.#checkOut(done, retriesLeft),
+        (error: Error) => done(error, undefined, noRelease),
+      )
+    }
+  }
+
+  #checkOutNow(done: CheckedOut, retriesLeft: number): void {
+    super.connect((error, client, release) => {
+      if (!client) {
+        this.#checkOutFailed(error, done, retriesLeft)
+      } else if (this.#connections.isStale(client)) {
+        this.#closeStale(client, release)
+        this.#checkOut(done, retriesLeft)
+      } else {
+        done(undefined, client, this.#watchRelease(client, release))
+      }
+    })
+  }
+
+  #checkOutFailed(error: Error | undefined, done: CheckedOut, retriesLeft: number): void {
+    const giveUp = (): void => done(error, undefined, noRelease)
+    if (retriesLeft === 0) {
+      giveUp()
+    } else {
+      const again = (): void => this.#checkOut(done, retriesLeft - 1)
+      this.#connections.worthConnectingAgain(error).then((worth) => (worth ? again() : giveUp()), giveUp)
+    }
+  }
+
+  /** A connection whose generation was replaced while it was out does not go back to the pool. */
+  #watchRelease(client: PoolClient, release: Release): Release {
+    let retired = false
+    client.release = (error) => {
+      if (retired) throw new Error('Release called on client which has already been released to the pool.')
+      if (error || !this.#connections.isStale(client)) return release(error)
+      retired = true
+      this.#closeStale(client, release)
+    }
+    return client.release
+  }
+
+  /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
+  #closeStale(client: PoolClient, release: Release): void {
+    const vacate = (): void => release(true)
+    closeWhenIdle(asPgClient(client)).then(vacate, vacate)
+  }
+
+  async #occupySlot(): Promise<() => void> {
+    const client = await super.connect()
+    await closeWhenIdle(asPgClient(client))
+    return () => client.release(true)
+  }
+
+  #drainIdle(): void {
+    for (let idle = this.idleCount; idle > 0; idle--) {
+      super.connect((_error, client, release) => {
+        if (client && this.#connections.isStale(client)) this.#closeStale(client, release)
+        else release()
+      })
+    }
+  }
+
+  async #end(): Promise<void> {
+    await this.#serveQueue()
+    const closeLease = this.#ownsLease ? this.lease.close() : undefined
+    await Promise.all([super.end(), closeLease])
+    this.#detach()
+  }
+
+  /** pg.Pool would never answer the acquires that are queued when it ends: wait at the end of the queue. */
+  async #serveQueue(): Promise<void> {
+    if (this.waitingCount === 0) return
+    try {
+      const client = await super.connect()
+      client.release()
+    } catch {
+      // Whoever waited has got the same error.
+    }
+  }
+}
+
+function noRelease(): void {}

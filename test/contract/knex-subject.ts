@@ -23,7 +23,9 @@ export const knexSubject: MakeSubject = async ({ postgres, max, from, acquireTim
       db.transaction(async (trx) => {
         await trx('items').count()
         await sleep(holdMs)
-        await trx('items').where({ id: 1 + Math.floor(Math.random() * 100) }).increment('hits', 1)
+        await trx('items')
+          .where({ id: 1 + Math.floor(Math.random() * 100) })
+          .increment('hits', 1)
       }),
     async stream() {
       let rows = 0

@@ -21,7 +21,9 @@ export const pgSubject: MakeSubject = async ({ postgres, max, from, acquireTimeo
         await client.query('begin')
         await client.query('select count(*) from items')
         await sleep(holdMs)
-        await client.query('update items set hits = hits + 1 where id = $1', [1 + Math.floor(Math.random() * 100)])
+        await client.query('update items set hits = hits + 1 where id = $1', [
+          1 + Math.floor(Math.random() * 100),
+        ])
         await client.query('commit')
       } finally {
         client.release()
@@ -31,7 +33,9 @@ export const pgSubject: MakeSubject = async ({ postgres, max, from, acquireTimeo
       const client = await pool.connect()
       try {
         let rows = 0
-        for await (const _row of client.query(new QueryStream('select * from items', [], { batchSize: 25 }))) {
+        for await (const _row of client.query(
+          new QueryStream('select * from items', [], { batchSize: 25 }),
+        )) {
           if (++rows % 25 === 0) await sleep(5)
         }
         if (rows !== 100) throw new Error(`the stream gave ${rows} rows`)
@@ -45,7 +49,9 @@ export const pgSubject: MakeSubject = async ({ postgres, max, from, acquireTimeo
       await client.query('begin')
       return {
         async step() {
-          const { rows } = await client.query<{ user: string }>('select session_user as user from items limit 1')
+          const { rows } = await client.query<{ user: string }>(
+            'select session_user as user from items limit 1',
+          )
           return rows[0]?.user ?? ''
         },
         async finish() {

@@ -1,1 +1,19 @@
-export {}
+export {
+  type DatabaseEngine,
+  type Drop,
+  databaseEngine,
+  type RoleOptions,
+  type TokenOptions,
+} from './database-engine.ts'
+export { ServerUnavailableError } from './download.ts'
+export {
+  type HammerBucket,
+  type HammerOptions,
+  type HammerReport,
+  type HammerResult,
+  type HammerTarget,
+  hammer,
+} from './hammer.ts'
+export { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
+export { type SessionReport, type SessionSample, type SessionWatch, watchSessions } from './session-watch.ts'
+export { startVault, type VaultReply, type VaultServer, type VaultServerOptions } from './vault-server.ts'

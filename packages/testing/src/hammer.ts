@@ -1,0 +1,170 @@
+import { createHistogram, performance } from 'node:perf_hooks'
+
+/** What the hammer hits: one adapter's ways to use the database. */
+export interface HammerTarget {
+  /** A short query. */
+  query(): Promise<unknown>
+  /** A transaction that holds its connection for a while. */
+  transaction?(holdMs: number): Promise<unknown>
+  /** A cursor or stream, read in several parts. */
+  stream?(): Promise<unknown>
+}
+
+export interface HammerOptions {
+  readonly run: HammerTarget
+  readonly workers: number
+  /** Shares of each kind; default: 70 queries, 20 transactions, 10 streams. Kinds that the target lacks are left out. */
+  readonly mix?: { readonly query?: number; readonly transaction?: number; readonly stream?: number }
+  /** Milliseconds, or a promise at whose end the workers stop. */
+  readonly until: number | Promise<unknown>
+  /** Told of each operation as it ends. */
+  readonly onResult?: (result: HammerResult) => void
+}
+
+export interface HammerResult {
+  readonly kind: Kind
+  readonly latencyMs: number
+  readonly error: unknown
+}
+
+/** What the hammer saw in a tenth of a second. */
+export interface HammerBucket {
+  /** Milliseconds since the hammer began. */
+  readonly atMs: number
+  readonly queries: number
+  readonly failed: number
+  readonly p99Ms: number
+}
+
+export interface HammerReport {
+  /** Operations that were done, the failed ones among them. */
+  readonly queries: number
+  readonly failed: number
+  /** By the error's code, else its name. */
+  readonly failures: Readonly<Record<string, number>>
+  /** The first error of each kind. */
+  readonly firstErrors: Readonly<Record<string, unknown>>
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+  readonly tookMs: number
+  readonly timeline: readonly HammerBucket[]
+}
+
+type Kind = 'query' | 'transaction' | 'stream'
+
+const bucketMs = 100
+const microseconds = 1_000
+
+/** Keeps workers busy, one operation after another each, and counts every failure. Nothing is tried twice. */
+export async function hammer({ run, workers, mix, until, onResult }: HammerOptions): Promise<HammerReport> {
+  const began = performance.now()
+  const pick = kindPicker(run, mix)
+  const tally = new Tally(began)
+  let stopped = false
+  const work = async (): Promise<void> => {
+    while (!stopped) {
+      const kind = pick()
+      const start = performance.now()
+      let error: unknown
+      try {
+        await operate(run, kind)
+      } catch (failure) {
+        error = failure ?? new Error('failed with nothing')
+      }
+      const latencyMs = performance.now() - start
+      tally.add(latencyMs, error)
+      onResult?.({ kind, latencyMs, error })
+      if (error) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const working = Promise.all(Array.from({ length: workers }, work))
+  await (typeof until === 'number' ? new Promise((resolve) => setTimeout(resolve, until)) : until)
+  stopped = true
+  await working
+  return tally.report()
+}
+
+function operate(run: HammerTarget, kind: Kind): Promise<unknown> {
+  if (kind === 'transaction' && run.transaction) return run.transaction(40 + Math.random() * 10)
+  if (kind === 'stream' && run.stream) return run.stream()
+  return run.query()
+}
+
+function kindPicker(
+  run: HammerTarget,
+  { query = 70, transaction = 20, stream = 10 }: HammerOptions['mix'] = {},
+): () => Kind {
+  const transactions = run.transaction ? transaction : 0
+  const streams = run.stream ? stream : 0
+  const total = query + transactions + streams
+  return () => {
+    const drawn = Math.random() * total
+    if (drawn < transactions) return 'transaction'
+    return drawn < transactions + streams ? 'stream' : 'query'
+  }
+}
+
+/** Counts. */
+class Tally {
+  readonly #began: number
+  readonly #all = createHistogram()
+  readonly #failures: Record<string, number> = {}
+  readonly #firstErrors: Record<string, unknown> = {}
+  readonly #timeline: HammerBucket[] = []
+  #bucket = { index: 0, queries: 0, failed: 0, histogram: createHistogram() }
+  #queries = 0
+  #failed = 0
+
+  constructor(began: number) {
+    this.#began = began
+  }
+
+  add(latencyMs: number, error: unknown): void {
+    const index = Math.floor((performance.now() - this.#began) / bucketMs)
+    if (index !== this.#bucket.index) this.#closeBucket(index)
+    const recorded = Math.max(1, Math.round(latencyMs * microseconds))
+    this.#all.record(recorded)
+    this.#bucket.histogram.record(recorded)
+    this.#queries++
+    this.#bucket.queries++
+    if (error) this.#addFailure(error)
+  }
+
+  report(): HammerReport {
+    this.#closeBucket(this.#bucket.index + 1)
+    return {
+      queries: this.#queries,
+      failed: this.#failed,
+      failures: this.#failures,
+      firstErrors: this.#firstErrors,
+      p50Ms: this.#all.percentile(50) / microseconds,
+      p99Ms: this.#all.percentile(99) / microseconds,
+      maxMs: this.#all.max / microseconds,
+      tookMs: performance.now() - this.#began,
+      timeline: this.#timeline,
+    }
+  }
+
+  #addFailure(error: unknown): void {
+    const name = nameOf(error)
+    this.#failed++
+    this.#bucket.failed++
+    this.#failures[name] = (this.#failures[name] ?? 0) + 1
+    this.#firstErrors[name] ??= error
+  }
+
+  #closeBucket(next: number): void {
+    const { index, queries, failed, histogram } = this.#bucket
+    if (queries > 0) {
+      const p99Ms = histogram.percentile(99) / microseconds
+      this.#timeline.push({ atMs: index * bucketMs, queries, failed, p99Ms })
+    }
+    this.#bucket = { index: next, queries: 0, failed: 0, histogram: createHistogram() }
+  }
+}
+
+function nameOf(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code)
+  return error instanceof Error ? error.name : String(error)
+}

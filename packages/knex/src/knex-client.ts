@@ -16,7 +16,14 @@ export interface KnexPgClient {
   acquireConnection(): Promise<KnexPgConnection>
   releaseConnection(connection: KnexPgConnection): Promise<void>
   cancelQuery(connection: KnexPgConnection): Promise<unknown>
+  runner(builder: unknown): KnexRunner
   destroy(callback?: (error?: unknown) => void): Promise<void>
+}
+
+/** What knex makes to run one query. */
+export interface KnexRunner {
+  client: Pick<KnexPgClient, 'releaseConnection'>
+  stream(...args: unknown[]): unknown
 }
 
 /** A connection in knex's pool; knex marks it when it has ended. */
@@ -28,6 +35,7 @@ const methods = [
   'acquireConnection',
   'releaseConnection',
   'cancelQuery',
+  'runner',
   'destroy',
 ] as const
 

@@ -9,6 +9,7 @@ import {
 import type { Knex } from 'knex'
 import type { ClientConfig } from 'pg'
 import type { KnexPgClient, KnexPgConnection } from './knex-client.ts'
+import { releaseStreamsOnce } from './release-once.ts'
 
 /** The lease under a knex client between its first connection and its `destroy()`. */
 interface Session {
@@ -45,6 +46,7 @@ export class KnexRotation {
     client.releaseConnection = (connection) => this.#releaseConnection(connection)
     client.cancelQuery = async (connection) => cancelStatement(connection)
     client.destroy = (callback) => this.#destroy(callback)
+    releaseStreamsOnce(client)
   }
 
   /** A knex that was destroyed can be initialised again, so the lease begins with the first connection. */

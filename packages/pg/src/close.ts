@@ -9,6 +9,7 @@ export async function closeWhenIdle(client: PgClient): Promise<void> {
   ignoreErrors(client)
   // A holder that releases inside a query's callback is heard before the driver takes up the next queued query.
   await Promise.resolve()
+  if (client.connection.stream.destroyed) return
   if (client.readyForQuery === false) await Promise.race([once(client, 'drain'), once(client, 'end')])
   await client.end()
 }
@@ -48,5 +49,7 @@ export function cancelStatement(client: PgClient): void {
 
 /** A holder may have no listener of its own, and an 'error' event without any would end the process. */
 function ignoreErrors(client: PgClient): void {
-  client.on('error', () => {})
+  if (!client.listeners('error').includes(ignore)) client.on('error', ignore)
 }
+
+function ignore(): void {}

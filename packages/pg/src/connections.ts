@@ -39,7 +39,7 @@ export class PgConnections implements Consumer {
     this.#pool = pool
   }
 
-  /** Whether the connection belongs to another generation than the one in force. */
+  /** Whether the connection has ended, or belongs to another generation than the one in force. */
   isStale(client: object): boolean {
     return this.#generations.get(client) !== this.#lease.generation
   }
@@ -136,6 +136,7 @@ export class PgConnections implements Consumer {
   }
 
   #forget(generation: number, client: PgClient): void {
+    this.#generations.delete(client)
     const clients = this.#open.get(generation)
     clients?.delete(client)
     if (clients?.size !== 0) return

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { InvalidOptionError } from '@vault-lease/core'
 import type { Client, ClientConfig } from 'pg'
 
@@ -17,10 +18,7 @@ interface Undocumented {
 
 /** The protocol layer below a client: pg.Connection. */
 export interface WireConnection extends EventEmitter {
-  readonly stream: {
-    setTimeout?(ms: number, onTimeout: () => void): unknown
-    destroy(error?: Error): unknown
-  }
+  readonly stream: Duplex & { setTimeout?(ms: number, onTimeout: () => void): unknown }
   connect(port: number, host: string): void
   requestSsl(): void
   cancel(processID: number, secretKey: number): void

@@ -1,0 +1,29 @@
+import type { KnexPgClient, KnexPgConnection, KnexRunner } from './knex-client.ts'
+
+/**
+ * A stream of knex 3 releases its connection twice: when the query is done, and when the reader has seen the end. By the
+ * second time the connection may serve somebody else, who would then share it, or lose it to a rotation. Here each stream
+ * releases once.
+ */
+export function releaseStreamsOnce(client: KnexPgClient): void {
+  const makeRunner = client.runner.bind(client)
+  client.runner = (builder) => {
+    const runner = makeRunner(builder)
+    const stream = runner.stream.bind(runner)
+    runner.stream = (...args) => {
+      runner.client = releasingOnce(client)
+      return stream(...args)
+    }
+    return runner
+  }
+}
+
+function releasingOnce(client: KnexPgClient): KnexRunner['client'] {
+  let released = false
+  const releaseConnection = async (connection: KnexPgConnection): Promise<void> => {
+    if (released) return
+    released = true
+    await client.releaseConnection(connection)
+  }
+  return Object.create(client, { releaseConnection: { value: releaseConnection } })
+}

@@ -1,10 +1,10 @@
+import { defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
-const source = '@vault-lease/source'
+const conditions = ['@vault-lease/source', ...defaultServerConditions]
 
 export default defineConfig({
-  resolve: { conditions: [source, 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: [source, 'node', 'import', 'default'] } },
+  ssr: { resolve: { conditions } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',

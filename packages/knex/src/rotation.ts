@@ -1,4 +1,5 @@
-import type { LeaseManager, TakenLease } from '@vault-lease/core'
+import { setImmediate } from 'node:timers/promises'
+import { CredentialsUnavailableError, type LeaseManager, type TakenLease } from '@vault-lease/core'
 import {
   asPgClient,
   cancelStatement,
@@ -15,6 +16,7 @@ import { releaseStreamsOnce } from './release-once.ts'
 interface Session {
   readonly lease: LeaseManager
   readonly connections: PgConnections
+  readonly owned: boolean
   close(): Promise<void>
 }
 
@@ -29,6 +31,7 @@ export class KnexRotation {
     'acquireRawConnection' | 'validateConnection' | 'releaseConnection' | 'destroy' | 'driver'
   >
   #session: Session | undefined
+  #firstHandedOut: KnexPgConnection | undefined
 
   constructor(client: KnexPgClient, { open, driver }: TakenLease<Knex.PgConnectionConfig>) {
     this.#client = client
@@ -64,20 +67,24 @@ export class KnexRotation {
     const detach = lease.attach(connections)
     const close = async (): Promise<void> => {
       if (owned) await lease.close()
+      await connections.allClosed()
       detach()
     }
-    return { lease, connections, close }
+    return { lease, connections, owned, close }
   }
 
   async #acquireRawConnection(): Promise<KnexPgConnection> {
     this.#session ??= this.#open()
     const { lease, connections } = this.#session
-    await lease.credential()
-    try {
-      return await this.#original.acquireRawConnection()
-    } catch (error) {
-      if (!(await connections.worthConnectingAgain(error))) throw error
-      return await this.#original.acquireRawConnection()
+    for (let retriesLeft = 1; ; ) {
+      await lease.credential()
+      try {
+        return await this.#original.acquireRawConnection()
+      } catch (error) {
+        // The credential may have gone out of force in between: wait for the next one, or hear why there is none.
+        if (error instanceof CredentialsUnavailableError) continue
+        if (retriesLeft-- === 0 || !(await connections.worthConnectingAgain(error))) throw error
+      }
     }
   }
 
@@ -91,7 +98,9 @@ export class KnexRotation {
       await this.#closeStale(connection)
       return false
     }
-    return await this.#original.validateConnection(connection)
+    const valid = await this.#original.validateConnection(connection)
+    if (valid) this.#firstHandedOut ??= connection
+    return valid
   }
 
   async #releaseConnection(connection: KnexPgConnection): Promise<void> {
@@ -100,6 +109,9 @@ export class KnexRotation {
   }
 
   #isStale(connection: KnexPgConnection): boolean {
+    // Whoever asked first did so before these overrides were in place: its connection is not used again, because it may
+    // be released twice (see release-once.ts).
+    if (connection === this.#firstHandedOut) return true
     return this.#session?.connections.isStale(connection) ?? true
   }
 
@@ -128,7 +140,10 @@ export class KnexRotation {
     await this.#serveQueue()
     const session = this.#session
     try {
-      await Promise.all([this.#original.destroy(), session?.close()])
+      const destroyed = this.#original.destroy()
+      // Closing the lease drains every connection in bounded time; one that is never released cannot hold it up.
+      await (session?.owned ? Promise.race([destroyed, session.lease.close()]) : destroyed)
+      await session?.close()
       callback?.()
     } catch (error) {
       if (!callback) throw error
@@ -140,6 +155,8 @@ export class KnexRotation {
 
   /** knex rejects the acquires that are queued when it is destroyed: wait at the end of the queue. */
   async #serveQueue(): Promise<void> {
+    // Queries that were begun just before have not reached the pool yet.
+    await setImmediate()
     if (!this.#client.pool?.numPendingAcquires()) return
     try {
       await this.#client.releaseConnection(await this.#client.acquireConnection())

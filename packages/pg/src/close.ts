@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { PgClient, WireConnection } from './driver.ts'
 
 /** A server that does not answer the farewell is left after this time. */
@@ -6,11 +5,10 @@ const farewellMs = 2_000
 
 /** Closes a connection once the queries that were given to it are answered. Resolves when the server has closed it too. */
 export async function closeWhenIdle(client: PgClient): Promise<void> {
-  ignoreErrors(client)
   // A holder that releases inside a query's callback is heard before the driver takes up the next queued query.
   await Promise.resolve()
   if (client.connection.stream.destroyed) return
-  if (client.readyForQuery === false) await Promise.race([once(client, 'drain'), once(client, 'end')])
+  if (client.readyForQuery === false) await emitted(client, 'drain', 'end')
   await client.end()
 }
 
@@ -19,8 +17,7 @@ export async function closeWhenIdle(client: PgClient): Promise<void> {
  * cancelled, and the session ends. Resolves when the server has closed it.
  */
 export async function closeUnderHolder(client: PgClient, reason: Error): Promise<void> {
-  ignoreErrors(client)
-  const ended = once(client, 'end')
+  const ended = emitted(client, 'end')
   client.connection.emit('error', reason)
   cancelStatement(client)
   client.connection.end()
@@ -47,9 +44,9 @@ export function cancelStatement(client: PgClient): void {
   wire.connect(client.port, client.host)
 }
 
-/** A holder may have no listener of its own, and an 'error' event without any would end the process. */
-function ignoreErrors(client: PgClient): void {
-  if (!client.listeners('error').includes(ignore)) client.on('error', ignore)
+/** Like `once` of node:events, but an 'error' in between, which a closing connection may well emit, is not the end. */
+function emitted(client: PgClient, ...events: readonly ('drain' | 'end')[]): Promise<void> {
+  return new Promise((resolve) => {
+    for (const event of events) client.once(event, resolve)
+  })
 }
-
-function ignore(): void {}

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import {
   type Consumer,
   type Credential,
@@ -32,7 +33,7 @@ export class PgConnections implements Consumer {
   readonly #generations = new WeakMap<object, number>()
   readonly #refusals = new WeakMap<Error, number>()
   readonly #open = new Map<number, Set<PgClient>>()
-  readonly #emptied = new Map<number, () => void>()
+  readonly #emptied = new EventEmitter().setMaxListeners(0)
 
   constructor(lease: LeaseManager, pool: PoolHooks) {
     this.#lease = lease
@@ -54,6 +55,14 @@ export class PgConnections implements Consumer {
       if (codeOf(message) === insufficientPrivilege) this.#lease.suspected(credential.generation)
     })
     return undefined
+  }
+
+  /** Resolves once no connection is open. */
+  async allClosed(): Promise<void> {
+    const never = new AbortController().signal
+    await Promise.all(
+      Array.from(this.#open.keys(), (generation) => this.#emptiedOrAborted(generation, never)),
+    )
   }
 
   /** Remembers which generation the server refused. */
@@ -108,7 +117,6 @@ export class PgConnections implements Consumer {
     const client = asPgClient(this.#pool.newClient())
     this.#identify(client, credential)
     const abort = (): void => void client.connection.stream.destroy(asError(signal.reason))
-    client.on('error', () => {})
     signal.addEventListener('abort', abort, { once: true })
     try {
       signal.throwIfAborted()
@@ -133,6 +141,8 @@ export class PgConnections implements Consumer {
     const clients = this.#open.get(generation) ?? new Set()
     this.#open.set(generation, clients.add(client))
     client.once('end', () => this.#forget(generation, client))
+    // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
+    client.on('error', () => {})
   }
 
   #forget(generation: number, client: PgClient): void {
@@ -141,17 +151,17 @@ export class PgConnections implements Consumer {
     clients?.delete(client)
     if (clients?.size !== 0) return
     this.#open.delete(generation)
-    this.#emptied.get(generation)?.()
+    this.#emptied.emit(String(generation))
   }
 
   #emptiedOrAborted(generation: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
-        this.#emptied.delete(generation)
+        this.#emptied.off(String(generation), done)
         signal.removeEventListener('abort', done)
         resolve()
       }
-      this.#emptied.set(generation, done)
+      this.#emptied.once(String(generation), done)
       signal.addEventListener('abort', done, { once: true })
       if (signal.aborted || !this.#open.has(generation)) done()
     })

@@ -1,4 +1,9 @@
-import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
+import {
+  type AdapterOptions,
+  CredentialsUnavailableError,
+  type LeaseManager,
+  takeLease,
+} from '@vault-lease/core'
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { closeWhenIdle } from './close.ts'
 import { PgConnections } from './connections.ts'
@@ -90,6 +95,9 @@ export class VaultPool extends pg.Pool {
     super.connect((error, client, release) => {
       if (!client) {
         this.#checkOutFailed(error, done, retriesLeft)
+      } else if (!this.lease.current) {
+        release()
+        this.#checkOut(done, retriesLeft)
       } else if (this.#connections.isStale(client)) {
         this.#closeStale(client, release)
         this.#checkOut(done, retriesLeft)
@@ -101,7 +109,10 @@ export class VaultPool extends pg.Pool {
 
   #checkOutFailed(error: Error | undefined, done: CheckedOut, retriesLeft: number): void {
     const giveUp = (): void => done(error, undefined, noRelease)
-    if (retriesLeft === 0) {
+    if (error instanceof CredentialsUnavailableError) {
+      // The credential went out of force while this acquire was queued: wait for the next one, or hear why there is none.
+      this.#checkOut(done, retriesLeft)
+    } else if (retriesLeft === 0) {
       giveUp()
     } else {
       const again = (): void => this.#checkOut(done, retriesLeft - 1)
@@ -144,8 +155,10 @@ export class VaultPool extends pg.Pool {
 
   async #end(): Promise<void> {
     await this.#serveQueue()
-    const closeLease = this.#ownsLease ? this.lease.close() : undefined
-    await Promise.all([super.end(), closeLease])
+    const released = super.end()
+    // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.
+    await (this.#ownsLease ? this.lease.close() : released)
+    await this.#connections.allClosed()
     this.#detach()
   }
 

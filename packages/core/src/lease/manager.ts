@@ -4,7 +4,7 @@ import { announce, type LeaseEvents, type LeaseStep } from '../observe/events.ts
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import { settled, unlessAborted } from '../resilience/settle.ts'
 import type { CredentialSource } from '../source/source.ts'
-import { isLeaseFinal, isLeaseGone } from '../vault/errors.ts'
+import { isLeaseFinal, isLeaseGone, VaultError } from '../vault/errors.ts'
 import type { Consumer } from './consumer.ts'
 import type { Credential } from './credential.ts'
 import { finalLease } from './lease.ts'
@@ -343,7 +343,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
     if (this.#closing) return
     const leaseError = this.#tellFailure(step, error)
     const before = step === 'renew-token' ? this.#tokenFailures : this.#leaseFailures
-    const retryAfterMs = 'retryAfterMs' in leaseError ? Number(leaseError.retryAfterMs) : undefined
+    const retryAfterMs = leaseError instanceof VaultError ? leaseError.retryAfterMs : undefined
     const failures = { count: before.count + 1, lastAt: this.#clock.now(), retryAfterMs }
     if (step === 'renew-token') {
       this.#tokenFailures = failures

@@ -1,5 +1,6 @@
 import pRetry from 'p-retry'
 import { VaultLeaseError } from '../errors.ts'
+import { VaultError } from '../vault/errors.ts'
 import { type Clock, sleep } from './clock.ts'
 
 export interface RetryOptions {
@@ -25,8 +26,8 @@ export async function withRetry<T>(run: () => Promise<T>, options: RetryOptions)
     async shouldRetry({ error, attemptNumber, retriesLeft }) {
       if (!(error instanceof VaultLeaseError && error.retryable) || retriesLeft === 0) return false
       const longest = Math.min(longestBackoffMs, firstBackoffMs * 2 ** attemptNumber)
-      const retryAfterMs = 'retryAfterMs' in error ? Number(error.retryAfterMs ?? 0) : 0
-      await sleep(clock, Math.max(random() * longest, retryAfterMs), signal)
+      const retryAfterMs = error instanceof VaultError ? error.retryAfterMs : undefined
+      await sleep(clock, Math.max(random() * longest, retryAfterMs ?? 0), signal)
       return true
     },
   })

@@ -7,6 +7,7 @@ import { issuedLease, renewedLease } from '../../src/lease/lease.ts'
 import { LeaseManager } from '../../src/lease/manager.ts'
 import type { LeaseEvents } from '../../src/observe/events.ts'
 import type { CredentialSource, IssuedCredential } from '../../src/source/source.ts'
+import { VaultError } from '../../src/vault/errors.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 const second = 1_000
@@ -170,6 +171,17 @@ describe('a lease manager', () => {
     await clock.advance(10 * second)
     expect(lease.current?.username).toBe('v-2')
     expect(lease.status()).toMatchObject({ state: 'ready', failures: 0, lastError: undefined })
+  })
+
+  it('recovers as soon as Vault does, also from errors that could have named a time to wait', async () => {
+    const { clock, source, lease } = setUp()
+    await lease.ready()
+    source.fault = new VaultError('unreachable', { code: 'ERR_VAULT_UNREACHABLE', retryable: true })
+    await clock.advance(55 * second)
+    source.fault = undefined
+    await clock.advance(4 * second)
+    expect(lease.status()).toMatchObject({ state: 'ready', failures: 0 })
+    expect(source.calls.filter((call) => call === 'renew').length).toBeGreaterThan(3)
   })
 
   it('tries often enough before the end, and not too often after it', async () => {

@@ -1,21 +1,39 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { vaultConnection } from '@vault-lease/knex'
-import knex from 'knex'
-import type { MakeSubject } from './subject.ts'
+import knex, { type Knex } from 'knex'
+import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
-export const knexSubject: MakeSubject = async ({ postgres, max, from, acquireTimeoutMs }) => {
-  const db = knex({
+export const knexSubject: MakeSubject = (place, from) => {
+  const { host, port, database } = place.postgres
+  return subjectOn(
+    knex({ ...knexOptions(place), connection: vaultConnection({ ...from, host, port, database }) }),
+  )
+}
+
+export const staticKnex: MakeStatic = (place, login) => {
+  const { host, port, database } = place.postgres
+  return subjectOn(knex({ ...knexOptions(place), connection: { ...login, host, port, database } }))
+}
+
+function subjectOn(db: Knex): ReturnType<MakeSubject> {
+  return {
+    ...knexWorkload(db),
+    inspectables: () => [db, db.client, db.client.config, db.client.pool],
+    close: () => db.destroy(),
+  }
+}
+
+function knexOptions({ max, acquireTimeoutMs }: Place): Knex.Config {
+  return {
     client: 'pg',
-    connection: vaultConnection({
-      ...from,
-      host: postgres.host,
-      port: postgres.port,
-      database: postgres.database,
-    }),
     pool: { min: 0, max },
     acquireConnectionTimeout: acquireTimeoutMs,
+    // knex warns of each connection that is lost, which here is the point.
     log: { warn() {} },
-  })
+  }
+}
+
+function knexWorkload(db: Knex): Workload {
   const sessionUser = db.raw('session_user as "user"')
   return {
     query: () => db('items').select('name').where({ id: 1 }),
@@ -34,7 +52,7 @@ export const knexSubject: MakeSubject = async ({ postgres, max, from, acquireTim
       }
       if (rows !== 100) throw new Error(`the stream gave ${rows} rows`)
     },
-    deniedQuery: () => db('forbidden').select('*'),
+    deniedQuery: () => db('private.forbidden').select('*'),
     async openTransaction() {
       const trx = await db.transaction()
       return {
@@ -60,7 +78,5 @@ export const knexSubject: MakeSubject = async ({ postgres, max, from, acquireTim
         },
       }
     },
-    inspectables: () => [db, db.client, db.client.config, db.client.pool],
-    close: () => db.destroy(),
   }
 }

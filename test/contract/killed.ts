@@ -1,0 +1,21 @@
+// A process that is killed while an old generation drains: prints the old user and waits for its end.
+import { createLease } from '@vault-lease/core'
+import { isSubjectName, subjects } from '../subjects/index.ts'
+
+const [, , name = ''] = process.argv
+if (!isSubjectName(name)) throw new Error('which adapter?')
+const { PGHOST = '', PGPORT = '', PGDATABASE = '' } = process.env
+const lease = createLease({ role: 'app', rotation: { drainTimeoutMs: 2_000 } })
+const place = {
+  postgres: { host: PGHOST, port: Number(PGPORT), database: PGDATABASE },
+  max: 5,
+  acquireTimeoutMs: 5_000,
+}
+const subject = subjects[name](place, { lease })
+const held = await subject.openTransaction()
+const oldUser = await held.step()
+await lease.rotate()
+// The lease is shortened as the drain begins, in the background.
+await new Promise((resolve) => setTimeout(resolve, 300))
+process.stdout.write(`${oldUser}\n`)
+setInterval(() => {}, 1_000)

@@ -1,0 +1,52 @@
+import type { LeaseManager, LeaseOptions } from '@vault-lease/core'
+import type { HammerTarget, Postgres } from '@vault-lease/testing'
+
+/** A transaction or a cursor that is held open across a rotation. */
+export interface HeldOpen {
+  /** Runs one more statement, or reads one more batch, and tells which database user did it. */
+  step(): Promise<string>
+  finish(): Promise<void>
+}
+
+/** What an application does with its database, over whatever pool it has. */
+export interface Workload extends HammerTarget {
+  query(): Promise<unknown>
+  transaction(holdMs: number): Promise<unknown>
+  stream(): Promise<unknown>
+  /** A query that fails with "permission denied" because of the application itself. */
+  deniedQuery(): Promise<unknown>
+  openTransaction(): Promise<HeldOpen>
+  openCursor(): Promise<HeldOpen>
+}
+
+/** Where a subject connects. */
+export interface Place {
+  readonly postgres: Pick<Postgres, 'host' | 'port' | 'database'>
+  readonly max: number
+  /** Milliseconds that an acquire waits at most. */
+  readonly acquireTimeoutMs: number
+}
+
+/** A workload over an adapter of ours. */
+export interface Subject extends Workload {
+  /** Everything of the adapter that a user can inspect, for the search for secrets. */
+  inspectables(): unknown[]
+  close(): Promise<void>
+}
+
+/** The lease is either ready, and closed by whoever made it, or given by its options, and closed by the adapter. */
+export type MakeSubject = (place: Place, from: { readonly lease: LeaseManager } | LeaseOptions) => Subject
+
+/** The same workload over the plain driver with a static user, to compare with. */
+export type MakeStatic = (
+  place: Place,
+  login: { readonly user: string; readonly password: string },
+) => Subject
+
+/** The tables that the workloads use. */
+export const schema = `
+  create table items as select id, 'item ' || id as name, 0 as hits from generate_series(1, 100) id;
+  alter table items add primary key (id);
+  create schema private;
+  create table private.forbidden (id int);
+`

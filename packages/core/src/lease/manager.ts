@@ -1,26 +1,24 @@
 import { EventEmitter } from 'node:events'
-import { CredentialsUnavailableError, LeaseClosedError, VaultLeaseError } from '../errors.ts'
+import {
+  CredentialNotProvenError,
+  CredentialsUnavailableError,
+  LeaseClosedError,
+  VaultLeaseError,
+} from '../errors.ts'
 import { announce, type LeaseEvents, type LeaseStep } from '../observe/events.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import { settled, unlessAborted } from '../resilience/settle.ts'
 import type { CredentialSource } from '../source/source.ts'
-import { isLeaseFinal, isLeaseGone, VaultError } from '../vault/errors.ts'
+import { isLeaseFinal, isLeaseGone } from '../vault/errors.ts'
 import type { Consumer } from './consumer.ts'
 import type { Credential } from './credential.ts'
-import { finalLease } from './lease.ts'
-import { retireAndRevoke } from './retirement.ts'
+import { FailureLog } from './failure-log.ts'
+import { finalLease, type Lease } from './lease.ts'
+import { Retirements } from './retirements.ts'
 import { fetchAndProve, type Generation } from './rotation.ts'
-import {
-  type Action,
-  deadlineOf,
-  expiry,
-  type Facts,
-  type Failures,
-  nextAction,
-  noFailures,
-  type RotationReason,
-} from './schedule.ts'
+import { type Action, deadlineOf, expiry, type Facts, nextAction, type RotationReason } from './schedule.ts'
 import { type LeaseState, type LeaseStatus, stateOf } from './status.ts'
+import { StormLimit } from './storm-limit.ts'
 
 /** How long a caller is ready to wait for a credential. */
 export interface WaitOptions {
@@ -40,8 +38,6 @@ export interface LeaseManagerParts {
 
 const closeTimeoutMs = 10_000
 const finishWorkWithinMs = 2_000
-const firstForcedGapMs = 1_000
-const longestForcedGapMs = 60_000
 const probeGapMs = 10_000
 const probeWithinMs = 2_000
 
@@ -53,27 +49,23 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
   readonly #source: CredentialSource
   readonly #clock: Clock
   readonly #random: () => number
-  readonly #drainTimeoutMs: number
   readonly #consumers = new Set<Consumer>()
-  readonly #retirements = new Map<number, Promise<void>>()
+  readonly #retirements: Retirements
+  readonly #failures = new FailureLog()
+  readonly #forcedRotations = new StormLimit()
   readonly #stopWork = new AbortController()
-  readonly #stopDrains = new AbortController()
 
   #inForce: Generation | undefined
   #lastGeneration = 0
   #jitter = 0
-  #leaseFailures: Failures = noFailures
-  #tokenFailures: Failures = noFailures
-  #lastError: VaultLeaseError | undefined
   #forced: Facts['forced']
-  #forcedGapMs = firstForcedGapMs
-  #forcedNotBefore = Number.NEGATIVE_INFINITY
   #probeNotBefore = Number.NEGATIVE_INFINITY
 
   #started = false
   #cancelTimer: (() => void) | undefined
   #work: { readonly action: Action; readonly done: Promise<void> } | undefined
-  #doubt: Promise<unknown> | undefined
+  /** Pending while the credential in force is being proven anew. */
+  #doubt: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #closed = false
   #state: LeaseState = 'starting'
@@ -83,7 +75,14 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
     this.#source = parts.source
     this.#clock = parts.clock
     this.#random = parts.random
-    this.#drainTimeoutMs = parts.drainTimeoutMs
+    this.#retirements = new Retirements({
+      source: parts.source,
+      consumers: this.#consumers,
+      clock: parts.clock,
+      drainTimeoutMs: parts.drainTimeoutMs,
+      emitter: this,
+      onFailed: (step, error) => void this.#tellFailure(step, error),
+    })
   }
 
   /** The credential to connect with at this moment; `undefined` when there is none that may be used. */
@@ -134,7 +133,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
       if (this.#closing) throw new LeaseClosedError(`The lease of ${this.#source.description} was closed.`)
       this.#started = true
       if (!this.#work && !this.#doubt) this.#tick()
-      const pending = this.#doubt ?? (this.#leaseFailures.count === 0 ? this.#work?.done : undefined)
+      const pending = this.#doubt ?? (this.#failures.lease.count === 0 ? this.#work?.done : undefined)
       if (!pending) throw this.#unavailable()
       await unlessAborted(pending, signal)
     }
@@ -151,9 +150,9 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
       username: this.#inForce?.credential.username,
       expiresInMs: this.#inForce && Math.max(0, deadlineFor(this.#inForce) - now),
       next: next && { do: next.do, inMs: Math.max(0, next.at - now) },
-      failures: this.#leaseFailures.count,
-      lastError: this.#lastError?.message,
-      retiring: [...this.#retirements.keys()],
+      failures: this.#failures.lease.count,
+      lastError: this.#failures.last?.message,
+      retiring: this.#retirements.generations,
     }
   }
 
@@ -171,22 +170,27 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
   async rotate(): Promise<void> {
     if (this.#closing) throw new LeaseClosedError(`The lease of ${this.#source.description} was closed.`)
     this.#started = true
-    const error = await this.#rotateBeyond(this.#lastGeneration, 'manual')
-    if (error) throw error
+    const before = this.#lastGeneration
+    while (this.#work) await this.#work.done
+    if (this.#lastGeneration === before && !this.#closing)
+      await this.#begin({ do: 'rotate', at: this.#clock.now(), reason: 'manual' })
+    if (this.#lastGeneration === before) throw this.#failures.last ?? this.#unavailable()
   }
 
   /**
-   * The database refused this generation when an adapter connected with it. Rotates once for all callers, at most once in
-   * a while, and tells whether a newer credential is in force, so that connecting again makes sense. For adapters.
+   * The database refused this generation when an adapter connected with it, so it is dead whatever its lease says. Rotates
+   * once for all callers, at most once in a while, and tells whether a newer credential is in force, so that connecting
+   * again makes sense. For adapters.
    */
   async refused(generation: number): Promise<boolean> {
-    if (this.#closing) return false
-    if (generation === this.#inForce?.credential.generation && !this.#doubt) {
-      if (this.#clock.now() < this.#forcedNotBefore) return false
-      this.#doubted(this.#rotateBeyond(generation, 'refused'))
+    this.#discardRefused(generation)
+    if (this.#inForce?.credential.generation === generation) return false
+    try {
+      const { generation: newer } = await this.credential()
+      return newer > generation
+    } catch {
+      return false
     }
-    await this.#doubt
-    return (this.current?.generation ?? 0) > generation
   }
 
   /**
@@ -195,10 +199,13 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
    */
   suspected(generation: number): void {
     const now = this.#clock.now()
+    const inForce = this.#inForce
     if (this.#closing || this.#doubt || now < this.#probeNotBefore) return
-    if (generation !== this.#inForce?.credential.generation) return
+    if (!inForce || inForce.credential.generation !== generation) return
     this.#probeNotBefore = now + probeGapMs
-    this.#doubted(this.#probe(this.#inForce))
+    this.#doubt = this.#probe(inForce).finally(() => {
+      this.#doubt = undefined
+    })
   }
 
   /**
@@ -221,8 +228,8 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
       lease: issued?.lease,
       token: issued?.tokenFacts(),
       jitter: this.#jitter,
-      leaseFailures: this.#leaseFailures,
-      tokenFailures: this.#tokenFailures,
+      leaseFailures: this.#failures.lease,
+      tokenFailures: this.#failures.token,
       forced: this.#forced,
     }
   }
@@ -267,7 +274,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
       else if (action.do === 'renew') await this.#renew(limit.signal)
       else await this.#renewToken(limit.signal)
     } catch (error) {
-      this.#failed(action.do === 'rotate' ? 'fetch' : action.do, error)
+      this.#failed(action.do, error)
     } finally {
       limit[Symbol.dispose]()
     }
@@ -291,35 +298,38 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
       signal,
       onOrphan: (error) => this.#tellFailure('revoke', error),
     })
-    this.#publish(next)
+    const previous = this.#publish(next)
+    if (previous) this.#retirements.drain(previous)
     const { generation, username } = next.credential
     const tookMs = this.#clock.now() - began
     announce(this, 'rotated', { source: this.#source.description, generation, username, reason, tookMs })
   }
 
-  #publish(next: Generation): void {
+  #publish(next: Generation): Generation | undefined {
     const previous = this.#inForce
     this.#inForce = next
     this.#lastGeneration = next.credential.generation
     this.#forced = undefined
     this.#succeeded()
-    if (previous) this.#retire(previous, this.#drainDeadline(previous))
+    return previous
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
     const generation = this.#inForce
     if (!generation) return
+    const { lease } = generation.issued
     try {
-      const lease = await this.#source.renew(generation.issued.lease, signal)
-      this.#replaceLease(generation, lease)
+      this.#replaceLease(generation, await this.#source.renew(lease, signal))
     } catch (error) {
       if (isLeaseGone(error)) this.#forced = { reason: 'lease-gone', notBefore: this.#clock.now() }
-      else if (isLeaseFinal(error)) this.#replaceLease(generation, finalLease(generation.issued.lease))
+      else if (isLeaseFinal(error)) this.#replaceLease(generation, finalLease(lease))
       else throw error
     }
   }
 
-  #replaceLease(generation: Generation, lease: Generation['issued']['lease']): void {
+  #replaceLease(generation: Generation, lease: Lease): void {
+    // It may have gone out of force while the renewal was under way, and is on its way out then.
+    if (this.#inForce !== generation) return
     this.#inForce = { ...generation, issued: { ...generation.issued, lease } }
     this.#succeeded()
     const expiresInMs = deadlineFor(this.#inForce) - this.#clock.now()
@@ -329,28 +339,25 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
 
   async #renewToken(signal: AbortSignal): Promise<void> {
     await this.#source.renewToken(signal)
-    this.#tokenFailures = noFailures
-    this.#jitter = this.#random() * 2 - 1
+    this.#failures.tokenSucceeded()
+    this.#drawJitter()
   }
 
   #succeeded(): void {
-    this.#leaseFailures = noFailures
-    this.#lastError = undefined
+    this.#failures.leaseSucceeded()
+    this.#drawJitter()
+  }
+
+  #drawJitter(): void {
     this.#jitter = this.#random() * 2 - 1
   }
 
-  #failed(step: LeaseStep, error: unknown): void {
+  #failed(attempted: 'rotate' | 'renew' | 'renew-token', error: unknown): void {
     if (this.#closing) return
-    const leaseError = this.#tellFailure(step, error)
-    const before = step === 'renew-token' ? this.#tokenFailures : this.#leaseFailures
-    const retryAfterMs = leaseError instanceof VaultError ? leaseError.retryAfterMs : undefined
-    const failures = { count: before.count + 1, lastAt: this.#clock.now(), retryAfterMs }
-    if (step === 'renew-token') {
-      this.#tokenFailures = failures
-    } else {
-      this.#leaseFailures = failures
-      this.#lastError = leaseError
-    }
+    const rotationStep = error instanceof CredentialNotProvenError ? 'prove' : 'fetch'
+    const leaseError = this.#tellFailure(attempted === 'rotate' ? rotationStep : attempted, error)
+    if (attempted === 'renew-token') this.#failures.tokenFailed(leaseError, this.#clock.now())
+    else this.#failures.leaseFailed(leaseError, this.#clock.now())
   }
 
   #tellFailure(step: LeaseStep, error: unknown): VaultLeaseError {
@@ -360,75 +367,36 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
   }
 
   #expire(): void {
+    const dead = this.#takeOutOfForce()
+    if (dead) this.#retirements.drop(dead)
+  }
+
+  #discardRefused(generation: number): void {
+    const now = this.#clock.now()
+    if (this.#closing || generation !== this.#inForce?.credential.generation) return
+    if (!this.#forcedRotations.admits(now)) return
+    const refused = this.#takeOutOfForce()
+    if (refused) this.#retirements.drain(refused)
+    this.#forced = { reason: 'refused', notBefore: now }
+    this.#tick()
+  }
+
+  #takeOutOfForce(): Generation | undefined {
     const dead = this.#inForce
-    if (!dead) return
+    if (!dead) return undefined
     this.#inForce = undefined
     const { generation, username } = dead.credential
     announce(this, 'expired', { source: this.#source.description, generation, username })
-    this.#retire(dead, this.#clock.now())
+    return dead
   }
 
-  /** The database user has to be revoked before its lease ends by itself. */
-  #drainDeadline(generation: Generation): number {
-    const now = this.#clock.now()
-    const remaining = Math.max(0, deadlineFor(generation) - now)
-    return now + Math.min(this.#drainTimeoutMs, remaining - Math.min(1_000, remaining / 5))
-  }
-
-  #retire(retiring: Generation, deadline: number): void {
-    const { generation, username } = retiring.credential
-    const source = this.#source.description
-    const began = this.#clock.now()
-    const done = retireAndRevoke({
-      retiring,
-      deadline,
-      source: this.#source,
-      consumers: this.#consumers,
-      clock: this.#clock,
-      signal: this.#stopDrains.signal,
-      onRetired: (retired) => {
-        const tookMs = this.#clock.now() - began
-        announce(this, 'retired', { source, generation, username, ...retired, tookMs })
-      },
-      onRevoked: () => announce(this, 'revoked', { source, generation, username }),
-      onFailed: (step, error) => void this.#tellFailure(step, error),
-    }).finally(() => void this.#retirements.delete(generation))
-    this.#retirements.set(generation, done)
-  }
-
-  /** Rotates unless a newer generation than `generation` comes into force anyway. Never rejects; returns what went wrong. */
-  async #rotateBeyond(generation: number, reason: RotationReason): Promise<VaultLeaseError | undefined> {
-    while (this.#work) await this.#work.done
-    if (this.#lastGeneration > generation || this.#closing) return undefined
-    if (reason === 'refused') this.#noteForced()
-    await this.#begin({ do: 'rotate', at: this.#clock.now(), reason })
-    if (this.#lastGeneration > generation) return undefined
-    return this.#lastError ?? this.#unavailable()
-  }
-
-  /** Forced rotations come with growing gaps when one follows another. */
-  #noteForced(): void {
-    const now = this.#clock.now()
-    const calm = now > this.#forcedNotBefore + longestForcedGapMs
-    this.#forcedGapMs = calm ? firstForcedGapMs : Math.min(longestForcedGapMs, this.#forcedGapMs * 2)
-    this.#forcedNotBefore = now + this.#forcedGapMs
-  }
-
-  #doubted(resolution: Promise<unknown>): void {
-    this.#doubt = resolution.finally(() => {
-      this.#doubt = undefined
-    })
-  }
-
-  async #probe(generation: Generation): Promise<void> {
+  async #probe({ credential }: Generation): Promise<void> {
     const tooLong = (): Error => new Error(`The database did not answer within ${probeWithinMs} ms.`)
     const limit = deadlineAfter(this.#clock, probeWithinMs, tooLong, this.#stopWork.signal)
     try {
-      await Promise.all(
-        Array.from(this.#consumers, (consumer) => consumer.prove(generation.credential, limit.signal)),
-      )
+      await Promise.all(Array.from(this.#consumers, (consumer) => consumer.prove(credential, limit.signal)))
     } catch (error) {
-      if (isRefusal(error)) await this.#rotateBeyond(generation.credential.generation, 'refused')
+      if (isRefusal(error)) this.#discardRefused(credential.generation)
     } finally {
       limit[Symbol.dispose]()
     }
@@ -441,11 +409,9 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
     this.#stopWork.abort(new LeaseClosedError(`The lease of ${this.#source.description} was closed.`))
     await this.#work?.done
     await this.#doubt
-    const cancel = this.#clock.schedule(timeoutMs, () => this.#stopDrains.abort(drainCutShort()))
-    if (this.#inForce) this.#retire(this.#inForce, this.#clock.now() + timeoutMs)
+    const last = this.#inForce
     this.#inForce = undefined
-    await Promise.all(this.#retirements.values())
-    cancel()
+    await this.#retirements.close(last, timeoutMs)
     await this.#giveBackToken()
     this.#closed = true
     this.#noteState()
@@ -466,7 +432,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
       usable: this.#inForce !== undefined,
       everUsable: this.#lastGeneration > 0,
       rotating: this.#work?.action.do === 'rotate',
-      failures: this.#leaseFailures.count,
+      failures: this.#failures.lease.count,
     })
     if (to === this.#state) return
     const from = this.#state
@@ -475,7 +441,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
   }
 
   #unavailable(why?: string, cause?: unknown): CredentialsUnavailableError {
-    const reason = cause ?? this.#lastError
+    const reason = cause ?? this.#failures.last
     const because = reason instanceof Error ? ` ${reason.message}` : ''
     const next = this.#work ? undefined : nextAction(this.#facts())
     const nextAttemptInMs = next && Math.max(0, Math.round(next.at - this.#clock.now()))
@@ -492,9 +458,5 @@ function deadlineFor({ issued }: Generation): number {
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'refused' in error && error.refused === true
-}
-
-function drainCutShort(): Error {
-  return new LeaseClosedError('This connection was still in use when the time to close had passed.')
+  return error instanceof CredentialNotProvenError && error.refused
 }

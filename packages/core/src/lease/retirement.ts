@@ -2,6 +2,7 @@ import { ConnectionRetiredError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { deadlineAfter } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
+import { isLeaseGone } from '../vault/errors.ts'
 import type { Consumer, Retired } from './consumer.ts'
 import type { Generation } from './rotation.ts'
 
@@ -75,21 +76,19 @@ function stragglerError(username: string): ConnectionRetiredError {
   )
 }
 
+/** A lease that Vault knows no longer is what both steps are after. */
 async function attempt(
   steps: RetirementSteps,
   step: 'shorten' | 'revoke',
   withinMs: number,
   run: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const limit = deadlineAfter(
-    steps.clock,
-    withinMs,
-    () => new Error(`${step} took longer than ${withinMs} ms`),
-  )
+  const tooLong = (): Error => new Error(`${step} took longer than ${withinMs} ms`)
+  const limit = deadlineAfter(steps.clock, withinMs, tooLong)
   try {
     await run(limit.signal)
   } catch (error) {
-    steps.onFailed(step, error)
+    if (!isLeaseGone(error)) steps.onFailed(step, error)
   } finally {
     limit[Symbol.dispose]()
   }

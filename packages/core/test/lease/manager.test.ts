@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -143,12 +144,15 @@ describe('a lease manager', () => {
     refusing.prove = async () => {
       throw new CredentialNotProvenError('no', { refused: true })
     }
+    const steps: string[] = []
+    lease.on('failed', ({ step }) => void steps.push(step))
     const rotation = expect(lease.rotate()).rejects.toThrow(CredentialNotProvenError)
     await clock.advance(second)
     await rotation
     expect([...source.alive]).toEqual(['v-1'])
     expect(lease.current?.username).toBe('v-1')
     expect(lease.status()).toMatchObject({ state: 'degraded', failures: 1 })
+    expect(steps).toEqual(['prove'])
   })
 
   it('serves a live credential while Vault fails, and throws at once when it is dead', async () => {
@@ -235,6 +239,38 @@ describe('a lease manager', () => {
     expect(await lease.refused(3)).toBe(false)
     await clock.advance(1 * second)
     expect(await lease.refused(3)).toBe(true)
+  })
+
+  it('does not use a credential that the database has refused, also when Vault cannot give another', async () => {
+    const { clock, source, lease, events } = setUp([quietConsumer()])
+    await lease.ready()
+    source.fault = new Error('Vault is down')
+    expect(await lease.refused(1)).toBe(false)
+    expect(lease.current).toBeUndefined()
+    expect(lease.generation).toBe(0)
+    await expect(lease.credential()).rejects.toThrow(CredentialsUnavailableError)
+    source.fault = undefined
+    await clock.advance(5 * second)
+    expect(lease.current?.username).toBe('v-2')
+    expect(events.filter((name) => name !== 'failed')).toEqual(['rotated', 'expired', 'retired', 'rotated'])
+  })
+
+  it('a renewal that comes back after the credential has died does not bring it back', async () => {
+    const { clock, source, lease, events } = setUp([quietConsumer()])
+    await lease.ready()
+    const answers = new EventEmitter()
+    const { renew } = source
+    source.renew = async (old, signal) => {
+      await once(answers, 'renewal')
+      return await renew.call(source, old, signal)
+    }
+    await clock.advance(41 * second)
+    expect(await Promise.race([lease.refused(1), setImmediate('waiting')])).toBe('waiting')
+    answers.emit('renewal')
+    await setImmediate()
+    expect((await lease.credential()).username).toBe('v-2')
+    await setImmediate()
+    expect(events).toEqual(['rotated', 'expired', 'retired', 'revoked', 'rotated'])
   })
 
   it('on a suspicion makes callers wait for the proof, and keeps a credential that is good', async () => {

@@ -1,0 +1,78 @@
+import type { EventEmitter } from 'node:events'
+import { LeaseClosedError } from '../errors.ts'
+import { announce, type LeaseEvents } from '../observe/events.ts'
+import type { Clock } from '../resilience/clock.ts'
+import type { CredentialSource } from '../source/source.ts'
+import type { Consumer } from './consumer.ts'
+import { type RetirementSteps, retireAndRevoke } from './retirement.ts'
+import type { Generation } from './rotation.ts'
+import { deadlineOf } from './schedule.ts'
+
+interface RetirementsParts {
+  readonly source: CredentialSource
+  readonly consumers: Iterable<Consumer>
+  readonly clock: Clock
+  readonly drainTimeoutMs: number
+  readonly emitter: EventEmitter<LeaseEvents>
+  readonly onFailed: RetirementSteps['onFailed']
+}
+
+/** The old generations of one manager, each on its way out: drained, then revoked. */
+export class Retirements {
+  readonly #parts: RetirementsParts
+  readonly #underWay = new Map<number, Promise<void>>()
+  readonly #cutShort = new AbortController()
+
+  constructor(parts: RetirementsParts) {
+    this.#parts = parts
+  }
+
+  get generations(): number[] {
+    return [...this.#underWay.keys()]
+  }
+
+  /** The generation was replaced: its connections have until shortly before its lease ends by itself. */
+  drain(retiring: Generation): void {
+    const now = this.#parts.clock.now()
+    const remaining = Math.max(0, deadlineOf(retiring.issued.lease, retiring.issued.tokenFacts()) - now)
+    this.#retire(retiring, Math.min(this.#parts.drainTimeoutMs, remaining - Math.min(1_000, remaining / 5)))
+  }
+
+  /** The generation is dead: nothing can be done with its connections any more. */
+  drop(retiring: Generation): void {
+    this.#retire(retiring, 0)
+  }
+
+  /** Retires the last generation too, if there is one, and resolves when all are gone, at most `timeoutMs` and the revocation later. */
+  async close(last: Generation | undefined, timeoutMs: number): Promise<void> {
+    const cutShort = (): void => this.#cutShort.abort(drainCutShort())
+    const cancel = this.#parts.clock.schedule(timeoutMs, cutShort)
+    if (last) this.#retire(last, timeoutMs)
+    await Promise.all(this.#underWay.values())
+    cancel()
+  }
+
+  #retire(retiring: Generation, withinMs: number): void {
+    const { source, consumers, clock, emitter, onFailed } = this.#parts
+    const { generation, username } = retiring.credential
+    const facts = { source: source.description, generation, username }
+    const began = clock.now()
+    const done = retireAndRevoke({
+      retiring,
+      deadline: began + withinMs,
+      source,
+      consumers,
+      clock,
+      signal: this.#cutShort.signal,
+      onRetired: (retired) =>
+        announce(emitter, 'retired', { ...facts, ...retired, tookMs: clock.now() - began }),
+      onRevoked: () => announce(emitter, 'revoked', facts),
+      onFailed,
+    }).finally(() => void this.#underWay.delete(generation))
+    this.#underWay.set(generation, done)
+  }
+}
+
+function drainCutShort(): Error {
+  return new LeaseClosedError('This connection was still in use when the time to close had passed.')
+}

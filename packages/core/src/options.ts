@@ -12,12 +12,24 @@ export function checkOptions<Shape extends z.core.$ZodShape>(
 ): void {
   const { success, error } = z.safeParse(schema, options, { error: localeError })
   if (success) return
-  const known = Object.keys(schema.def.shape)
   const problems = error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, known)).join('; ')
+    if (issue.code === 'unrecognized_keys') {
+      const known = keysAt(schema, issue.path)
+      return issue.keys.map((key) => unknownKey(key, known)).join('; ')
+    }
     return `${issue.path.join('.') || 'it'}: ${issue.message}`
   })
   throw new InvalidOptionError(`${what}: ${problems.join('; ')}.`)
+}
+
+/** The names that an options object has, or one of the objects inside it. */
+function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodMiniOptional) return keysAt(schema.def.innerType, path)
+  if (!(schema instanceof z.ZodMiniObject)) return []
+  const [first, ...rest] = path
+  const shape: Readonly<Record<PropertyKey, z.core.$ZodType | undefined>> = schema.def.shape
+  const inner = first === undefined ? undefined : shape[first]
+  return inner ? keysAt(inner, rest) : Object.keys(shape)
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

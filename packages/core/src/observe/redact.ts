@@ -1,7 +1,8 @@
 const hidden = '[redacted]'
 
-/** A user and password inside a URL, as connection strings carry them. */
-const urlCredentials = /:\/\/[^\s/@]*@/g
+/** A user and password inside a URL, as connection strings carry them: up to the last @, for a password may hold one. */
+const urlCredentials = /:\/\/[^\s"'`]*@/g
+const longestChain = 5
 
 /** Removes `secrets` and the credentials inside URLs from a text that is about to leave the library. */
 export function redact(text: string, secrets: Iterable<string> = []): string {
@@ -11,10 +12,11 @@ export function redact(text: string, secrets: Iterable<string> = []): string {
 }
 
 /** What may be known of an error from below: its name, its code and its message, never its properties. */
-export function plainCause(cause: unknown): Error {
+export function plainCause(cause: unknown, depth = 1): Error {
   if (!(cause instanceof Error)) return new Error(redact(String(cause)))
   const message = cause instanceof AggregateError ? messagesOf(cause) : cause.message
-  const deeper = cause.cause === undefined ? undefined : { cause: plainCause(cause.cause) }
+  const ends = cause.cause === undefined || depth === longestChain
+  const deeper = ends ? undefined : { cause: plainCause(cause.cause, depth + 1) }
   const plain = new Error(redact(message), deeper)
   plain.name = cause.name
   const code: unknown = 'code' in cause ? cause.code : undefined

@@ -13,8 +13,10 @@ export interface RetryOptions {
 
 const firstBackoffMs = 100
 const longestBackoffMs = 1_500
+/** A server that asks for more is left to the caller, who knows how long there is to wait. */
+const longestRetryAfterMs = 5_000
 
-/** Tries again what failed with a retryable error: full jitter, Retry-After, and an end with the signal. */
+/** Tries again what failed with a retryable error: full jitter, a short Retry-After, and an end with the signal. */
 export async function withRetry<T>(run: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { retries, clock, random, signal } = options
   return await pRetry(run, {
@@ -25,9 +27,10 @@ export async function withRetry<T>(run: () => Promise<T>, options: RetryOptions)
     // p-retry asks before it retries only, so that the wait, on our own clock, belongs here.
     async shouldRetry({ error, attemptNumber, retriesLeft }) {
       if (!(error instanceof VaultLeaseError && error.retryable) || retriesLeft === 0) return false
+      const retryAfterMs = (error instanceof VaultError && error.retryAfterMs) || 0
+      if (retryAfterMs > longestRetryAfterMs) return false
       const longest = Math.min(longestBackoffMs, firstBackoffMs * 2 ** attemptNumber)
-      const retryAfterMs = error instanceof VaultError ? error.retryAfterMs : undefined
-      await sleep(clock, Math.max(random() * longest, retryAfterMs ?? 0), signal)
+      await sleep(clock, Math.max(random() * longest, retryAfterMs), signal)
       return true
     },
   })

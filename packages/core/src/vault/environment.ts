@@ -20,8 +20,8 @@ export interface VaultEnvironment {
 
 /**
  * Reads the variables that Vault's own client reads, with the meaning they have there (github.com/hashicorp/vault/api,
- * Config.ReadEnvironment): VAULT_AGENT_ADDR goes before VAULT_ADDR, VAULT_PROXY_ADDR before VAULT_HTTP_PROXY, a number
- * in VAULT_CLIENT_TIMEOUT is in seconds. HTTP_PROXY and HTTPS_PROXY are not read: a proxy for Vault is named as such.
+ * Config.ReadEnvironment): VAULT_AGENT_ADDR goes before VAULT_ADDR, VAULT_CACERT before VAULT_CACERT_BYTES,
+ * VAULT_PROXY_ADDR before VAULT_HTTP_PROXY, a number in VAULT_CLIENT_TIMEOUT is in seconds and 0 is the default. HTTP_PROXY and HTTPS_PROXY are not read: a proxy for Vault is named as such.
  *
  * @throws InvalidOptionError for a value that cannot be read.
  */
@@ -32,14 +32,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv): VaultEnvironment {
     token: text('VAULT_TOKEN'),
     namespace: text('VAULT_NAMESPACE'),
     caCertFile: text('VAULT_CACERT'),
-    caCert: text('VAULT_CACERT_BYTES'),
+    caCert: text('VAULT_CACERT') === undefined ? text('VAULT_CACERT_BYTES') : undefined,
     caPath: text('VAULT_CAPATH'),
     clientCertFile: text('VAULT_CLIENT_CERT'),
     clientKeyFile: text('VAULT_CLIENT_KEY'),
     serverName: text('VAULT_TLS_SERVER_NAME'),
     skipVerify: parsed('VAULT_SKIP_VERIFY', text, parseBool),
     proxy: text('VAULT_PROXY_ADDR') ?? text('VAULT_HTTP_PROXY'),
-    timeoutMs: parsed('VAULT_CLIENT_TIMEOUT', text, parseDuration),
+    timeoutMs: parsed('VAULT_CLIENT_TIMEOUT', text, parseDuration) || undefined,
     maxRetries: parsed('VAULT_MAX_RETRIES', text, parseCount),
     followRedirects: not(parsed('VAULT_DISABLE_REDIRECTS', text, parseBool)),
   })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InvalidOptionError } from '../errors.ts'
 
@@ -50,7 +50,13 @@ function authorities({ caCert, caCertFile, caPath }: TlsOptions): string[] | und
   if (caCert) return [caCert]
   if (caCertFile) return [read('caCertFile', caCertFile)]
   if (!caPath) return undefined
-  return reading('caPath', () => readdirSync(caPath).map((name) => readFileSync(join(caPath, name), 'utf8')))
+  return reading('caPath', () =>
+    readdirSync(caPath)
+      .map((name) => join(caPath, name))
+      // Kubernetes keeps its own folders beside the files that it mounts.
+      .filter((path) => statSync(path).isFile())
+      .map((path) => readFileSync(path, 'utf8')),
+  )
 }
 
 function read(option: string, path: string): string {

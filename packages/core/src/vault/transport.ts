@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
+import { plainCause } from '../observe/redact.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import { badAnswer } from './answer.ts'
 import { errorOf, VaultError } from './errors.ts'
@@ -102,7 +103,8 @@ export class Transport {
     if (!to || !this.#options.followRedirects || !URL.canParse(to, from)) return undefined
     const target = new URL(to, from)
     const trusted = [from, ...this.#options.clusterAddresses].map((address) => new URL(address).origin)
-    return trusted.includes(target.origin) ? target.href : undefined
+    const leavesTls = new URL(from).protocol === 'https:' && target.protocol !== 'https:'
+    return trusted.includes(target.origin) && !leavesTls ? target.href : undefined
   }
 }
 
@@ -164,9 +166,8 @@ function timedOut(wire: WireRequest, timeoutMs: number): VaultError {
 
 function unreachable(wire: WireRequest, cause: unknown): VaultError {
   const { origin } = new URL(wire.uri)
-  const why = cause instanceof Error ? cause.message : String(cause)
   return new VaultError(
-    `Vault at ${origin} cannot be reached: ${why}. Check the address (VAULT_ADDR) and the network.`,
+    `Vault at ${origin} cannot be reached: ${plainCause(cause).message}. Check the address (VAULT_ADDR) and the network.`,
     {
       code: 'ERR_VAULT_UNREACHABLE',
       retryable: true,

@@ -180,7 +180,7 @@ export function createVaultOn(
   const address = checkAddress(options.address ?? environment.address ?? defaultAddress)
   const transport = new Transport({
     tls: tlsConnectOptions(withDefaults(options.tls, environment)),
-    proxy: options.proxy ?? environment.proxy,
+    proxy: checkProxy(options.proxy ?? environment.proxy),
     timeoutMs: options.timeoutMs ?? environment.timeoutMs ?? defaultTimeoutMs,
     followRedirects: environment.followRedirects ?? true,
     clusterAddresses: (options.clusterAddresses ?? []).map(checkAddress),
@@ -204,11 +204,24 @@ function withDefaults(tls: TlsOptions = {}, environment: VaultEnvironment): TlsO
 }
 
 function checkAddress(address: string): string {
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw new InvalidOptionError('The address of Vault has to begin with http:// or https://.')
+  const url = httpUrl(address)
+  if (!url) throw new InvalidOptionError('The address of Vault has to begin with http:// or https://.')
+  if (url.username || url.password) {
+    throw new InvalidOptionError(
+      'The address of Vault takes no user and password: log in by the option auth.',
+    )
   }
   return address.replace(/\/+$/, '')
+}
+
+function checkProxy(proxy: string | undefined): string | undefined {
+  if (proxy === undefined || httpUrl(proxy)) return proxy
+  throw new InvalidOptionError('The option "proxy" has to begin with http:// or https://.')
+}
+
+function httpUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined
 }
 
 function missingToken(): never {

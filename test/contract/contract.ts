@@ -7,7 +7,7 @@ import { CredentialsUnavailableError, type LeaseManager, type LeaseOptions } fro
 import { type HammerReport, hammer, type SessionReport, watchSessions } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type SubjectName, subjects } from '../subjects/index.ts'
-import type { MakeSubject, Subject } from '../subjects/subject.ts'
+import type { HeldOpen, MakeSubject, Subject } from '../subjects/subject.ts'
 import { expectNoSecrets, type SecretWatch, watchSecrets } from './secrets.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -55,7 +55,7 @@ export function contract(name: SubjectName): void {
       subject: Subject,
       happening: () => Promise<unknown>,
     ): Promise<{ report: HammerReport; seen: SessionReport }> {
-      const watch = await watchSessions(world.postgres)
+      const watch = await watchSessions(world.postgres, { everyMs: 2 })
       const report = await hammer({
         run: subject,
         workers,
@@ -144,14 +144,19 @@ export function contract(name: SubjectName): void {
       await world.engine.role('app', { ttl: '60s', maxTtl: '120s' })
       const lease = secrets.watch(await world.lease('2s', '2s'))
       const subject = await subjectOn({ lease })
-      const held = await subject.openTransaction()
-      await held.step()
-      const forced = new Promise<number>((resolve) => lease.on('retired', ({ forced }) => resolve(forced)))
-      expect(await forced).toBe(1)
-      const error = await held.step().catch((failure: unknown) => failure)
-      secrets.look(error)
-      expect(error).toBeInstanceOf(Error)
-      await held.finish().catch(() => {})
+      const held = await Promise.all([subject.openTransaction(), subject.openCursor()])
+      for (const each of held) await each.step()
+      const [{ forced }] = await once(lease, 'retired')
+      expect(forced).toBe(2)
+      for (const each of held) {
+        const error = await toTheEnd(each).catch((failure: unknown) => failure)
+        secrets.look(error)
+        expect(error).toMatchObject({
+          code: 'ERR_CONNECTION_RETIRED',
+          message: expect.stringMatching(/belonged to the database user "v-.*rotation\.drainTimeoutMs/),
+        })
+        await each.finish().catch(() => {})
+      }
       await subject.query()
       await closeAndCheck(subject, lease)
     })
@@ -249,12 +254,15 @@ export function contract(name: SubjectName): void {
     it('an application\'s own "permission denied" changes nothing', async () => {
       const lease = secrets.watch(await world.lease('60s', '120s'))
       const subject = await subjectOn({ lease })
-      for (let attempt = 0; attempt < 20; attempt++) {
-        const error = await subject.deniedQuery().catch((failure: unknown) => failure)
-        expect(error).toMatchObject({ code: '42501' })
-      }
-      await subject.query()
+      const { report, seen } = await underLoad(subject, async () => {
+        for (let attempt = 0; attempt < 20; attempt++) {
+          const error = await subject.deniedQuery().catch((failure: unknown) => failure)
+          expect(error).toMatchObject({ code: '42501' })
+        }
+      })
+      expect(report.firstErrors).toEqual({})
       expect(lease.status().generation).toBe(1)
+      expect(seen.mostAtOnce).toBe(max)
       await closeAndCheck(subject, lease)
     })
 
@@ -319,6 +327,11 @@ export function contract(name: SubjectName): void {
       expectNoSecrets(secrets)
     })
   })
+}
+
+/** What a cursor has read ahead is still given out. */
+async function toTheEnd(held: HeldOpen): Promise<void> {
+  for (let step = 0; step < 50; step++) await held.step()
 }
 
 async function untilRetired(lease: LeaseManager): Promise<void> {

@@ -28,7 +28,12 @@ export class KnexRotation {
   readonly #client: KnexPgClient
   readonly #original: Pick<
     KnexPgClient,
-    'acquireRawConnection' | 'validateConnection' | 'releaseConnection' | 'destroy' | 'driver'
+    | 'acquireRawConnection'
+    | 'validateConnection'
+    | 'acquireConnection'
+    | 'releaseConnection'
+    | 'destroy'
+    | 'driver'
   >
   #session: Session | undefined
   #firstHandedOut: KnexPgConnection | undefined
@@ -41,11 +46,13 @@ export class KnexRotation {
       driver: client.driver,
       acquireRawConnection: client.acquireRawConnection.bind(client),
       validateConnection: client.validateConnection.bind(client),
+      acquireConnection: client.acquireConnection.bind(client),
       releaseConnection: client.releaseConnection.bind(client),
       destroy: client.destroy.bind(client),
     }
     client.acquireRawConnection = () => this.#acquireRawConnection()
     client.validateConnection = (connection) => this.#validateConnection(connection)
+    client.acquireConnection = () => this.#acquireConnection()
     client.releaseConnection = (connection) => this.#releaseConnection(connection)
     client.cancelQuery = async (connection) => cancelStatement(connection)
     client.destroy = (callback) => this.#destroy(callback)
@@ -57,6 +64,7 @@ export class KnexRotation {
     const { lease, owned } = this.#openLease()
     const Base = this.#original.driver.Client
     const connections = new PgConnections(lease, {
+      max: this.#client.pool?.max ?? Number.POSITIVE_INFINITY,
       newClient: () => new Base(this.connectionSettings as ClientConfig),
       occupySlot: () => this.#occupySlot(),
       drainIdle: () => this.#drainIdle(),
@@ -88,12 +96,21 @@ export class KnexRotation {
     }
   }
 
+  /** While no credential may be used nobody gets a connection, and whoever has just got one gives it back. */
+  async #acquireConnection(): Promise<KnexPgConnection> {
+    for (;;) {
+      const lease = this.#session?.lease
+      if (lease && !lease.current) {
+        await lease.credential({ timeoutMs: this.#client.config.acquireConnectionTimeout })
+      }
+      const connection = await this.#original.acquireConnection()
+      if (!this.#session || this.#session.lease.current) return connection
+      await this.#releaseConnection(connection)
+    }
+  }
+
   /** knex asks before it hands out a connection, and opens another in place of one that is not valid. */
   async #validateConnection(connection: KnexPgConnection): Promise<boolean> {
-    if (this.#session && !this.#session.lease.current) {
-      // Without a credential the connection is stale, and the one opened in its place reports why.
-      await this.#session.lease.credential().catch(() => {})
-    }
     if (this.#isStale(connection)) {
       await this.#closeStale(connection)
       return false
@@ -122,16 +139,16 @@ export class KnexRotation {
   }
 
   async #occupySlot(): Promise<() => void> {
-    const connection = await this.#client.acquireConnection()
+    const connection = await this.#original.acquireConnection()
     await this.#closeStale(connection)
     return () => void this.#original.releaseConnection(connection)
   }
 
   #drainIdle(): void {
     for (let free = this.#client.pool?.numFree() ?? 0; free > 0; free--) {
-      this.#client
+      this.#original
         .acquireConnection()
-        .then((connection) => this.#client.releaseConnection(connection))
+        .then((connection) => this.#releaseConnection(connection))
         .catch(() => {})
     }
   }

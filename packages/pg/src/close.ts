@@ -1,5 +1,10 @@
 import type { PgClient, WireConnection } from './driver.ts'
 
+/** A query, cursor or stream that takes care of its own answers. */
+interface Submittable {
+  handleError(error: Error, connection: WireConnection): void
+}
+
 /** A server that does not answer the farewell is left after this time. */
 const farewellMs = 2_000
 
@@ -13,12 +18,13 @@ export async function closeWhenIdle(client: PgClient): Promise<void> {
 }
 
 /**
- * Closes a connection under whoever uses it: its queries fail with `reason`, the statement that runs on the server is
- * cancelled, and the session ends. Resolves when the server has closed it.
+ * Closes a connection under whoever uses it: its queries fail with the reason, those that run and those to come, the
+ * statement that runs on the server is cancelled, and the session ends. Resolves when the server has closed it.
  */
-export async function closeUnderHolder(client: PgClient, reason: Error): Promise<void> {
+export async function closeUnderHolder(client: PgClient, reason: () => Error): Promise<void> {
   const ended = emitted(client, 'end')
-  client.connection.emit('error', reason)
+  client.query = refusing(client, reason)
+  client.connection.emit('error', reason())
   cancelStatement(client)
   client.connection.end()
   client.connection.stream.setTimeout?.(farewellMs, () => client.connection.stream.destroy())
@@ -42,6 +48,25 @@ export function cancelStatement(client: PgClient): void {
   wire.on('connect', () => (client.ssl ? wire.requestSsl() : cancel()))
   wire.on('sslconnect', cancel)
   wire.connect(client.port, client.host)
+}
+
+/** What `query` of a client does, in each of the forms that it can be called in, when nothing can be queried any more. */
+function refusing(client: PgClient, reason: () => Error): PgClient['query'] {
+  const query = (config: unknown, ...rest: unknown[]): unknown => {
+    if (isSubmittable(config)) {
+      process.nextTick(() => config.handleError(reason(), client.connection))
+      return config
+    }
+    const callback = rest.find((argument) => typeof argument === 'function')
+    if (!callback) return Promise.reject(reason())
+    process.nextTick(callback as (error: Error) => void, reason())
+    return undefined
+  }
+  return query as PgClient['query']
+}
+
+function isSubmittable(config: unknown): config is Submittable {
+  return typeof config === 'object' && config !== null && 'submit' in config
 }
 
 /** Like `once` of node:events, but an 'error' in between, which a closing connection may well emit, is not the end. */

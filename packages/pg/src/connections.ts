@@ -11,9 +11,12 @@ import {
 import type { Client } from 'pg'
 import { closeUnderHolder } from './close.ts'
 import { asPgClient, type PgClient } from './driver.ts'
+import { answerCursorsOnceLost } from './lost-connection.ts'
 
 /** What the pool around the connections has to offer. */
 export interface PoolHooks {
+  /** The most connections that the pool may have. */
+  readonly max: number
   /** A new client of the driver with the caller's options, not yet connected. */
   newClient(): Client
   /** Takes the place of one connection in the pool; the connection that had it is closed. Returns the way to free it. */
@@ -33,7 +36,7 @@ export class PgConnections implements Consumer {
   readonly #generations = new WeakMap<object, number>()
   readonly #refusals = new WeakMap<Error, number>()
   readonly #open = new Map<number, Set<PgClient>>()
-  readonly #emptied = new EventEmitter().setMaxListeners(0)
+  readonly #closed = new EventEmitter().setMaxListeners(0)
 
   constructor(lease: LeaseManager, pool: PoolHooks) {
     this.#lease = lease
@@ -59,10 +62,7 @@ export class PgConnections implements Consumer {
 
   /** Resolves once no connection is open. */
   async allClosed(): Promise<void> {
-    const never = new AbortController().signal
-    await Promise.all(
-      Array.from(this.#open.keys(), (generation) => this.#emptiedOrAborted(generation, never)),
-    )
+    await this.#until(() => this.#open.size === 0, new AbortController().signal)
   }
 
   /** Remembers which generation the server refused. */
@@ -78,30 +78,39 @@ export class PgConnections implements Consumer {
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<void> {
-    const isProbe = this.#open.has(credential.generation)
-    const slot = isProbe ? undefined : await this.#slot(signal)
-    if (slot === 'none-in-time') return
+    const room = await this.#room(signal)
+    if (room === 'none-in-time') return
     try {
       await this.#connectAs(credential, signal)
     } finally {
-      slot?.()
+      room?.()
     }
   }
 
-  async retire(generation: number, { signal }: RetireTerms): Promise<Retired> {
+  async retire(generation: number, { signal, stragglerError }: RetireTerms): Promise<Retired> {
     const clients = this.#open.get(generation)
     if (!clients) return { closed: 0, forced: 0 }
     const total = clients.size
     this.#pool.drainIdle()
-    await this.#emptiedOrAborted(generation, signal)
+    await this.#until(() => !this.#open.has(generation), signal)
     const stragglers = [...clients]
-    await Promise.all(stragglers.map((client) => closeUnderHolder(client, asError(signal.reason))))
+    await Promise.all(stragglers.map((client) => closeUnderHolder(client, stragglerError)))
     return { closed: total - stragglers.length, forced: stragglers.length }
   }
 
-  /** Room for the proving connection, so that the server never sees more connections than the pool's `max`. */
-  async #slot(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
-    if (!this.#lease.current) return undefined
+  /**
+   * Room for the proving connection, so that the server never sees more connections than the pool's `max`. Without a
+   * credential to use the pool opens none, so what is free stays free; else a place in the pool has to be taken.
+   */
+  async #room(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
+    const { current, generation } = this.#lease
+    if (current || (generation > 0 && this.#isFull())) return await this.#occupiedSlot(signal)
+    if (generation === 0) this.#pool.drainIdle()
+    await this.#until(() => !this.#isFull(), signal)
+    return this.#isFull() ? 'none-in-time' : undefined
+  }
+
+  async #occupiedSlot(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
     const occupied = this.#pool.occupySlot()
     const aborted = new Promise<'none-in-time'>((resolve) => {
       if (signal.aborted) resolve('none-in-time')
@@ -111,6 +120,11 @@ export class PgConnections implements Consumer {
     // Every connection is held for long: the first one that is opened after the publication proves the credential.
     if (slot === 'none-in-time') occupied.then((vacate) => vacate()).catch(() => {})
     return slot
+  }
+
+  #isFull(): boolean {
+    const open = [...this.#open.values()].reduce((sum, { size }) => sum + size, 0)
+    return open >= this.#pool.max
   }
 
   async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
@@ -126,8 +140,8 @@ export class PgConnections implements Consumer {
     } catch (error) {
       throw notProven(credential, error)
     } finally {
-      signal.removeEventListener('abort', abort)
       await client.end()
+      signal.removeEventListener('abort', abort)
     }
   }
 
@@ -141,6 +155,7 @@ export class PgConnections implements Consumer {
     const clients = this.#open.get(generation) ?? new Set()
     this.#open.set(generation, clients.add(client))
     client.once('end', () => this.#forget(generation, client))
+    answerCursorsOnceLost(client)
     // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
     client.on('error', () => {})
   }
@@ -149,21 +164,22 @@ export class PgConnections implements Consumer {
     this.#generations.delete(client)
     const clients = this.#open.get(generation)
     clients?.delete(client)
-    if (clients?.size !== 0) return
-    this.#open.delete(generation)
-    this.#emptied.emit(String(generation))
+    if (clients?.size === 0) this.#open.delete(generation)
+    this.#closed.emit('one')
   }
 
-  #emptiedOrAborted(generation: number, signal: AbortSignal): Promise<void> {
+  /** Resolves once connections have closed so far that the condition holds, or with the signal. */
+  #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const done = (): void => {
-        this.#emptied.off(String(generation), done)
-        signal.removeEventListener('abort', done)
+      const look = (): void => {
+        if (!condition() && !signal.aborted) return
+        this.#closed.off('one', look)
+        signal.removeEventListener('abort', look)
         resolve()
       }
-      this.#emptied.once(String(generation), done)
-      signal.addEventListener('abort', done, { once: true })
-      if (signal.aborted || !this.#open.has(generation)) done()
+      this.#closed.on('one', look)
+      signal.addEventListener('abort', look, { once: true })
+      look()
     })
   }
 }

@@ -22,6 +22,8 @@ export interface WireConnection extends EventEmitter {
   connect(port: number, host: string): void
   requestSsl(): void
   cancel(processID: number, secretKey: number): void
+  /** Closes a portal or a prepared statement. */
+  close(message: unknown): void
   end(): void
 }
 
@@ -43,7 +45,7 @@ export function asPgClient(client: Client): PgClient {
 function isPgClient(client: Client): client is PgClient {
   const { connectionParameters, connection } = client as Partial<PgClient>
   const hasParameters = typeof connectionParameters === 'object' && 'user' in connectionParameters
-  const methods = ['connect', 'requestSsl', 'cancel', 'end', 'on'] as const
+  const methods = ['connect', 'requestSsl', 'cancel', 'close', 'end', 'on'] as const
   const hasWire = methods.every((method) => typeof connection?.[method] === 'function')
   return hasParameters && hasWire && 'processID' in client
 }

@@ -14,6 +14,9 @@ import { checkDatabase, pgOptionNames } from './options.ts'
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
 export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user' | 'password'> {}
 
+/** pg.Pool's own. */
+const defaultMax = 10
+
 type Release = (error?: Error | boolean) => void
 type CheckedOut = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
 
@@ -44,6 +47,7 @@ export class VaultPool extends pg.Pool {
     const { lease, owned } = open()
     const Base = (driver.Client as ClientClass | undefined) ?? pg.Client
     const connections = new PgConnections(lease, {
+      max: driver.max ?? defaultMax,
       newClient: () => new Base(driver),
       occupySlot: () => this.#occupySlot(),
       drainIdle: () => this.#drainIdle(),

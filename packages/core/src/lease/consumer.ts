@@ -4,8 +4,10 @@ import type { Credential } from './credential.ts'
 export interface RetireTerms {
   /** Milliseconds on the manager's clock; `signal` is aborted then. */
   readonly deadline: number
-  /** Aborted at the deadline, with the error that stragglers are closed with. */
+  /** Aborted at the deadline, or earlier when the manager closes. */
   readonly signal: AbortSignal
+  /** What a connection is closed with that is in use even then: a new error each time, because drivers write into theirs. */
+  stragglerError(): Error
 }
 
 /** What became of the connections of a retired generation. */

@@ -203,9 +203,12 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
     if (this.#closing || this.#doubt || now < this.#probeNotBefore) return
     if (!inForce || inForce.credential.generation !== generation) return
     this.#probeNotBefore = now + probeGapMs
-    this.#doubt = this.#probe(inForce).finally(() => {
-      this.#doubt = undefined
-    })
+    // The doubt has to be there before the probe begins, which needs to know that nobody else connects.
+    this.#doubt = Promise.resolve(inForce)
+      .then((generation) => this.#probe(generation))
+      .finally(() => {
+        this.#doubt = undefined
+      })
   }
 
   /**

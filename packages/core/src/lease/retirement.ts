@@ -1,4 +1,4 @@
-import { ConnectionRetiredError } from '../errors.ts'
+import { ConnectionRetiredError, LeaseClosedError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { deadlineAfter } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
@@ -48,9 +48,10 @@ async function retire(steps: RetirementSteps): Promise<void> {
   const { clock, deadline, retiring, consumers } = steps
   const { generation, username } = retiring.credential
   const drainMs = Math.max(0, deadline - clock.now())
-  const drain = deadlineAfter(clock, drainMs, () => stragglerError(username), steps.signal)
+  const drain = deadlineAfter(clock, drainMs, () => overdueError(username), steps.signal)
   try {
-    const terms = { deadline, signal: drain.signal }
+    const stragglerError = (): Error => (steps.signal.aborted ? cutShortError() : overdueError(username))
+    const terms = { deadline, signal: drain.signal, stragglerError }
     const outcomes = await Promise.allSettled(
       Array.from(consumers, (consumer) => consumer.retire(generation, terms)),
     )
@@ -68,7 +69,11 @@ async function retire(steps: RetirementSteps): Promise<void> {
   }
 }
 
-function stragglerError(username: string): ConnectionRetiredError {
+function cutShortError(): LeaseClosedError {
+  return new LeaseClosedError('This connection was still in use when the time to close had passed.')
+}
+
+function overdueError(username: string): ConnectionRetiredError {
   return new ConnectionRetiredError(
     `This connection belonged to the database user "${username}", whose lease is over, and was still in use when the time to drain had passed. ` +
       'Release connections sooner, or raise rotation.drainTimeoutMs or the max TTL of the role.',

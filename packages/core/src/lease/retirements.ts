@@ -1,5 +1,4 @@
 import type { EventEmitter } from 'node:events'
-import { LeaseClosedError } from '../errors.ts'
 import { announce, type LeaseEvents } from '../observe/events.ts'
 import type { Clock } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
@@ -45,8 +44,7 @@ export class Retirements {
 
   /** Retires the last generation too, if there is one, and resolves when all are gone, at most `timeoutMs` and the revocation later. */
   async close(last: Generation | undefined, timeoutMs: number): Promise<void> {
-    const cutShort = (): void => this.#cutShort.abort(drainCutShort())
-    const cancel = this.#parts.clock.schedule(timeoutMs, cutShort)
+    const cancel = this.#parts.clock.schedule(timeoutMs, () => this.#cutShort.abort())
     if (last) this.#retire(last, timeoutMs)
     await Promise.all(this.#underWay.values())
     cancel()
@@ -71,8 +69,4 @@ export class Retirements {
     }).finally(() => void this.#underWay.delete(generation))
     this.#underWay.set(generation, done)
   }
-}
-
-function drainCutShort(): Error {
-  return new LeaseClosedError('This connection was still in use when the time to close had passed.')
 }

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { downloadOpenBao, downloadPostgres } from './download.ts'
+import { downloadOpenBao, downloadPostgres } from './pinned.ts'
 
 /** Debian keeps PostgreSQL's server programs off the PATH. */
 const debianPostgres = '/usr/lib/postgresql'

@@ -1,16 +1,21 @@
 import type { Postgres } from './postgres.ts'
 import type { VaultServer } from './vault-server.ts'
 
+/** A role of the database secrets engine. */
 export interface RoleOptions {
   /** Default TTL, such as `10s`. */
   readonly ttl: string
+  /** The longest that renewals can extend a lease to, such as `30s`. */
   readonly maxTtl: string
   /** Replaces the statements that create the user and grant it everything on the tables of `public`. */
   readonly creationStatements?: readonly string[]
 }
 
+/** A token of the application. */
 export interface TokenOptions {
+  /** Default: `1h`. */
   readonly ttl?: string
+  /** Default: what an application needs to use this engine. */
   readonly policies?: readonly string[]
 }
 
@@ -18,10 +23,13 @@ export interface TokenOptions {
 export interface Drop {
   readonly username: string
   readonly openSessions: number
+  /** When, in milliseconds of Date.now(). */
+  readonly at: number
 }
 
 /** A database secrets engine on a test Vault, connected to a test PostgreSQL. */
 export interface DatabaseEngine {
+  /** Where it is mounted. */
   readonly mount: string
   /** Creates or changes a role. */
   role(name: string, options: RoleOptions): Promise<void>
@@ -47,7 +55,7 @@ const creationStatements = [
 
 /** The count is taken in the transaction that drops the user: no sampling can miss it. */
 const revocationStatements = [
-  `INSERT INTO vault_lease_test.drops SELECT '{{name}}', count(*) FROM pg_stat_activity WHERE usename = '{{name}}'`,
+  `INSERT INTO vault_lease_test.drops (username, open_sessions) SELECT '{{name}}', count(*) FROM pg_stat_activity WHERE usename = '{{name}}'`,
   'REVOKE ALL PRIVILEGES ON ALL TABLES IN SCHEMA public FROM "{{name}}"',
   'REVOKE ALL PRIVILEGES ON ALL SEQUENCES IN SCHEMA public FROM "{{name}}"',
   'DROP ROLE IF EXISTS "{{name}}"',
@@ -67,7 +75,7 @@ export async function databaseEngine(
 ): Promise<DatabaseEngine> {
   const { user, password } = postgres.superuser
   await postgres.query(
-    'create schema if not exists vault_lease_test; create table if not exists vault_lease_test.drops (username text, open_sessions int, id serial)',
+    'create schema if not exists vault_lease_test; create table if not exists vault_lease_test.drops (username text, open_sessions int, at timestamptz default clock_timestamp(), id serial)',
   )
   await vault.must('POST', `sys/mounts/${mount}`, { type: 'database' })
   await vault.must('POST', `${mount}/config/postgres`, {
@@ -120,8 +128,8 @@ path "sys/leases/renew" { capabilities = ["update"] }`,
       await vault.must('PUT', `sys/leases/revoke-prefix/${mount}/creds/${role}`, { sync: true })
     },
     async drops() {
-      return await postgres.query<{ username: string; openSessions: number }>(
-        'select username, open_sessions as "openSessions" from vault_lease_test.drops order by id',
+      return await postgres.query<{ username: string; openSessions: number; at: number }>(
+        'select username, open_sessions as "openSessions", (extract(epoch from at) * 1000)::float8 as at from vault_lease_test.drops order by id',
       )
     },
   }

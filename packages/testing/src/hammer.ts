@@ -1,4 +1,7 @@
 import { createHistogram, performance } from 'node:perf_hooks'
+import type { DatabaseEngine, Drop } from './database-engine.ts'
+import type { Postgres } from './postgres.ts'
+import { type SessionSample, watchSessions } from './session-watch.ts'
 
 /** What the hammer hits: one adapter's ways to use the database. */
 export interface HammerTarget {
@@ -10,8 +13,10 @@ export interface HammerTarget {
   stream?(): Promise<unknown>
 }
 
+/** How hard the hammer hits, for how long, and who looks on. */
 export interface HammerOptions {
   readonly run: HammerTarget
+  /** How many operations are under way at once. */
   readonly workers: number
   /** Shares of each kind; default: 70 queries, 20 transactions, 10 streams. Kinds that the target lacks are left out. */
   readonly mix?: { readonly query?: number; readonly transaction?: number; readonly stream?: number }
@@ -19,12 +24,26 @@ export interface HammerOptions {
   readonly until: number | Promise<unknown>
   /** Told of each operation as it ends. */
   readonly onResult?: (result: HammerResult) => void
+  /** The server to watch meanwhile; with the engine, the drops of its users too. */
+  readonly watch?: { readonly postgres: Postgres; readonly engine?: DatabaseEngine }
 }
 
+/** One operation that has ended. */
 export interface HammerResult {
-  readonly kind: Kind
+  readonly kind: 'query' | 'transaction' | 'stream'
   readonly latencyMs: number
+  /** What was thrown; `undefined` when nothing was. */
   readonly error: unknown
+}
+
+/** What the server saw while the hammer hit. */
+export interface HammerServerReport {
+  /** Sessions of each dynamic user, one sample for each change. */
+  readonly sessions: readonly SessionSample[]
+  /** The most sessions of dynamic users that were open at once. */
+  readonly mostAtOnce: number
+  /** The users that Vault dropped meanwhile, each with its sessions that were open at that moment. */
+  readonly drops: readonly Drop[]
 }
 
 /** What the hammer saw in a tenth of a second. */
@@ -36,11 +55,12 @@ export interface HammerBucket {
   readonly p99Ms: number
 }
 
+/** What the hammer saw, and what the server saw if it was watched. */
 export interface HammerReport {
   /** Operations that were done, the failed ones among them. */
   readonly queries: number
   readonly failed: number
-  /** By the error's code, else its name. */
+  /** How many failed, by the error's code, else its name. */
   readonly failures: Readonly<Record<string, number>>
   /** The first error of each kind. */
   readonly firstErrors: Readonly<Record<string, unknown>>
@@ -49,15 +69,33 @@ export interface HammerReport {
   readonly maxMs: number
   readonly tookMs: number
   readonly timeline: readonly HammerBucket[]
+  /** Given when `watch` was. */
+  readonly server?: HammerServerReport
 }
 
-type Kind = 'query' | 'transaction' | 'stream'
+type Kind = HammerResult['kind']
 
 const bucketMs = 100
 const microseconds = 1_000
 
-/** Keeps workers busy, one operation after another each, and counts every failure. Nothing is tried twice. */
-export async function hammer({ run, workers, mix, until, onResult }: HammerOptions): Promise<HammerReport> {
+/**
+ * Keeps workers busy, one operation after another each, and counts every failure. Nothing is tried twice.
+ *
+ * @example
+ * const report = await hammer({ run: { query: () => pool.query('select 1') }, workers: 20, until: 5_000 })
+ */
+export async function hammer(options: HammerOptions): Promise<HammerReport> {
+  if (!options.watch) return await hit(options)
+  const { postgres, engine } = options.watch
+  const before = await engine?.drops()
+  const watch = await watchSessions(postgres)
+  const report = await hit(options).finally(() => watch.stop())
+  const { timeline: sessions, mostAtOnce } = await watch.stop()
+  const drops = (await engine?.drops())?.slice(before?.length) ?? []
+  return { ...report, server: { sessions, mostAtOnce, drops } }
+}
+
+async function hit({ run, workers, mix, until, onResult }: HammerOptions): Promise<HammerReport> {
   const began = performance.now()
   const pick = kindPicker(run, mix)
   const tally = new Tally(began)
@@ -75,13 +113,17 @@ export async function hammer({ run, workers, mix, until, onResult }: HammerOptio
       const latencyMs = performance.now() - start
       tally.add(latencyMs, error)
       onResult?.({ kind, latencyMs, error })
-      if (error) await new Promise((resolve) => setImmediate(resolve))
+      // An operation that fails at once would keep everything else from happening.
+      if (error !== undefined) await new Promise((resolve) => setImmediate(resolve))
     }
   }
   const working = Promise.all(Array.from({ length: workers }, work))
-  await (typeof until === 'number' ? new Promise((resolve) => setTimeout(resolve, until)) : until)
-  stopped = true
-  await working
+  try {
+    await (typeof until === 'number' ? new Promise((resolve) => setTimeout(resolve, until)) : until)
+  } finally {
+    stopped = true
+    await working
+  }
   return tally.report()
 }
 
@@ -128,7 +170,7 @@ class Tally {
     this.#bucket.histogram.record(recorded)
     this.#queries++
     this.#bucket.queries++
-    if (error) this.#addFailure(error)
+    if (error !== undefined) this.#addFailure(error)
   }
 
   report(): HammerReport {
@@ -165,6 +207,6 @@ class Tally {
 }
 
 function nameOf(error: unknown): string {
-  if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code)
+  if (error instanceof Error && 'code' in error && error.code !== undefined) return String(error.code)
   return error instanceof Error ? error.name : String(error)
 }

@@ -11,9 +11,16 @@ export {
   type HammerOptions,
   type HammerReport,
   type HammerResult,
+  type HammerServerReport,
   type HammerTarget,
   hammer,
 } from './hammer.ts'
 export { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
-export { type SessionReport, type SessionSample, type SessionWatch, watchSessions } from './session-watch.ts'
+export {
+  type SessionReport,
+  type SessionSample,
+  type SessionWatch,
+  type SessionWatchOptions,
+  watchSessions,
+} from './session-watch.ts'
 export { startVault, type VaultReply, type VaultServer, type VaultServerOptions } from './vault-server.ts'

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,6 +8,7 @@ import { onFreePort, ServerProcess, temporaryFolder } from './server-process.ts'
 
 /** A PostgreSQL server for tests. */
 export interface Postgres extends AsyncDisposable {
+  /** Always 127.0.0.1, unless the environment names a server. */
   readonly host: string
   readonly port: number
   /** A database of its own. */
@@ -17,16 +18,19 @@ export interface Postgres extends AsyncDisposable {
   query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>
   /** Stops the server (default: immediately, as a crash would) and starts it again at the same address. */
   restart(mode?: 'fast' | 'immediate'): Promise<void>
-  /** Stops the server; `start()` brings it back at the same address. */
+  /** Stops the server at once; `start()` brings it back at the same address. */
   kill(): Promise<void>
+  /** Brings a killed server back; does nothing to a running one. */
   start(): Promise<void>
   /** Freezes the server: connections stay, nothing is answered. */
   pause(): void
+  /** Ends a `pause()`. */
   resume(): void
   /** Ends the server and removes its data. Stopping twice is stopping once. */
   stop(): Promise<void>
 }
 
+/** How a server of our own is started. */
 export interface PostgresOptions {
   /** Default: 300. */
   readonly maxConnections?: number
@@ -70,17 +74,22 @@ async function ownPostgres({ maxConnections = 300 }: PostgresOptions): Promise<P
   let [running, port] = await onFreePort(async (port) => [await start(port), port] as const)
   await queryOnce(port, `create database ${database}`, 'postgres')
 
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    // A server that is paused would not notice.
+    if (running.running) signalAll(running, 'SIGCONT')
+    await running.stop(signal)
+  }
   const stop = async (): Promise<void> => {
-    await running.stop('SIGQUIT')
+    await end('SIGQUIT')
     folder.remove()
   }
   return {
     ...connectionTo('127.0.0.1', port, database, superuser),
     async restart(mode = 'immediate') {
-      await running.stop(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
+      await end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
       running = await start(port)
     },
-    kill: () => running.stop('SIGQUIT'),
+    kill: () => end('SIGQUIT'),
     async start() {
       if (!running.running) running = await start(port)
     },
@@ -103,9 +112,22 @@ async function initialise(bin: string, folder: string, data: string, uid: number
   })
 }
 
-/** The server's process and those that it has made are one group. */
-function signalAll(server: ServerProcess, signal: NodeJS.Signals): void {
-  process.kill(-server.pid, signal)
+/** Each session is a process in a group of its own. */
+function signalAll({ pid }: ServerProcess, signal: NodeJS.Signals): void {
+  process.kill(pid, signal)
+  for (const child of childrenOf(pid)) {
+    try {
+      process.kill(child, signal)
+    } catch {
+      // The session has ended in the meantime.
+    }
+  }
+}
+
+function childrenOf(parent: number): number[] {
+  const processes = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+  const pairs = processes.split('\n').map((line) => line.trim().split(/\s+/).map(Number))
+  return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 }
 
 async function existingPostgres(url: URL): Promise<Postgres> {

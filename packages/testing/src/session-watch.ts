@@ -8,6 +8,7 @@ export interface SessionSample {
   readonly sessions: Readonly<Record<string, number>>
 }
 
+/** What a watch has seen. */
 export interface SessionReport {
   /** One sample for each change. */
   readonly timeline: readonly SessionSample[]
@@ -15,20 +16,33 @@ export interface SessionReport {
   readonly mostAtOnce: number
 }
 
+/** A watch that goes on until it is stopped. */
 export interface SessionWatch {
+  /** Ends the watch. Stopping twice is stopping once. */
   stop(): Promise<SessionReport>
 }
 
 const countSessions = `select usename as name, count(*)::int as sessions from pg_stat_activity
-  where backend_type = 'client backend' and usename like 'v-%' group by 1`
+  where backend_type = 'client backend' and usename like $1 group by 1`
+
+/** What a watch looks at. */
+export interface SessionWatchOptions {
+  /** Whose sessions are counted, as a pattern of SQL's LIKE. Default: `v-%`, every dynamic user. */
+  readonly users?: string
+  /** Milliseconds between two looks. Default: 10. */
+  readonly everyMs?: number
+}
 
 /** Looks every few milliseconds at what the server itself says of its sessions, as the superuser. */
-export async function watchSessions(postgres: Postgres, everyMs = 10): Promise<SessionWatch> {
+export async function watchSessions(
+  postgres: Postgres,
+  { users = 'v-%', everyMs = 10 }: SessionWatchOptions = {},
+): Promise<SessionWatch> {
   const timeline: SessionSample[] = []
   let mostAtOnce = 0
   const stopping = new AbortController()
   const look = async (client: pg.Client): Promise<void> => {
-    const { rows } = await client.query<{ name: string; sessions: number }>(countSessions)
+    const { rows } = await client.query<{ name: string; sessions: number }>(countSessions, [users])
     const sessions = Object.fromEntries(rows.map(({ name, sessions }) => [name, sessions]))
     if (JSON.stringify(sessions) !== JSON.stringify(timeline.at(-1)?.sessions)) {
       timeline.push({ at: Date.now(), sessions })

@@ -14,6 +14,7 @@ export interface VaultReply {
 
 /** A Vault or OpenBao server for tests. */
 export interface VaultServer extends AsyncDisposable {
+  /** Its URL, without a path. */
   readonly address: string
   /** The root token. */
   readonly token: string
@@ -26,18 +27,23 @@ export interface VaultServer extends AsyncDisposable {
   ): Promise<VaultReply>
   /** Calls and throws unless the answer is a success. */
   must(method: string, path: string, body?: object): Promise<VaultReply>
+  /** Makes it refuse everything until it is unsealed. */
   seal(): Promise<void>
+  /** Resolves once it serves again. */
   unseal(): Promise<void>
   /** Freezes the server: connections stay, nothing is answered. */
   pause(): void
+  /** Ends a `pause()`. */
   resume(): void
   /** Ends the server at once; `start()` brings it back at the same address, with its leases if storage is `raft`. */
   kill(): Promise<void>
+  /** Brings a killed server back, unsealed; does nothing to a running one. */
   start(): Promise<void>
   /** Ends the server and removes its data. Stopping twice is stopping once. */
   stop(): Promise<void>
 }
 
+/** How a server of our own is started. */
 export interface VaultServerOptions {
   /** `memory` (default) starts fastest; `raft` keeps its leases over `kill()` and `start()`. */
   readonly storage?: 'memory' | 'raft'

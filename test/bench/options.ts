@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util'
+import { isSubjectName, type SubjectName } from '../subjects/index.ts'
+
+/** What is measured, and for how long. */
+export interface BenchOptions {
+  readonly adapters: readonly SubjectName[]
+  readonly rounds: number
+  /** Of one measurement without rotations. */
+  readonly seconds: number
+  readonly json: string
+}
+
+export const usage = `npm run bench -- [options]
+  --rounds N          pairs of measurements for each line (5)
+  --seconds N         length of one measurement (4); with rotations at least 6
+  --adapter pg|knex   only this one
+  --json FILE         where the figures are written (bench-results.json)`
+
+/** @throws Error that says what is wrong with an argument. */
+export function parseOptions(args: string[]): BenchOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '4' },
+      adapter: { type: 'string' },
+      json: { type: 'string', default: 'bench-results.json' },
+    },
+  })
+  const { adapter, rounds, seconds, json } = values
+  if (adapter !== undefined && !isSubjectName(adapter)) {
+    throw new Error(`--adapter ${adapter}: there is pg and knex`)
+  }
+  return {
+    adapters: adapter === undefined ? ['pg', 'knex'] : [adapter],
+    rounds: positive('rounds', rounds),
+    seconds: positive('seconds', seconds),
+    json,
+  }
+}
+
+function positive(name: string, text: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text)
+  throw new Error(`--${name} ${text}: a whole number above 0 is needed`)
+}

@@ -1,5 +1,5 @@
 import { issuedLease, type Lease, renewedLease } from '../lease/lease.ts'
-import { recordOf, textOf } from '../vault/answer.ts'
+import { recordOf, textOf, type VaultAnswer } from '../vault/answer.ts'
 import { VaultError } from '../vault/errors.ts'
 import { apiPath } from '../vault/path.ts'
 import type { Token } from '../vault/session.ts'
@@ -40,7 +40,7 @@ class DynamicRole implements CredentialSource {
   async fetch({ outliveMs, signal }: { outliveMs: number; signal: AbortSignal }): Promise<DynamicCredential> {
     const answer = await this.#vault.send({ method: 'GET', path: this.#path, outliveMs, signal })
     const { token, leaseId, leaseDurationMs, renewable, sentAt } = answer
-    if (leaseId === '' || leaseDurationMs === 0) throw this.#unusable(leaseId)
+    this.#checkUsable(answer)
     const data = recordOf(answer.data, 'data', this.description)
     const username = textOf(data['username'], 'data.username', this.description)
     const password = textOf(data['password'], 'data.password', this.description)
@@ -82,12 +82,19 @@ class DynamicRole implements CredentialSource {
     return this.#vault.send({ method: 'PUT', path: 'sys/leases/renew', body, signal })
   }
 
-  #unusable(leaseId: string): VaultError {
+  #checkUsable({ leaseId, leaseDurationMs, ageMs }: VaultAnswer): void {
     const why =
       leaseId === ''
         ? 'It has no lease: is it a static role, or not a role of the database engine?'
-        : 'It is over at once: set default_ttl of the role to more than 0.'
-    return new VaultError(`The credential read from ${this.description} cannot be used. ${why}`, {
+        : leaseDurationMs === 0
+          ? 'It is over at once: set default_ttl of the role to more than 0.'
+          : leaseDurationMs <= ageMs
+            ? 'A cache before Vault has held it for longer than its lease lasts: let that cache leave out credentials.'
+            : this.#tokens.has(leaseId)
+              ? 'A cache before Vault gave the one in use again: let that cache leave out credentials.'
+              : undefined
+    if (why === undefined) return
+    throw new VaultError(`The credential read from ${this.description} cannot be used. ${why}`, {
       code: 'ERR_VAULT_BAD_ANSWER',
     })
   }

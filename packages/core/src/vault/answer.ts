@@ -9,6 +9,8 @@ export interface VaultAnswer {
   readonly auth: VaultAuth | undefined
   /** When the request was sent, on the manager's clock, less the time that a cache has held the answer. */
   readonly sentAt: number
+  /** How long a cache has held the answer. */
+  readonly ageMs: number
 }
 
 /** The token of a login or a renewal of one. */
@@ -19,7 +21,11 @@ export interface VaultAuth {
 }
 
 /** Reads an answer's body, whatever it is, without trusting its shape. */
-export function readAnswer(body: unknown, sentAt: number, request: string): VaultAnswer {
+export function readAnswer(
+  body: unknown,
+  { sentAt = 0, ageMs = 0 }: { readonly sentAt?: number; readonly ageMs?: number },
+  request: string,
+): VaultAnswer {
   const answer = recordOf(body ?? {}, 'the answer', request)
   const auth = answer['auth'] ?? undefined
   return {
@@ -29,6 +35,7 @@ export function readAnswer(body: unknown, sentAt: number, request: string): Vaul
     data: recordOf(answer['data'] ?? {}, 'data', request),
     auth: auth === undefined ? undefined : readAuth(recordOf(auth, 'auth', request), request),
     sentAt,
+    ageMs,
   }
 }
 

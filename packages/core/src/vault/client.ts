@@ -39,7 +39,7 @@ export class VaultClient {
       signal,
       exchange,
     })
-    return readAnswer(answer, exchange.sentAt ?? 0, `${method} ${path}`)
+    return readAnswer(answer, exchange, `${method} ${path}`)
   }
 
   async close(): Promise<void> {
@@ -56,8 +56,8 @@ export class VaultClient {
     exchange,
   }: NodeVaultRequest): Promise<NodeVaultAnswer> {
     const wire: WireRequest = { method, uri, path: path.slice(1), headers, signal }
-    const { body, sentAt } = await this.#transport.send(json === true ? wire : { ...wire, json })
-    exchange.sentAt = sentAt
+    const { body, sentAt, ageMs } = await this.#transport.send(json === true ? wire : { ...wire, json })
+    Object.assign(exchange, { sentAt, ageMs })
     return { statusCode: 200, body, request: { path } }
   }
 }
@@ -65,6 +65,7 @@ export class VaultClient {
 /** node-vault gives back a body only: this goes along with the request and brings back the rest. */
 interface Exchange {
   sentAt?: number
+  ageMs?: number
 }
 
 interface NodeVaultRequest {

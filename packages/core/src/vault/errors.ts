@@ -87,8 +87,12 @@ function kindOf({ status, messages, path }: Refusal): Kind {
   const kind = (code: VaultErrorCode, retryable: boolean, advice = ''): Kind => ({ code, retryable, advice })
 
   if (says('lease not found', 'lease expired', 'invalid lease', 'failed previous revocation attempts'))
-    return kind('ERR_VAULT_LEASE_GONE', false, 'The lease is over.')
-  if (says('is not renewable', 'past the max TTL', 'batch tokens cannot be renewed'))
+    return kind(
+      'ERR_VAULT_LEASE_GONE',
+      false,
+      'The lease is over, and its database user gone: fetch a new credential.',
+    )
+  if (says('is not renewable', 'past the max TTL', 'batch tokens cannot be'))
     return kind('ERR_VAULT_LEASE_FINAL', false, 'It lives to its end and cannot be extended.')
   if (says('unknown role'))
     return kind('ERR_VAULT_UNKNOWN_ROLE', false, `Create it, or correct the role: ${path}.`)
@@ -112,13 +116,14 @@ function kindOf({ status, messages, path }: Refusal): Kind {
       `The token is not valid, or no policy allows it ${path}.`,
     )
   if (status === 412 || (status === 429 && messages.length === 0))
-    return kind('ERR_VAULT_LAGGING', true, 'This node has not caught up yet.')
-  if (status === 429) return kind('ERR_VAULT_RATE_LIMITED', true)
+    return kind('ERR_VAULT_LAGGING', true, 'This node has not caught up yet: try again.')
+  if (status === 429)
+    return kind('ERR_VAULT_RATE_LIMITED', true, 'Try again later; raise the quota if this happens often.')
   if (status === 307 || status === 472 || status === 473)
     return kind(
       'ERR_VAULT_STANDBY',
       true,
-      'This node is a standby and the active one could not be reached through it.',
+      'This node is a standby and the active one was not reached through it: list the nodes in clusterAddresses, or correct VAULT_ADDR.',
     )
   if (says('invalid role or secret ID', 'invalid role ID', 'invalid secret id'))
     return kind(
@@ -130,8 +135,17 @@ function kindOf({ status, messages, path }: Refusal): Kind {
     return kind('ERR_VAULT_DATABASE', true, 'Vault could not create the database user: is the database up?')
   if (says('failed to renew entry', 'failed to revoke entry'))
     return kind('ERR_VAULT_DATABASE', true, 'Vault could not reach the database for it.')
-  if (says('leadership lost', 'failed to persist')) return kind('ERR_VAULT_SERVER', true)
-  return status >= 500 ? kind('ERR_VAULT_SERVER', true) : kind('ERR_VAULT_REQUEST', false)
+  if (says('token had one use left'))
+    return kind('ERR_VAULT_REQUEST', false, 'Give a token without a limit of uses (num_uses 0).')
+  if (status >= 300 && status < 400)
+    return kind(
+      'ERR_VAULT_REQUEST',
+      false,
+      'It redirects, which is not followed: set VAULT_ADDR to the server itself.',
+    )
+  if (status >= 500 || says('leadership lost', 'failed to persist'))
+    return kind('ERR_VAULT_SERVER', true, 'Try again later, and look into the log of Vault.')
+  return kind('ERR_VAULT_REQUEST', false, `Check the configuration of Vault at ${path}.`)
 }
 
 /** The header counts whole seconds down to 0 while requests are still refused. */

@@ -99,6 +99,8 @@ export class TokenSession {
     } catch (error) {
       if (!isDenied(error)) throw error
       this.#alive.delete(token)
+      // Leases of others may still stand under it: nothing will extend it any more.
+      token.facts = { ...token.facts, renewable: false }
       if (this.#current === token) this.#current = undefined
       return true
     }
@@ -117,7 +119,7 @@ export class TokenSession {
 
   /** Gives back every token that was logged in for. One that is gone already is no error. */
   async close(signal: AbortSignal): Promise<void> {
-    await this.#loggingIn?.catch(() => {})
+    if (this.#loggingIn) await unlessAborted(this.#loggingIn, signal).catch(() => {})
     this.#current = undefined
     await Promise.all(Array.from(this.#alive, (token) => this.#giveBack(token, signal)))
   }
@@ -127,7 +129,8 @@ export class TokenSession {
     try {
       await this.#send({ ...revokeSelf, signal }, token.value)
     } catch (error) {
-      if (!isDenied(error)) throw error
+      // A batch token cannot be revoked: it ends by itself.
+      if (!isDenied(error) && !isLeaseFinal(error)) throw error
     }
   }
 

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
-import { plainCause } from '../observe/redact.ts'
+import { plainCause, redact } from '../observe/redact.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import { badAnswer } from './answer.ts'
 import { errorOf, VaultError } from './errors.ts'
@@ -19,8 +19,10 @@ export interface WireRequest {
 
 export interface WireAnswer {
   readonly body: unknown
-  /** On the clock: when the request was sent, less what the Age header says. */
+  /** On the clock: when the request was sent, less `ageMs`. */
   readonly sentAt: number
+  /** How long a cache has held the answer: the Age header. */
+  readonly ageMs: number
 }
 
 export interface TransportOptions {
@@ -86,13 +88,14 @@ export class Transport {
       if (target) return await this.#exchange(wire, target, signal, true)
     }
     if (answer.statusCode >= 200 && answer.statusCode < 300) {
-      return { body: parse(text, wire), sentAt: sentAt - ageOf(answer.headers['age']) }
+      const ageMs = ageOf(answer.headers['age'])
+      return { body: parse(text, wire), sentAt: sentAt - ageMs, ageMs }
     }
     throw errorOf({
       method: wire.method,
       path: wire.path,
       status: answer.statusCode,
-      messages: messagesIn(text),
+      messages: messagesIn(text).map((message) => redact(message, secretsOf(wire))),
       retryAfter: first(answer.headers['retry-after']),
     })
   }
@@ -127,6 +130,12 @@ function parse(text: string, wire: WireRequest): unknown {
   } catch {
     throw badAnswer('it is not JSON', nameOf(wire))
   }
+}
+
+/** What a server, or something before it, could repeat in its answer. */
+function secretsOf({ headers, json, path }: WireRequest): string[] {
+  const sent = path.endsWith('/login') && typeof json === 'object' && json !== null ? Object.values(json) : []
+  return [headers['X-Vault-Token'], ...sent].filter((secret) => typeof secret === 'string')
 }
 
 /** An error answer may come from something in between and be anything: only Vault's own form is quoted. */
@@ -166,12 +175,13 @@ function timedOut(wire: WireRequest, timeoutMs: number): VaultError {
 
 function unreachable(wire: WireRequest, cause: unknown): VaultError {
   const { origin } = new URL(wire.uri)
-  return new VaultError(
-    `Vault at ${origin} cannot be reached: ${plainCause(cause).message}. Check the address (VAULT_ADDR) and the network.`,
-    {
-      code: 'ERR_VAULT_UNREACHABLE',
-      retryable: true,
-      cause,
-    },
-  )
+  const { message } = plainCause(cause)
+  const check = /certificate|self-signed/i.test(message)
+    ? 'the certificate authority (VAULT_CACERT) and the name in the certificate (VAULT_TLS_SERVER_NAME)'
+    : 'the address (VAULT_ADDR) and the network'
+  return new VaultError(`Vault at ${origin} cannot be reached: ${message}. Check ${check}.`, {
+    code: 'ERR_VAULT_UNREACHABLE',
+    retryable: true,
+    cause,
+  })
 }

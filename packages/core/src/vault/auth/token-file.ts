@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { VaultError } from '../errors.ts'
 import type { AuthMethod } from './auth.ts'
+import { canBeToken } from './token.ts'
 
 /**
  * A token in a file, for example a sink of Vault Agent or `~/.vault-token`. Read anew at each login, so that whoever
@@ -12,6 +13,7 @@ export function tokenFile(path: string): AuthMethod {
     async logIn({ signal }) {
       const token = (await readToken(path, signal)).trim()
       if (token === '') throw noToken(path, 'is empty')
+      if (!canBeToken(token)) throw noToken(path, 'holds something that is not a token')
       return { kind: 'given', token }
     },
   }

@@ -7,8 +7,13 @@ import type { AuthMethod } from './auth.ts'
  * @throws InvalidOptionError when it is empty or cannot be one.
  */
 export function token(value: string): AuthMethod {
-  if (!/^[\x21-\x7e]+$/.test(value)) {
+  if (!canBeToken(value)) {
     throw new InvalidOptionError('The Vault token is empty or holds characters that no token has.')
   }
   return { name: 'token', logIn: async () => ({ kind: 'given', token: value }) }
+}
+
+/** An HTTP header has to carry it. */
+export function canBeToken(value: string): boolean {
+  return /^[\x21-\x7e]+$/.test(value)
 }

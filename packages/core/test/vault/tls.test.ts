@@ -1,0 +1,147 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import nodeVault from 'node-vault'
+import { generate } from 'selfsigned'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { InvalidOptionError } from '../../src/errors.ts'
+import { systemClock } from '../../src/resilience/clock.ts'
+import { token } from '../../src/vault/auth/token.ts'
+import { type TlsOptions, tlsConnectOptions } from '../../src/vault/tls.ts'
+import { createVaultOn } from '../../src/vault/vault.ts'
+import { asVault, type HttpServer, reply, startHttpServer } from '../http-server.ts'
+import { rejection } from '../secrets.ts'
+
+describe('TLS to Vault', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vault-lease-tls-'))
+  const file = (name: string): string => join(folder, name)
+  let server: HttpServer
+  let strict: HttpServer
+  let authority: string
+
+  beforeAll(async () => {
+    const ca = await certificate('the authority', [], undefined, true)
+    const other = await certificate('another authority', [], undefined, true)
+    const named = await certificate('vault.internal', [{ type: 2, value: 'vault.internal' }], ca)
+    const local = await certificate('local', [{ type: 7, ip: '127.0.0.1' }], ca)
+    const client = await certificate('client', [], ca)
+    authority = ca.cert
+    mkdirSync(file('certs/..data'), { recursive: true })
+    const files = { 'ca.pem': ca, 'other.pem': other, 'client.pem': client, 'certs/ca.pem': ca }
+    for (const [name, { cert }] of Object.entries(files)) writeFileSync(file(name), cert)
+    writeFileSync(file('client.key'), client.key)
+    const ok = asVault((_request, response) => reply(response, 200, {}))
+    server = await startHttpServer(ok, named)
+    strict = await startHttpServer(ok, { ...local, ca: ca.cert, requestCert: true, rejectUnauthorized: true })
+  })
+  afterAll(async () => {
+    await Promise.all([server?.[Symbol.asyncDispose](), strict?.[Symbol.asyncDispose]()])
+    rmSync(folder, { recursive: true })
+  })
+  afterEach(() => vi.unstubAllEnvs())
+
+  /** Resolves to `ok`, or to why not. */
+  async function reach(tls: TlsOptions, env: NodeJS.ProcessEnv = {}, { address } = server): Promise<string> {
+    const vault = createVaultOn(
+      { address, auth: token('t'), tls, maxRetries: 0 },
+      { clock: systemClock, env },
+    )
+    const error = await rejection(vault.send({ method: 'GET', path: 'x' }))
+    await vault.close()
+    return error instanceof Error ? error.message : 'ok'
+  }
+  const serverName = 'vault.internal'
+
+  it('trusts nobody unknown, and says what to set', async () => {
+    expect(await reach({ serverName })).toMatch(/certificate.*VAULT_CACERT/)
+    expect(await reach({ serverName, caCertFile: file('other.pem') })).toMatch(/certificate/)
+  })
+
+  it.each([
+    ['caCertFile', () => ({ caCertFile: file('ca.pem') })],
+    ['caCert', () => ({ caCert: authority })],
+    ['caPath, which may hold folders', () => ({ caPath: file('certs') })],
+    ['skipVerify', () => ({ skipVerify: true })],
+  ])('trusts by %s', async (_name, tls) => {
+    expect(await reach({ serverName, ...tls() })).toBe('ok')
+  })
+
+  it('checks the name in the certificate', async () => {
+    const caCertFile = file('ca.pem')
+    expect(await reach({ caCertFile })).toMatch(/does not match|altnames/i)
+    expect(await reach({ caCertFile, serverName: 'other.internal' })).toMatch(/does not match|altnames/i)
+    expect(await reach({ caCertFile, serverName })).toBe('ok')
+  })
+
+  it('shows a client certificate', async () => {
+    const caCertFile = file('ca.pem')
+    expect(await reach({ caCertFile }, {}, strict)).not.toBe('ok')
+    const client = { clientCertFile: file('client.pem'), clientKeyFile: file('client.key') }
+    expect(await reach({ caCertFile, ...client }, {}, strict)).toBe('ok')
+  })
+
+  it('all of it comes from the environment, too, and what the options name goes first', async () => {
+    const env = {
+      VAULT_CACERT: file('ca.pem'),
+      VAULT_CLIENT_CERT: file('client.pem'),
+      VAULT_CLIENT_KEY: file('client.key'),
+    }
+    expect(await reach({}, env, strict)).toBe('ok')
+    expect(await reach({}, { ...env, VAULT_TLS_SERVER_NAME: serverName })).toBe('ok')
+    expect(await reach({ caCertFile: file('other.pem') }, env, strict)).toMatch(/certificate/)
+    expect(await reach({ caPath: file('certs') }, { ...env, VAULT_CACERT: file('other.pem') }, strict)).toBe(
+      'ok',
+    )
+    expect(await reach({ serverName }, { VAULT_SKIP_VERIFY: 'true' })).toBe('ok')
+    expect(await reach({ serverName, skipVerify: false }, { VAULT_SKIP_VERIFY: 'true' })).not.toBe('ok')
+  })
+
+  it('VAULT_SKIP_VERIFY=false checks, and VAULT_CACERT is read; plain node-vault does neither (defect 9)', async () => {
+    const plain = async (): Promise<string> => {
+      const client = nodeVault({ endpoint: server.address, token: 't' })
+      const error = await rejection(client.read('x'))
+      return error instanceof Error ? error.message : 'ok'
+    }
+    const off = { VAULT_SKIP_VERIFY: 'false' }
+    vi.stubEnv('VAULT_SKIP_VERIFY', 'false')
+    expect(await reach({ serverName }, off)).not.toBe('ok')
+    expect(await plain()).toBe('ok')
+
+    vi.unstubAllEnvs()
+    const named = { VAULT_CACERT: file('ca.pem'), VAULT_TLS_SERVER_NAME: serverName }
+    for (const [name, value] of Object.entries(named)) vi.stubEnv(name, value)
+    expect(await reach({}, named)).toBe('ok')
+    expect(await plain()).not.toBe('ok')
+  })
+
+  it.each([
+    ['clientKeyFile', { clientCertFile: 'cert.pem' }],
+    ['clientCertFile', { clientKeyFile: 'key.pem' }],
+    ['caCertFile', { caCertFile: '/nowhere/ca.pem' }],
+    ['caPath', { caPath: '/nowhere' }],
+    ['clientCertFile', { clientCertFile: '/nowhere', clientKeyFile: '/nowhere' }],
+  ])('a half or unreadable setting is an error that names %s', (name, tls) => {
+    expect(() => tlsConnectOptions(tls)).toThrow(InvalidOptionError)
+    expect(() => tlsConnectOptions(tls)).toThrow(name)
+  })
+})
+
+type Pair = { readonly key: string; readonly cert: string }
+
+async function certificate(
+  name: string,
+  altNames: { type: 2 | 7; value?: string; ip?: string }[],
+  issuer: Pair | undefined,
+  cA = false,
+): Promise<Pair> {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: name }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    ...(issuer && { ca: issuer }),
+    extensions: [
+      { name: 'basicConstraints', cA },
+      ...(altNames.length > 0 ? [{ name: 'subjectAltName' as const, altNames }] : []),
+    ],
+  })
+  return { key, cert }
+}

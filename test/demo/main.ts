@@ -1,0 +1,54 @@
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Run } from './figures.ts'
+import { LiveLine } from './live-line.ts'
+import { type DemoOptions, parseOptions, usage } from './options.ts'
+import { reportPage } from './report.ts'
+import { runHandWritten, runRotating, startServers } from './run.ts'
+
+const options = optionsOrExit()
+console.error('Starting PostgreSQL and a Vault-compatible server …')
+const servers = await startServers(options)
+console.log(
+  `${options.workers} workers on ${options.adapter} for ${options.seconds} s; the role has TTL ${options.ttl}, max TTL ${options.maxTtl}.`,
+)
+const live = new LiveLine()
+const runs = await Promise.all([
+  runRotating(servers, options, live),
+  ...(options.baseline ? [runHandWritten(servers, options)] : []),
+])
+live.stop()
+await servers.stop()
+
+for (const run of runs) console.log(summary(run))
+writeFileSync(options.report, reportPage(runs, options))
+console.log(`Report: ${resolve(options.report)}`)
+const [{ figures }, baseline] = runs as [Run, Run?]
+if (options.json) {
+  const all = baseline ? { ...figures, baseline: baseline.figures } : figures
+  writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`)
+}
+process.exitCode = figures.failed > 0 || figures.usersLeft > 0 ? 1 : 0
+
+function optionsOrExit(): DemoOptions {
+  try {
+    return parseOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+function summary({ title, figures, hammer, poolMax }: Run): string {
+  const open = figures.generations.reduce((sum, { openAtRevoke }) => sum + openAtRevoke, 0)
+  const kinds = Object.entries(hammer.failures).map(([kind, count]) => `${count} × ${kind}`)
+  return [
+    '',
+    `${title}:`,
+    `  queries        ${figures.queries}, failed ${figures.failed}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`,
+    `  latency        p50 ${figures.p50Ms} ms, p99 ${figures.p99Ms} ms`,
+    `  rotations      ${figures.rotations}`,
+    `  connections    at most ${figures.maxConnections} of ${poolMax}; ${open} open when their user was dropped`,
+    `  users left     ${figures.usersLeft}`,
+  ].join('\n')
+}

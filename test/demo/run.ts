@@ -1,0 +1,138 @@
+import { appRole, createLease, createVault, type LeaseManager } from '@vault-lease/core'
+import {
+  type DatabaseEngine,
+  databaseEngine,
+  type HammerResult,
+  hammer,
+  type Postgres,
+  startPostgres,
+  startVault,
+  type VaultServer,
+  watchSessions,
+} from '@vault-lease/testing'
+import { subjects } from '../subjects/index.ts'
+import { type Place, schema } from '../subjects/subject.ts'
+import { type Figures, figuresOf, type Run } from './figures.ts'
+import { handWrittenClient } from './hand-written.ts'
+import { type DemoOptions, secondsIn } from './options.ts'
+
+export interface Servers {
+  readonly postgres: Postgres
+  readonly server: VaultServer
+  readonly engine: DatabaseEngine
+  stop(): Promise<void>
+}
+
+/** Vault cuts a role's name in the user name at eight letters. */
+const rotatingRole = 'rotating'
+const handWrittenRole = 'byhand'
+const poolMax = 10
+const acquireTimeoutMs = 10_000
+
+export async function startServers({ ttl, maxTtl }: DemoOptions): Promise<Servers> {
+  const [postgres, server] = await Promise.all([startPostgres(), startVault()])
+  await postgres.query(schema)
+  const engine = await databaseEngine(server, postgres)
+  for (const role of [rotatingRole, handWrittenRole]) await engine.role(role, { ttl, maxTtl })
+  return {
+    postgres,
+    server,
+    engine,
+    stop: async () => void (await Promise.all([postgres.stop(), server.stop()])),
+  }
+}
+
+/** The application on our adapter: it lives through its max TTL once, and is then rotated by hand every few seconds. */
+export async function runRotating(
+  { postgres, server, engine }: Servers,
+  options: DemoOptions,
+  live: { onLease(lease: LeaseManager): void; onResult(result: HammerResult): void },
+): Promise<Run> {
+  const vault = createVault({ address: server.address, auth: appRole(await engine.createAppRole()) })
+  const lease = createLease({ vault, role: rotatingRole })
+  const inForceFrom = new Map<string, number>()
+  lease.on('rotated', ({ username }) => void inForceFrom.set(username, Date.now()))
+  await lease.ready()
+  live.onLease(lease)
+  const subject = subjects[options.adapter](placeOf(postgres), { lease })
+  const watch = await watchSessions(postgres, { users: usersOf(rotatingRole) })
+  const startedAt = Date.now()
+  const stopRotating = rotateByHand(lease, options)
+  const report = await hammer({
+    run: subject,
+    workers: options.workers,
+    until: options.seconds * 1_000,
+    onResult: live.onResult,
+  })
+  stopRotating()
+  await subject.close()
+  await lease.close()
+  await vault.close()
+  const run = { hammer: report, sessions: await watch.stop(), startedAt }
+  const figures = figuresOf(run, {
+    rotations: inForceFrom.size - 1,
+    inForceFrom,
+    ...(await leftOf(engine, rotatingRole)),
+  })
+  return { title: `vault-lease on ${options.adapter}`, figures, poolMax, ...run }
+}
+
+/** The same load on a hand-written client. */
+export async function runHandWritten(
+  { postgres, server, engine }: Servers,
+  options: DemoOptions,
+): Promise<Run> {
+  const path = `${engine.mount}/creds/${handWrittenRole}`
+  const watch = await watchSessions(postgres, { users: usersOf(handWrittenRole) })
+  const client = await handWrittenClient(server, path, await engine.createToken(), placeOf(postgres))
+  const startedAt = Date.now()
+  const report = await hammer({ run: client, workers: options.workers, until: options.seconds * 1_000 })
+  await client.close()
+  const run = { hammer: report, sessions: await watch.stop(), startedAt }
+  const left = await leftOf(engine, handWrittenRole)
+  const figures: Figures = figuresOf(run, {
+    rotations: client.rotations(),
+    inForceFrom: firstSeen(run.sessions),
+    ...left,
+  })
+  return { title: 'a hand-written client', figures, poolMax, ...run }
+}
+
+function firstSeen({ timeline }: Run['sessions']): Map<string, number> {
+  const seen = new Map<string, number>()
+  for (const { at, sessions } of timeline)
+    for (const user in sessions) if (!seen.has(user)) seen.set(user, at)
+  return seen
+}
+
+function rotateByHand(lease: LeaseManager, { seconds, ttl, maxTtl }: DemoOptions): () => void {
+  const firstMs = Math.min(secondsIn(maxTtl), seconds * 0.6) * 1_000
+  const rotate = (): void => void lease.rotate().catch((error: unknown) => console.error(String(error)))
+  let repeat: NodeJS.Timeout | undefined
+  const first = setTimeout(() => {
+    rotate()
+    repeat = setInterval(rotate, secondsIn(ttl) * 600)
+  }, firstMs)
+  return () => {
+    clearTimeout(first)
+    clearInterval(repeat)
+  }
+}
+
+function placeOf(postgres: Postgres): Place {
+  return { postgres, max: poolMax, acquireTimeoutMs }
+}
+
+function usersOf(role: string): string {
+  return `v-%-${role}-%`
+}
+
+async function leftOf(
+  engine: DatabaseEngine,
+  role: string,
+): Promise<Pick<Parameters<typeof figuresOf>[1], 'drops' | 'usersLeft'>> {
+  const ours = (username: string): boolean => username.includes(`-${role}-`)
+  const drops = (await engine.drops()).filter(({ username }) => ours(username))
+  const usersLeft = (await engine.users()).filter(ours).length
+  return { drops, usersLeft }
+}

@@ -51,14 +51,19 @@ export function announce<Name extends EventName>(
   const diagnostics = channels.get(name) ?? channel(`vault-lease:${name}`)
   channels.set(name, diagnostics)
   diagnostics.publish(payload)
-  for (const listener of emitter.rawListeners(name)) {
-    try {
-      Reflect.apply(listener, emitter, [payload])
-    } catch (error) {
-      process.emitWarning(
-        `A listener of the lease event "${name}" threw: ${String(error)}`,
-        'VaultLeaseWarning',
-      )
-    }
+  for (const listener of emitter.rawListeners(name)) void tell(emitter, name, listener, payload)
+}
+
+async function tell(
+  emitter: EventEmitter<LeaseEvents>,
+  name: EventName,
+  listener: (...args: never[]) => unknown,
+  payload: object,
+): Promise<void> {
+  try {
+    await Reflect.apply(listener, emitter, [payload])
+  } catch (error) {
+    const warning = `A listener of the lease event "${name}" threw: ${String(error)}`
+    process.emitWarning(warning, 'VaultLeaseWarning')
   }
 }

@@ -1,0 +1,68 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { EventEmitter } from 'node:events'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { CredentialsUnavailableError } from '../../src/errors.ts'
+import { announce, type LeaseEvents } from '../../src/observe/events.ts'
+
+const source = 'database/creds/app'
+const payloads: { [Name in keyof LeaseEvents]: LeaseEvents[Name][0] } = {
+  rotated: { source, generation: 2, username: 'v-app', reason: 'age', tookMs: 5 },
+  renewed: { source, generation: 2, expiresInMs: 60_000 },
+  retired: { source, generation: 1, username: 'v-app', closed: 3, forced: 1, tookMs: 9 },
+  revoked: { source, generation: 1, username: 'v-app' },
+  failed: { source, step: 'fetch', error: new CredentialsUnavailableError('no') },
+  expired: { source, generation: 1, username: 'v-app' },
+  state: { source, from: 'ready', to: 'degraded' },
+}
+const names = Object.keys(payloads) as (keyof LeaseEvents)[]
+
+describe('an event', () => {
+  afterEach(() => void vi.restoreAllMocks())
+
+  it.each(names)('"%s" reaches listeners and its diagnostics channel with the same payload', (name) => {
+    const emitter = new EventEmitter<LeaseEvents>()
+    const heard: unknown[] = []
+    const hear = (payload: unknown): void => void heard.push(payload)
+    emitter.on(name, hear)
+    subscribe(`vault-lease:${name}`, hear)
+    announce(emitter, name, payloads[name])
+    unsubscribe(`vault-lease:${name}`, hear)
+    expect(heard).toHaveLength(2)
+    expect(heard[0]).toBe(payloads[name])
+    expect(heard[1]).toBe(payloads[name])
+    announce(emitter, name, payloads[name])
+    expect(heard).toHaveLength(3)
+  })
+
+  it('reaches the next listener after one that throws, and warns of it', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
+    const emitter = new EventEmitter<LeaseEvents>()
+    const next = vi.fn()
+    emitter.on('state', () => {
+      throw new Error('a bug')
+    })
+    emitter.on('state', next)
+    announce(emitter, 'state', payloads.state)
+    expect(next).toHaveBeenCalledOnce()
+    expect(warn.mock.calls[0]?.[0]).toMatch(/"state" threw: Error: a bug/)
+  })
+
+  it('that an asynchronous listener fails on is a warning, too, and no unhandled rejection', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
+    const emitter = new EventEmitter<LeaseEvents>()
+    emitter.on('state', async () => {
+      throw new Error('a late bug')
+    })
+    announce(emitter, 'state', payloads.state)
+    await vi.waitFor(() => expect(warn.mock.calls[0]?.[0]).toMatch(/a late bug/))
+  })
+
+  it('reaches a listener added by once() once', () => {
+    const emitter = new EventEmitter<LeaseEvents>()
+    const listener = vi.fn()
+    emitter.once('state', listener)
+    announce(emitter, 'state', payloads.state)
+    announce(emitter, 'state', payloads.state)
+    expect(listener).toHaveBeenCalledOnce()
+  })
+})

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { CredentialsUnavailableError } from '../../src/errors.ts'
+import { plainCause, redact } from '../../src/observe/redact.ts'
+import { secretsIn } from '../secrets.ts'
+
+describe('redact', () => {
+  it.each([
+    ['postgres://user:secret@db:5432/app', 'postgres://[redacted]@db:5432/app'],
+    ['postgres://user:sec@ret@db/app failed', 'postgres://[redacted]@db/app failed'],
+    ['postgres://user:sec/ret@db/app failed', 'postgres://[redacted]@db/app failed'],
+    ['postgres://user:sec@ret/ret@db/app', 'postgres://[redacted]@db/app'],
+    ['"mongodb://u:p@a" and "mysql://u:p@b"', '"mongodb://[redacted]@a" and "mysql://[redacted]@b"'],
+    ['https://vault:8200/v1/x', 'https://vault:8200/v1/x'],
+    ['mail to a@b.example', 'mail to a@b.example'],
+  ])('%s', (text, clean) => {
+    expect(redact(text)).toBe(clean)
+  })
+
+  it('removes the secrets that it is told, everywhere', () => {
+    expect(redact('a hvs.x and a hvs.x, s.y', ['hvs.x', 's.y', ''])).toBe(
+      'a [redacted] and a [redacted], [redacted]',
+    )
+  })
+})
+
+describe('the cause of an error', () => {
+  it('keeps name, code and message, and no property', () => {
+    const cause = Object.assign(new TypeError('connect to redis://u:secret@h'), {
+      code: 'ECONNRESET',
+      config: { headers: { 'X-Vault-Token': 'hvs.secret' } },
+    })
+    const error = new CredentialsUnavailableError('no', { cause })
+    expect(error.cause).toMatchObject({ name: 'TypeError', code: 'ECONNRESET' })
+    expect(error.cause).toMatchObject({ message: 'connect to redis://[redacted]@h' })
+    expect(error.cause).not.toHaveProperty('config')
+    expect(secretsIn(error, ['secret'])).toEqual([])
+  })
+
+  it('is clean at every depth, and ends', () => {
+    const deep = new Error('outer', { cause: new Error('inner mysql://u:secret@h') })
+    expect(secretsIn(plainCause(deep), ['secret'])).toEqual([])
+    expect(plainCause(deep)).toMatchObject({ cause: { message: 'inner mysql://[redacted]@h' } })
+    const circle = new Error('circle')
+    circle.cause = circle
+    expect(plainCause(circle).message).toBe('circle')
+  })
+
+  it('names everything that several addresses answered', () => {
+    const errors = [new Error('refused ::1'), new Error('refused 127.0.0.1')]
+    expect(plainCause(new AggregateError(errors)).message).toBe('refused ::1; refused 127.0.0.1')
+  })
+
+  it.each(['postgres://u:secret@h', { password: 'secret' }, ['secret'].length, null, undefined])(
+    'that is no error, %j, becomes one',
+    (cause) => {
+      const plain = plainCause(cause)
+      expect(plain).toBeInstanceOf(Error)
+      expect(secretsIn(plain, ['secret'])).toEqual([])
+    },
+  )
+})

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { findPostgres } from './binaries.ts'
 import { onFreePort, ServerProcess, temporaryFolder } from './server-process.ts'
+import { watchdog } from './watchdog.ts'
 
 /** A PostgreSQL server for tests. */
 export interface Postgres extends AsyncDisposable {
@@ -76,7 +77,7 @@ async function ownPostgres({ maxConnections = 300 }: PostgresOptions): Promise<P
 
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     // A server that is paused would not notice.
-    if (running.running) signalAll(running, 'SIGCONT')
+    if (running.running) resume(running)
     await running.stop(signal)
   }
   const stop = async (): Promise<void> => {
@@ -93,8 +94,8 @@ async function ownPostgres({ maxConnections = 300 }: PostgresOptions): Promise<P
     async start() {
       if (!running.running) running = await start(port)
     },
-    pause: () => signalAll(running, 'SIGSTOP'),
-    resume: () => signalAll(running, 'SIGCONT'),
+    pause: () => pause(running),
+    resume: () => resume(running),
     stop,
     [Symbol.asyncDispose]: stop,
   }
@@ -112,16 +113,21 @@ async function initialise(bin: string, folder: string, data: string, uid: number
   })
 }
 
-/** Each session is a process in a group of its own. */
-function signalAll({ pid }: ServerProcess, signal: NodeJS.Signals): void {
-  process.kill(pid, signal)
+/** Each session is a process in a group of its own. While it is stopped, it does not notice the end of its server. */
+function pause({ pid }: ServerProcess): void {
+  process.kill(pid, 'SIGSTOP')
   for (const child of childrenOf(pid)) {
-    try {
-      process.kill(child, signal)
-    } catch {
-      // The session has ended in the meantime.
-    }
+    watchdog.watch({ pid: child })
+    process.kill(child, 'SIGSTOP')
   }
+}
+
+function resume({ pid }: ServerProcess): void {
+  for (const child of childrenOf(pid)) {
+    process.kill(child, 'SIGCONT')
+    watchdog.forget({ pid: child })
+  }
+  process.kill(pid, 'SIGCONT')
 }
 
 function childrenOf(parent: number): number[] {

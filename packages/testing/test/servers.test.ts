@@ -112,13 +112,15 @@ describe('servers', () => {
     taken.close()
   })
 
-  it('nothing outlives a process that is killed with SIGKILL', async () => {
+  it('nothing outlives a process that is killed with SIGKILL, not even what it has paused', async () => {
     const child = runChild('starts-both.ts')
-    const { port, address, data } = JSON.parse(await lineFrom(child))
+    const { port, address, data, pids } = JSON.parse(await lineFrom(child))
     expect(existsSync(data)).toBe(true)
     child.kill('SIGKILL')
     await expect.poll(() => existsSync(data), { timeout: 5_000 }).toBe(false)
     await expect(fetch(address)).rejects.toThrow()
+    expect(pids.length).toBeGreaterThan(3)
+    await expect.poll(() => pids.filter(isRunning), { timeout: 5_000 }).toEqual([])
     const client = new pg.Client({ host: '127.0.0.1', port, ...postgres.superuser })
     await expect(client.connect()).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
@@ -137,6 +139,14 @@ describe('servers', () => {
     expect(await health()).toBe(200)
   })
 })
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
 function fakeServer(path: string, message: string): void {
   writeFileSync(path, `#!/bin/sh\necho "${message}" >&2\nexit 1\n`, { mode: 0o755 })

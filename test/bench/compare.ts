@@ -8,7 +8,7 @@ export interface Pair {
 }
 
 /** Leased over static: the median of the rounds, and the extremes. */
-export interface Ratio {
+interface Ratio {
   readonly median: number
   readonly min: number
   readonly max: number

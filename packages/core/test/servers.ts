@@ -34,8 +34,8 @@ export async function startServers(): Promise<Servers> {
 }
 
 /** `createVault()` without the variables of the machine that runs the tests. */
-export function vaultOf(options: VaultOptions): Vault {
-  return createVaultOn({ maxRetries: 0, ...options }, { clock: systemClock, env: {} })
+export function vaultOf(options: VaultOptions, env: NodeJS.ProcessEnv = {}): Vault {
+  return createVaultOn({ maxRetries: 0, ...options }, { clock: systemClock, env })
 }
 
 /** `createLease()`, likewise. */

@@ -25,8 +25,8 @@ export async function withRetry<T>(run: () => Promise<T>, options: RetryOptions)
     factor: 1,
     ...(signal && { signal }),
     // p-retry asks before it retries only, so that the wait, on our own clock, belongs here.
-    async shouldRetry({ error, attemptNumber, retriesLeft }) {
-      if (!(error instanceof VaultLeaseError && error.retryable) || retriesLeft === 0) return false
+    async shouldRetry({ error, attemptNumber }) {
+      if (!(error instanceof VaultLeaseError && error.retryable)) return false
       const retryAfterMs = (error instanceof VaultError && error.retryAfterMs) || 0
       if (retryAfterMs > longestRetryAfterMs) return false
       const longest = Math.min(longestBackoffMs, firstBackoffMs * 2 ** attemptNumber)

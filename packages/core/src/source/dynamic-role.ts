@@ -89,7 +89,7 @@ class DynamicRole implements CredentialSource {
         : leaseDurationMs === 0
           ? 'It is over at once: set default_ttl of the role to more than 0.'
           : leaseDurationMs <= ageMs
-            ? 'A cache before Vault has held it for longer than its lease lasts: let that cache leave out credentials.'
+            ? 'It was over when it came: raise default_ttl of the role, or let a cache before Vault leave out credentials.'
             : this.#tokens.has(leaseId)
               ? 'A cache before Vault gave the one in use again: let that cache leave out credentials.'
               : undefined

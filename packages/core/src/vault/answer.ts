@@ -9,7 +9,7 @@ export interface VaultAnswer {
   readonly auth: VaultAuth | undefined
   /** When the request was sent, on the manager's clock, less the time that a cache has held the answer. */
   readonly sentAt: number
-  /** How long a cache has held the answer. */
+  /** How old the answer is: the time that it took, and that a cache has held it. */
   readonly ageMs: number
 }
 

@@ -66,7 +66,7 @@ export class TokenSession {
    */
   async token(signal: AbortSignal | undefined, outliveMs = 0): Promise<Token> {
     const token = this.#current
-    if (token && outlives(token.facts, this.#clock.now() + outliveMs)) return token
+    if (token && outlives(token.facts, this.#clock.now(), outliveMs)) return token
     this.#loggingIn ??= this.#logIn().finally(() => {
       this.#loggingIn = undefined
     })
@@ -137,11 +137,13 @@ export class TokenSession {
   async #logIn(): Promise<Token> {
     const before = this.#current
     const login = await this.#auth.logIn({ login: (request) => this.#issue(request), signal: undefined })
-    if (before && tokenOf(login) === before.value) {
+    const same = before !== undefined && tokenOf(login) === before.value
+    if (same && before.facts.end > this.#clock.now()) {
       before.facts = { ...before.facts, replaceable: false }
       return before
     }
     const token = login.kind === 'issued' ? issuedToken(login) : await this.#givenToken(login.token)
+    if (token.facts.end <= this.#clock.now()) throw tokenEnded()
     this.#alive.add(token)
     this.#current = token
     if (before && before.leases === 0) this.#giveBackLater(before)
@@ -166,8 +168,9 @@ export class TokenSession {
     try {
       const { data, sentAt } = await this.#send(lookupSelf, value)
       const ttlMs = typeof data['ttl'] === 'number' ? data['ttl'] * 1_000 : 0
-      const end = ttlMs > 0 ? sentAt + ttlMs : Number.POSITIVE_INFINITY
       const durationMs = typeof data['creation_ttl'] === 'number' ? data['creation_ttl'] * 1_000 : ttlMs
+      // The ttl is cut to whole seconds: 0 is also what a token says in its last one.
+      const end = ttlMs > 0 || durationMs > 0 ? sentAt + ttlMs : Number.POSITIVE_INFINITY
       const renewable = data['renewable'] === true && ttlMs > 0
       return new Token(value, false, durationMs, { issuedAt: sentAt, end, renewable, replaceable: true })
     } catch (error) {
@@ -194,12 +197,19 @@ function issuedToken({ auth, sentAt }: Extract<Login, { kind: 'issued' }>): Toke
   })
 }
 
+function tokenEnded(): VaultError {
+  return new VaultError(
+    'The Vault token has come to its end. Give a new one, or use an auth method that can log in again.',
+    { code: 'ERR_VAULT_TOKEN_INVALID' },
+  )
+}
+
 function tokenOf(login: Login): string {
   return login.kind === 'issued' ? login.auth.token : login.token
 }
 
-function outlives(facts: TokenFacts, moment: number): boolean {
-  return facts.renewable || !facts.replaceable || facts.end > moment
+function outlives({ end, renewable, replaceable }: TokenFacts, now: number, ms: number): boolean {
+  return end > now && (renewable || !replaceable || end > now + ms)
 }
 
 function isDenied(error: unknown): boolean {

@@ -19,9 +19,9 @@ export interface WireRequest {
 
 export interface WireAnswer {
   readonly body: unknown
-  /** On the clock: when the request was sent, less `ageMs`. */
+  /** On the clock: when the request was sent, less the time that a cache has held the answer. */
   readonly sentAt: number
-  /** How long a cache has held the answer: the Age header. */
+  /** How old the answer is: the time that it took, and that a cache has held it (the Age header). */
   readonly ageMs: number
 }
 
@@ -88,8 +88,9 @@ export class Transport {
       if (target) return await this.#exchange(wire, target, signal, true)
     }
     if (answer.statusCode >= 200 && answer.statusCode < 300) {
-      const ageMs = ageOf(answer.headers['age'])
-      return { body: parse(text, wire), sentAt: sentAt - ageMs, ageMs }
+      const cachedMs = ageOf(answer.headers['age'])
+      const ageMs = this.#options.clock.now() - sentAt + cachedMs
+      return { body: parse(text, wire), sentAt: sentAt - cachedMs, ageMs }
     }
     throw errorOf({
       method: wire.method,

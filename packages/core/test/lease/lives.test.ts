@@ -13,6 +13,7 @@ describe('the life of a lease on a real server, without an adapter', () => {
   let servers: Servers
   const told: { event: string; payload: object }[] = []
   const secrets = new Set<string>()
+  const leases: LeaseManager[] = []
 
   beforeAll(async () => {
     servers = await startServers()
@@ -25,6 +26,7 @@ describe('the life of a lease on a real server, without an adapter', () => {
 
   /** Nothing that was told or thrown shows a secret, and every user is gone. */
   afterEach(async () => {
+    await Promise.all(leases.splice(0).map((lease) => lease.close()))
     const text = told.map(({ payload }) => shown(payload)).join('\n')
     for (const secret of secrets) expect(text).not.toContain(secret)
     expect(secrets.size).toBeGreaterThan(1)
@@ -38,9 +40,18 @@ describe('the life of a lease on a real server, without an adapter', () => {
     const vault = { address: servers.vault.address, auth: auth ?? token(value), maxRetries: 0 }
     const lease = leaseOf({ vault: vaultOf(vault), role })
     for (const event of eventNames) lease.on(event, (payload: object) => void told.push({ event, payload }))
+    leases.push(lease)
     lease.on('rotated', () => secrets.add(lease.current?.password ?? ''))
     return lease
   }
+  /** A token of 3 s that cannot be renewed. */
+  async function mortalToken(type: 'batch' | 'service'): Promise<string> {
+    const options = { policies: ['vault-lease-database'], type, ttl: '3s', renewable: false }
+    const { body } = await servers.vault.must('POST', 'auth/token/create', options)
+    secrets.add(body.auth.client_token)
+    return body.auth.client_token
+  }
+
   const names = () => told.map(({ event }) => event).filter((event) => event !== 'state')
 
   async function canLogIn({ current }: LeaseManager): Promise<boolean> {
@@ -73,7 +84,8 @@ describe('the life of a lease on a real server, without an adapter', () => {
     }
     expect(await canLogIn(lease)).toBe(true)
     await vi.waitFor(() => expect(names()).toContain('revoked'))
-    expect(names()).toEqual(['rotated', 'renewed', 'rotated', 'retired', 'revoked'])
+    const course = names().filter((event, index, all) => event !== all[index - 1])
+    expect(course).toEqual(['rotated', 'renewed', 'rotated', 'retired', 'revoked'])
     expect(told.filter(({ event }) => event === 'rotated').at(-1)?.payload).toMatchObject({
       generation: 2,
       reason: 'max-ttl',
@@ -82,12 +94,7 @@ describe('the life of a lease on a real server, without an adapter', () => {
   })
 
   it('a lease that cannot be renewed is replaced at two thirds of its life', async () => {
-    const { body } = await servers.vault.must('POST', 'auth/token/create', {
-      policies: ['vault-lease-database'],
-      type: 'batch',
-      ttl: '3s',
-    })
-    const lease = await leaseBy(token(body.auth.client_token), 'app')
+    const lease = await leaseBy(token(await mortalToken('batch')), 'app')
     await lease.ready()
     expect(lease.status().expiresInMs).toBeLessThanOrEqual(3_000)
     await vi.waitFor(() => expect(lease.current?.generation).toBe(2), { timeout: 2_900, interval: 20 })
@@ -168,6 +175,16 @@ describe('the life of a lease on a real server, without an adapter', () => {
     }
     await vi.waitFor(() => expect(lease.current?.generation).toBe(2), { timeout: 2_000 })
     expect(await canLogIn(lease)).toBe(true)
+    await lease.close()
+  })
+
+  it('a token that ends and cannot be replaced ends the service with it, and makes no more users', async () => {
+    const lease = await leaseBy(token(await mortalToken('service')), 'app')
+    await lease.ready()
+    await vi.waitFor(() => expect(lease.status().state).toBe('expired'), { timeout: 4_000 })
+    await sleep(1_500)
+    expect(lease.status()).toMatchObject({ state: 'expired', lastError: expect.stringContaining('token') })
+    expect(names().filter((event) => event === 'rotated').length).toBeLessThanOrEqual(2)
     await lease.close()
   })
 

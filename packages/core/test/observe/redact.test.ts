@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CredentialsUnavailableError } from '../../src/errors.ts'
 import { plainCause, redact } from '../../src/observe/redact.ts'
+import { VaultError } from '../../src/vault/errors.ts'
 import { secretsIn } from '../secrets.ts'
 
 describe('redact', () => {
@@ -21,6 +22,11 @@ describe('redact', () => {
       'a [redacted] and a [redacted], [redacted]',
     )
   })
+})
+
+it('the message of an error is clean, whoever wrote it', () => {
+  const error = new VaultError('dial postgres://u:secret@h', { code: 'ERR_VAULT_SERVER' })
+  expect(secretsIn(error, ['secret'])).toEqual([])
 })
 
 describe('the cause of an error', () => {

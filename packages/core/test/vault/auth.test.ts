@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import type { AuthMethod } from '../../src/vault/auth/auth.ts'
 import { token } from '../../src/vault/auth/token.ts'
@@ -137,6 +137,18 @@ describe('authentication on a real server', () => {
     const { token: second } = await read(vault)
     expect(second.value).not.toBe(first.value)
     expect(first.facts.renewable).toBe(false)
+  })
+
+  it('a token that will not live long enough is replaced, and given back at once when no lease is under it', async () => {
+    await using vault = vaultBy(await appRoleWith({ token_ttl: '5s', token_max_ttl: '5s' }))
+    const { token: first } = await read(vault)
+    await sleep(1_200)
+    await vault.session.renew(signal)
+    const outliveMs = 60_000
+    const { token: second } = await vault.send({ method: 'GET', path: 'database/creds/app', outliveMs })
+    expect(second.value).not.toBe(first.value)
+    await vi.waitFor(async () => expect(await isAlive(first.value)).toBe(false))
+    expect(await isAlive(second.value)).toBe(true)
   })
 
   it('a batch token cannot be extended or given back, and that is no error', async () => {

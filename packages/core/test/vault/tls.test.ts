@@ -1,16 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import nodeVault from 'node-vault'
 import { generate } from 'selfsigned'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { InvalidOptionError } from '../../src/errors.ts'
-import { systemClock } from '../../src/resilience/clock.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { type TlsOptions, tlsConnectOptions } from '../../src/vault/tls.ts'
-import { createVaultOn } from '../../src/vault/vault.ts'
 import { asVault, type HttpServer, reply, startHttpServer } from '../http-server.ts'
 import { rejection } from '../secrets.ts'
+import { vaultOf } from '../servers.ts'
 
 describe('TLS to Vault', () => {
   const folder = mkdtempSync(join(tmpdir(), 'vault-lease-tls-'))
@@ -42,10 +41,7 @@ describe('TLS to Vault', () => {
 
   /** Resolves to `ok`, or to why not. */
   async function reach(tls: TlsOptions, env: NodeJS.ProcessEnv = {}, { address } = server): Promise<string> {
-    const vault = createVaultOn(
-      { address, auth: token('t'), tls, maxRetries: 0 },
-      { clock: systemClock, env },
-    )
+    const vault = vaultOf({ address, auth: token('t'), tls }, env)
     const error = await rejection(vault.send({ method: 'GET', path: 'x' }))
     await vault.close()
     return error instanceof Error ? error.message : 'ok'
@@ -112,6 +108,20 @@ describe('TLS to Vault', () => {
     for (const [name, value] of Object.entries(named)) vi.stubEnv(name, value)
     expect(await reach({}, named)).toBe('ok')
     expect(await plain()).not.toBe('ok')
+  })
+
+  it('a standby cannot redirect out of TLS, not even to a listed address', async () => {
+    await using open = await startHttpServer(asVault((_request, response) => reply(response, 200, {})))
+    const location = `${open.address}/v1/x`
+    await using standby = await startHttpServer(
+      asVault((_request, response) => reply(response, 307, '', { location })),
+      { cert: readFileSync(file('client.pem')), key: readFileSync(file('client.key')) },
+    )
+    const options = { address: standby.address, auth: token('t'), tls: { skipVerify: true } }
+    await using vault = vaultOf({ ...options, clusterAddresses: [open.address] })
+    const error = await rejection(vault.send({ method: 'GET', path: 'x' }))
+    expect(error).toMatchObject({ code: 'ERR_VAULT_STANDBY' })
+    expect(open.requests).toEqual([])
   })
 
   it.each([

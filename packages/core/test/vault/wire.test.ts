@@ -1,13 +1,12 @@
-import type { Socket } from 'node:net'
-import { describe, expect, it, vi } from 'vitest'
-import { systemClock } from '../../src/resilience/clock.ts'
+import { describe, expect, it } from 'vitest'
 import { dynamicRole } from '../../src/source/dynamic-role.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { VaultError } from '../../src/vault/errors.ts'
-import { createVaultOn, type VaultOptions } from '../../src/vault/vault.ts'
-import { type Answer, asVault, nobodyListens, reply, startHttpServer } from '../http-server.ts'
+import type { VaultOptions } from '../../src/vault/vault.ts'
+import { type Answer, asVault, reply, startHttpServer } from '../http-server.ts'
 import { rejection, secretsIn } from '../secrets.ts'
+import { vaultOf } from '../servers.ts'
 
 const secretToken = 'hvs.the-token-itself'
 const secretId = 'the-secret-id-itself'
@@ -19,19 +18,14 @@ const credential = {
   data: { username: 'v-app', password: 'p' },
 }
 
-const vaultOn = (options: VaultOptions, env: NodeJS.ProcessEnv = {}) =>
-  createVaultOn({ auth: token(secretToken), maxRetries: 0, ...options }, { clock: systemClock, env })
+const vaultOn = (options: VaultOptions) => vaultOf({ auth: token(secretToken), ...options })
 
 /** Reads a credential from a server that gives this answer, and returns the error. */
 async function errorFrom(answer: Answer, options: VaultOptions = {}): Promise<unknown> {
   await using server = await startHttpServer(asVault(answer))
-  return await fetchError({ address: server.address, ...options })
-}
-
-async function fetchError(options: VaultOptions, signal = AbortSignal.timeout(10_000)): Promise<unknown> {
-  await using vault = vaultOn(options)
+  await using vault = vaultOn({ address: server.address, ...options })
   const source = dynamicRole({ vault, mount: 'database', role: 'app', ownsVault: false })
-  return await rejection(source.fetch({ outliveMs: 0, signal }))
+  return await rejection(source.fetch({ outliveMs: 0, signal: AbortSignal.timeout(10_000) }))
 }
 
 function expectError(error: unknown, code: string, retryable: boolean, says: RegExp): void {
@@ -178,6 +172,13 @@ describe('answers that no real Vault gives on demand', () => {
     expectError(error, 'ERR_VAULT_BAD_ANSWER', false, /cache/)
   })
 
+  it('an answer that took longer than the lease lasts', async () => {
+    const error = await errorFrom((_request, response) => {
+      setTimeout(() => reply(response, 200, { ...credential, lease_duration: 0.1 }), 150)
+    })
+    expectError(error, 'ERR_VAULT_BAD_ANSWER', false, /over when it came/)
+  })
+
   it('a cache that gives the credential in use again: it would be revoked under its users', async () => {
     await using server = await startHttpServer(
       asVault((_request, response) => reply(response, 200, credential, { age: '1' })),
@@ -214,105 +215,5 @@ describe('answers that no real Vault gives on demand', () => {
       { auth: appRole({ roleId: 'role', secretId }) },
     )
     expectError(error, 'ERR_VAULT_REQUEST', false, /\[redacted\]/)
-  })
-})
-
-describe('redirects of a standby', () => {
-  const to = (location: string): Answer =>
-    asVault((_request, response) => reply(response, 307, '', { location }))
-  const ok: Answer = asVault((_request, response) => reply(response, 200, credential))
-
-  it('to a host that nobody listed are not followed', async () => {
-    await using active = await startHttpServer(ok)
-    await using standby = await startHttpServer(to(`${active.address}/v1/${path}`))
-    expectError(await fetchError({ address: standby.address }), 'ERR_VAULT_STANDBY', true, /clusterAddresses/)
-    expect(active.requests).toEqual([])
-  })
-
-  it('to a listed address of the cluster are followed with the token, once', async () => {
-    await using active = await startHttpServer(ok)
-    await using standby = await startHttpServer(to(`${active.address}/v1/${path}`))
-    const clusterAddresses = [active.address]
-    expect(await fetchError({ address: standby.address, clusterAddresses })).toBeUndefined()
-    expect(active.requests).toMatchObject([{ url: `/v1/${path}`, headers: { 'x-vault-token': secretToken } }])
-    await using circle = await startHttpServer(to(`/v1/${path}`))
-    expectError(await fetchError({ address: circle.address }), 'ERR_VAULT_STANDBY', true, /standby/)
-    expect(circle.requests.filter(({ url }) => url.endsWith(path))).toHaveLength(2)
-  })
-
-  it('are not followed with VAULT_DISABLE_REDIRECTS', async () => {
-    await using active = await startHttpServer(ok)
-    await using standby = await startHttpServer(to(`${active.address}/v1/${path}`))
-    const options = { address: standby.address, clusterAddresses: [active.address] }
-    await using vault = vaultOn(options, { VAULT_DISABLE_REDIRECTS: '1' })
-    expectError(await rejection(vault.send({ method: 'GET', path })), 'ERR_VAULT_STANDBY', true, /standby/)
-    expect(active.requests).toEqual([])
-  })
-})
-
-describe('servers that cannot be asked', () => {
-  it('nobody listens', async () => {
-    const address = await nobodyListens()
-    expectError(await fetchError({ address }), 'ERR_VAULT_UNREACHABLE', true, /ECONNREFUSED.*VAULT_ADDR/)
-  })
-
-  it('nobody listens at a name with several addresses', async () => {
-    const address = (await nobodyListens()).replace('127.0.0.1', 'localhost')
-    expectError(await fetchError({ address }), 'ERR_VAULT_UNREACHABLE', true, /ECONNREFUSED.*VAULT_ADDR/)
-  })
-
-  it('the name is unknown', async () => {
-    const error = await fetchError({ address: 'http://vault.invalid:8200' })
-    expectError(error, 'ERR_VAULT_UNREACHABLE', true, /vault\.invalid.*VAULT_ADDR/)
-  })
-
-  it('the connection breaks in mid-answer', async () => {
-    const error = await errorFrom((_request, response) => {
-      response.writeHead(200, { 'content-length': '1000' })
-      response.write('{')
-      setTimeout(() => response.destroy(), 20)
-    })
-    expectError(error, 'ERR_VAULT_UNREACHABLE', true, /VAULT_ADDR/)
-  })
-
-  it.each([
-    ['answers nothing', false],
-    ['stops in mid-answer', true],
-  ])(
-    'a server that %s is left at the timeout and at an abort, and the socket is closed',
-    async (_name, begins) => {
-      const carriers: (Socket | null)[] = []
-      await using server = await startHttpServer(
-        asVault((_request, response) => {
-          carriers.push(response.socket)
-          if (begins) response.writeHead(200).write('{')
-        }),
-      )
-      const { address } = server
-      await using hasty = vaultOn({ address, timeoutMs: 150 })
-      const error = await rejection(hasty.send({ method: 'GET', path }))
-      expectError(error, 'ERR_VAULT_TIMEOUT', true, /within 150 ms.*VAULT_CLIENT_TIMEOUT/)
-      await vi.waitFor(() => expect(carriers).toMatchObject([{ destroyed: true }]))
-
-      await using patient = vaultOn({ address })
-      const stop = new AbortController()
-      const aborted = rejection(patient.send({ method: 'GET', path, signal: stop.signal }))
-      await vi.waitFor(() => expect(carriers).toMatchObject([{}, { destroyed: false }]))
-      stop.abort(new Error('enough'))
-      expect(await aborted).toMatchObject({ message: 'enough' })
-      await vi.waitFor(() => expect(carriers).toMatchObject([{}, { destroyed: true }]))
-    },
-  )
-
-  it('close() does not wait for a login that hangs', async () => {
-    await using server = await startHttpServer(() => {})
-    const vault = vaultOn({ address: server.address, auth: appRole({ roleId: 'role', secretId }) })
-    const login = rejection(vault.send({ method: 'GET', path }))
-    await vi.waitFor(() => expect(server.requests).toHaveLength(1))
-    const began = performance.now()
-    await vault.close()
-    expect(performance.now() - began).toBeLessThan(6_000)
-    expectError(await login, 'ERR_VAULT_UNREACHABLE', true, /./)
-    await vi.waitFor(() => expect(server.sockets.size).toBe(0))
   })
 })

@@ -1,13 +1,16 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
-import type { LeaseManager } from '@vault-lease/core'
-import type { VaultServer } from '@vault-lease/testing'
+import type { AuthMethod, LeaseManager } from '@vault-lease/core'
 import { expect } from 'vitest'
 
 /** Collects every secret that was issued, and everything that could show one. */
 export interface SecretWatch {
-  /** Reads the secrets of a lease as they come, and everything that it tells. */
+  /** Reads the passwords of a lease as they come, and everything that it tells. */
   watch(lease: LeaseManager): LeaseManager
+  /** Reads the tokens that logging in brings. */
+  watchLogins(auth: AuthMethod): AuthMethod
+  /** A secret that somebody else has issued. */
+  know(secret: string): void
   /** Something that a user could print. */
   look(shown: unknown): void
   known(): number
@@ -17,8 +20,8 @@ export interface SecretWatch {
 
 const events = ['rotated', 'renewed', 'retired', 'revoked', 'failed', 'expired', 'state'] as const
 
-export function watchSecrets(server: VaultServer): SecretWatch {
-  const secrets = new Set<string>([server.token])
+export function watchSecrets(): SecretWatch {
+  const secrets = new Set<string>()
   const texts = new Set<string>()
   const look = (shown: unknown): void => {
     texts.add(inspect(shown, { depth: 8, showHidden: false }))
@@ -30,7 +33,17 @@ export function watchSecrets(server: VaultServer): SecretWatch {
     }
   }
   for (const event of events) subscribe(`vault-lease:${event}`, look)
+  process.on('warning', look)
   return {
+    watchLogins: ({ name, logIn }) => ({
+      name,
+      async logIn(context) {
+        const login = await logIn(context)
+        secrets.add(login.kind === 'issued' ? login.auth.token : login.token)
+        return login
+      },
+    }),
+    know: (secret) => void secrets.add(secret),
     watch(lease) {
       lease.on('rotated', () => {
         const password = lease.current?.password

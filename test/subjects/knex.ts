@@ -23,13 +23,13 @@ function subjectOn(db: Knex): ReturnType<MakeSubject> {
   }
 }
 
-function knexOptions({ max, acquireTimeoutMs }: Place): Knex.Config {
+function knexOptions({ max, acquireTimeoutMs, log = () => {} }: Place): Knex.Config {
   return {
     client: 'pg',
     pool: { min: 0, max },
     acquireConnectionTimeout: acquireTimeoutMs,
     // knex warns of each connection that is lost, which here is the point.
-    log: { warn() {} },
+    log: { warn: log, error: log, debug: log, deprecate: log },
   }
 }
 

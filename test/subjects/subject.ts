@@ -25,6 +25,8 @@ export interface Place {
   readonly max: number
   /** Milliseconds that an acquire waits at most. */
   readonly acquireTimeoutMs: number
+  /** Where the adapter's own log lines go, if it has any. */
+  readonly log?: (line: unknown) => void
 }
 
 /** A workload over an adapter of ours. */

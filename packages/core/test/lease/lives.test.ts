@@ -79,7 +79,9 @@ describe('the life of a lease on a real server, without an adapter', () => {
     await lease.ready()
     const first = lease.current?.username
     while (lease.current?.username === first) {
-      expect(await canLogIn(lease)).toBe(true)
+      const alive = await canLogIn(lease)
+      // With nobody to drain, the old user goes as soon as the new one is in force.
+      if (lease.current?.username === first) expect(alive).toBe(true)
       await sleep(50)
     }
     expect(await canLogIn(lease)).toBe(true)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
@@ -56,6 +57,31 @@ describe('redirects of a standby', () => {
     await using vault = vaultOn(options, { VAULT_DISABLE_REDIRECTS: '1' })
     expectError(await rejection(vault.send({ method: 'GET', path })), 'ERR_VAULT_STANDBY', true, /standby/)
     expect(active.requests).toEqual([])
+  })
+})
+
+describe('a token of which the server says', () => {
+  it.each([
+    ['that it is in its last second', { ttl: 0, creation_ttl: 3 }],
+    ['that it has a second left, a second ago', { ttl: 1, creation_ttl: 3 }],
+  ])('%s, is used no more, though the server would still take it', async (_name, data) => {
+    const life = { ...data, renewable: false }
+    await using server = await startHttpServer((request, response) => {
+      reply(response, 200, request.url.endsWith('lookup-self') ? { data: life } : {})
+      life.ttl = 0
+    })
+    await using vault = vaultOn({ address: server.address })
+    if (data.ttl > 0) {
+      // Twice: the second time, the token is found to be the only one that can be had.
+      await vault.send({ method: 'GET', path, outliveMs: 60_000 })
+      await vault.send({ method: 'GET', path, outliveMs: 60_000 })
+      await sleep(1_050)
+    }
+    const asked = () => server.requests.filter(({ url }) => url.endsWith(path)).length
+    const before = asked()
+    const error = await rejection(vault.send({ method: 'GET', path }))
+    expectError(error, 'ERR_VAULT_TOKEN_INVALID', false, /come to its end.*Give a new one/)
+    expect(asked()).toBe(before)
   })
 })
 

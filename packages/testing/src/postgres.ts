@@ -118,16 +118,25 @@ function pause({ pid }: ServerProcess): void {
   process.kill(pid, 'SIGSTOP')
   for (const child of childrenOf(pid)) {
     watchdog.watch({ pid: child })
-    process.kill(child, 'SIGSTOP')
+    signalIfThere(child, 'SIGSTOP')
   }
 }
 
 function resume({ pid }: ServerProcess): void {
   for (const child of childrenOf(pid)) {
-    process.kill(child, 'SIGCONT')
+    signalIfThere(child, 'SIGCONT')
     watchdog.forget({ pid: child })
   }
   process.kill(pid, 'SIGCONT')
+}
+
+/** A session may end at any moment. */
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
 }
 
 function childrenOf(parent: number): number[] {

@@ -4,6 +4,7 @@ import { deadlineAfter, sleep } from '../resilience/clock.ts'
 import type { CredentialSource, IssuedCredential } from '../source/source.ts'
 import type { Consumer } from './consumer.ts'
 import { Credential } from './credential.ts'
+import { deadlineOf } from './schedule.ts'
 
 /** A credential that the manager has, or is about to publish, with its lease. */
 export interface Generation {
@@ -34,6 +35,7 @@ export async function fetchAndProve(steps: RotationSteps): Promise<Generation> {
   const credential = new Credential(generation, issued.username, issued.password)
   try {
     await Promise.all(Array.from(steps.consumers, (consumer) => proveTo(consumer, credential, steps)))
+    if (steps.clock.now() >= deadlineOf(issued.lease, issued.tokenFacts())) throw overBeforeItsUse(credential)
   } catch (error) {
     await giveBack(issued, steps)
     throw error
@@ -51,6 +53,13 @@ async function proveTo(consumer: Consumer, credential: Credential, steps: Rotati
     }
   }
   await consumer.prove(credential, steps.signal)
+}
+
+function overBeforeItsUse({ username }: Credential): CredentialNotProvenError {
+  return new CredentialNotProvenError(
+    `The lease of the database user "${username}" was over before the user could be proven: raise default_ttl of the role.`,
+    { refused: false },
+  )
 }
 
 async function giveBack(issued: IssuedCredential, { source, clock, onOrphan }: RotationSteps): Promise<void> {

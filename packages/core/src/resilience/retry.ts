@@ -30,8 +30,12 @@ export async function withRetry<T>(run: () => Promise<T>, options: RetryOptions)
       const retryAfterMs = (error instanceof VaultError && error.retryAfterMs) || 0
       if (retryAfterMs > longestRetryAfterMs) return false
       const longest = Math.min(longestBackoffMs, firstBackoffMs * 2 ** attemptNumber)
-      await sleep(clock, Math.max(random() * longest, retryAfterMs), signal)
-      return true
+      const waited = sleep(clock, Math.max(random() * longest, retryAfterMs), signal)
+      // When the time is over, the last failure says more than that it is.
+      return await waited.then(
+        () => true,
+        () => false,
+      )
     },
   })
 }

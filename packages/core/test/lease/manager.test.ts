@@ -155,6 +155,19 @@ describe('a lease manager', () => {
     expect(steps).toEqual(['prove'])
   })
 
+  it('does not publish a credential that is over by the time that it is proven, nor makes one after the other', async () => {
+    const slow = quietConsumer()
+    const { clock, source, lease } = setUp([slow])
+    source.ttl = 1 * second
+    slow.prove = () => new Promise((resolve) => clock.schedule(2 * second, resolve))
+    const first = expect(lease.credential()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE' })
+    await clock.advance(60 * second)
+    await first
+    expect(lease.generation).toBe(0)
+    expect([...source.alive].length).toBeLessThanOrEqual(1)
+    expect(source.calls.filter((call) => call === 'fetch').length).toBeLessThan(20)
+  })
+
   it('serves a live credential while Vault fails, and throws at once when it is dead', async () => {
     const { clock, source, lease, events } = setUp()
     await lease.ready()

@@ -64,13 +64,13 @@ describe('withRetry', () => {
     expect(askedAt).toHaveLength(1)
   })
 
-  it('stops waiting at once when it is aborted, and leaves no timer', async () => {
+  it('stops waiting at once when it is aborted, with the last failure, and leaves no timer', async () => {
     const stop = new AbortController()
     const { clock, askedAt, outcome } = setUp([failure(true, 3_000)], stop.signal)
     const error = rejection(outcome)
     await clock.advance(1_000)
     stop.abort(new Error('enough'))
-    expect(await error).toMatchObject({ message: 'enough' })
+    expect(await error).toMatchObject({ retryAfterMs: 3_000 })
     expect(askedAt).toHaveLength(1)
     expect(clock.pending).toBe(0)
   })

@@ -12,6 +12,7 @@ import type { CredentialSource } from '../source/source.ts'
 import { isLeaseFinal, isLeaseGone } from '../vault/errors.ts'
 import type { Consumer } from './consumer.ts'
 import type { Credential } from './credential.ts'
+import { Doubt } from './doubt.ts'
 import { FailureLog } from './failure-log.ts'
 import { finalLease, type Lease } from './lease.ts'
 import { Retirements } from './retirements.ts'
@@ -38,8 +39,6 @@ export interface LeaseManagerParts {
 
 const closeTimeoutMs = 10_000
 const finishWorkWithinMs = 2_000
-const probeGapMs = 10_000
-const probeWithinMs = 2_000
 
 /**
  * Keeps one database credential in force: fetches it, renews its lease, replaces it before it dies, and gives it back.
@@ -54,18 +53,16 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
   readonly #failures = new FailureLog()
   readonly #forcedRotations = new StormLimit()
   readonly #stopWork = new AbortController()
+  readonly #doubt: Doubt
 
   #inForce: Generation | undefined
   #lastGeneration = 0
   #jitter = 0
   #forced: Facts['forced']
-  #probeNotBefore = Number.NEGATIVE_INFINITY
 
   #started = false
   #cancelTimer: (() => void) | undefined
   #work: { readonly action: Action; readonly done: Promise<void> } | undefined
-  /** Pending while the credential in force is being proven anew. */
-  #doubt: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #closed = false
   #state: LeaseState = 'starting'
@@ -75,6 +72,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
     this.#source = parts.source
     this.#clock = parts.clock
     this.#random = parts.random
+    this.#doubt = new Doubt({ consumers: this.#consumers, clock: parts.clock, signal: this.#stopWork.signal })
     this.#retirements = new Retirements({
       source: parts.source,
       consumers: this.#consumers,
@@ -88,7 +86,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
   /** The credential to connect with at this moment; `undefined` when there is none that may be used. */
   get current(): Credential | undefined {
     const generation = this.#inForce
-    if (!generation || this.#doubt || this.#clock.now() >= deadlineFor(generation)) return undefined
+    if (!generation || this.#doubt.pending || this.#clock.now() >= deadlineFor(generation)) return undefined
     return generation.credential
   }
 
@@ -132,8 +130,8 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
       if (credential) return credential
       if (this.#closing) throw new LeaseClosedError(`The lease of ${this.#source.description} was closed.`)
       this.#started = true
-      if (!this.#work && !this.#doubt) this.#tick()
-      const pending = this.#doubt ?? (this.#failures.lease.count === 0 ? this.#work?.done : undefined)
+      if (!this.#work && !this.#doubt.pending) this.#tick()
+      const pending = this.#doubt.pending ?? (this.#failures.lease.count === 0 ? this.#work?.done : undefined)
       if (!pending) throw this.#unavailable()
       await unlessAborted(pending, signal)
     }
@@ -198,17 +196,9 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
    * rotates if the database refuses it. Meanwhile new connections and acquires wait. For adapters.
    */
   suspected(generation: number): void {
-    const now = this.#clock.now()
-    const inForce = this.#inForce
-    if (this.#closing || this.#doubt || now < this.#probeNotBefore) return
-    if (!inForce || inForce.credential.generation !== generation) return
-    this.#probeNotBefore = now + probeGapMs
-    // The doubt has to be there before the probe begins, which needs to know that nobody else connects.
-    this.#doubt = Promise.resolve(inForce)
-      .then((generation) => this.#probe(generation))
-      .finally(() => {
-        this.#doubt = undefined
-      })
+    const inForce = this.#inForce?.credential
+    if (this.#closing || inForce?.generation !== generation) return
+    this.#doubt.raise(inForce, () => this.#discardRefused(generation))
   }
 
   /**
@@ -393,25 +383,13 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
     return dead
   }
 
-  async #probe({ credential }: Generation): Promise<void> {
-    const tooLong = (): Error => new Error(`The database did not answer within ${probeWithinMs} ms.`)
-    const limit = deadlineAfter(this.#clock, probeWithinMs, tooLong, this.#stopWork.signal)
-    try {
-      await Promise.all(Array.from(this.#consumers, (consumer) => consumer.prove(credential, limit.signal)))
-    } catch (error) {
-      if (isRefusal(error)) this.#discardRefused(credential.generation)
-    } finally {
-      limit[Symbol.dispose]()
-    }
-  }
-
   async #close(timeoutMs: number): Promise<void> {
     this.#cancelTimer?.()
     this.#noteState()
     if (this.#work) await settled(this.#clock, this.#work.done, finishWorkWithinMs)
     this.#stopWork.abort(new LeaseClosedError(`The lease of ${this.#source.description} was closed.`))
     await this.#work?.done
-    await this.#doubt
+    await this.#doubt.pending
     const last = this.#inForce
     this.#inForce = undefined
     await this.#retirements.close(last, timeoutMs)
@@ -458,8 +436,4 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
 
 function deadlineFor({ issued }: Generation): number {
   return deadlineOf(issued.lease, issued.tokenFacts())
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof CredentialNotProvenError && error.refused
 }

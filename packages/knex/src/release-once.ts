@@ -20,8 +20,9 @@ export function releaseStreamsOnce(client: KnexPgClient): void {
 
 function releasingOnce(client: KnexPgClient): KnexRunner['client'] {
   let released = false
-  const releaseConnection = async (connection: KnexPgConnection): Promise<void> => {
-    if (released) return
+  const releaseConnection = async (connection?: KnexPgConnection): Promise<void> => {
+    // knex 3.0 and 3.1 release also when no connection could be acquired.
+    if (released || !connection) return
     released = true
     await client.releaseConnection(connection)
   }

@@ -46,15 +46,28 @@ export function nearestName(word: string, names: readonly string[]): string | un
   return near[0]?.name
 }
 
+/** Letters to put in, leave out, replace or swap with their neighbour (optimal string alignment). */
 function editDistance(from: string, to: string): number {
+  let before: number[] = []
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (const [index, letter] of [...from].entries()) {
-    const next = [index + 1]
-    for (const [column, other] of [...to].entries()) {
-      const replaced = (row[column] ?? 0) + (letter === other ? 0 : 1)
-      next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+  for (let index = 1; index <= from.length; index++) {
+    const next = [index]
+    for (let column = 1; column <= to.length; column++) {
+      const same = from[index - 1] === to[column - 1]
+      const swapped = from[index - 1] === to[column - 2] && from[index - 2] === to[column - 1]
+      next[column] = Math.min(
+        at(row, column - 1) + (same ? 0 : 1),
+        at(row, column) + 1,
+        at(next, column - 1) + 1,
+        swapped ? at(before, column - 2) + 1 : Number.POSITIVE_INFINITY,
+      )
     }
+    before = row
     row = next
   }
-  return row[to.length] ?? 0
+  return at(row, to.length)
+}
+
+function at(row: readonly number[], column: number): number {
+  return row[column] ?? Number.POSITIVE_INFINITY
 }

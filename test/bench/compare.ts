@@ -1,11 +1,7 @@
-import type { Measurement, Scenario } from './measure.ts'
+import type { Measurement, Scenario, SideName } from './measure.ts'
 
-/** Both sides, measured one right after the other. */
-export interface Pair {
-  readonly first: 'static' | 'leased'
-  readonly static: Measurement
-  readonly leased: Measurement
-}
+/** Both sides in one round. */
+export type Pair = Readonly<Record<SideName, Measurement>>
 
 /** Leased over static: the median of the rounds, and the extremes. */
 interface Ratio {

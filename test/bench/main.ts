@@ -3,12 +3,17 @@ import { cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { type BenchServers, startBenchServers } from './bench-servers.ts'
 import { type Comparison, compare, describe, header, type Pair } from './compare.ts'
-import { collectGarbage, measureLeased, measureStatic, type Scenario, warmUpMs } from './measure.ts'
+import { collectGarbage, measureRound, type Scenario, type SideName, warmUpMs } from './measure.ts'
 import { type BenchOptions, parseOptions, usage } from './options.ts'
 
 /** A pool takes this long to be made and closed, about. */
 const aroundMs = 300
-const shortestWithRotationsS = 6
+const shortestWithRotationsS = 5
+
+const orders: readonly [[SideName, SideName], [SideName, SideName]] = [
+  ['static', 'leased'],
+  ['leased', 'static'],
+]
 
 const options = optionsOrExit()
 collectGarbage()
@@ -61,7 +66,7 @@ function scenariosOf({ adapters, seconds }: BenchOptions): Scenario[] {
 
 function announcement(scenarios: readonly Scenario[], { rounds }: BenchOptions): string {
   const totalMs = scenarios.reduce(
-    (sum, { seconds }) => sum + 2 * rounds * (seconds * 1_000 + warmUpMs + aroundMs),
+    (sum, { seconds }) => sum + 2 * rounds * (seconds * 1_000 + 2 * (warmUpMs + aroundMs)),
     0,
   )
   return `Short queries on a pool of 10: the plain driver with a password against the same driver on a lease, in turns.
@@ -71,21 +76,13 @@ ${scenarios.length} lines of ${rounds} rounds each, about ${Math.ceil(totalMs / 
 /** What the first pools pay for compiling belongs to neither side. */
 async function compileEverything(servers: BenchServers, adapter: Scenario['adapter']): Promise<void> {
   console.log(`Warming up ${adapter} …`)
-  const scenario = { adapter, workers: 10, rotations: false, seconds: 2 }
-  await measureStatic(servers, scenario)
-  await measureLeased(servers, scenario)
+  await measureRound(servers, { adapter, workers: 10, rotations: false, seconds: 2 }, orders[0])
 }
 
 async function measureRounds(servers: BenchServers, scenario: Scenario, rounds: number): Promise<Pair[]> {
   const pairs: Pair[] = []
   for (let round = 0; round < rounds; round++) {
-    if (round % 2 === 0) {
-      const first = await measureStatic(servers, scenario)
-      pairs.push({ first: 'static', static: first, leased: await measureLeased(servers, scenario) })
-    } else {
-      const first = await measureLeased(servers, scenario)
-      pairs.push({ first: 'leased', leased: first, static: await measureStatic(servers, scenario) })
-    }
+    pairs.push(await measureRound(servers, scenario, orders[round % 2 === 0 ? 0 : 1]))
   }
   return pairs
 }

@@ -1,6 +1,7 @@
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLease, token } from '@vault-lease/core'
-import { type HammerReport, hammer } from '@vault-lease/testing'
+import { hammer } from '@vault-lease/testing'
 import { type SubjectName, statics, subjects } from '../subjects/index.ts'
 import type { Subject } from '../subjects/subject.ts'
 import { type BenchServers, role } from './bench-servers.ts'
@@ -10,96 +11,128 @@ export interface Scenario {
   readonly adapter: SubjectName
   readonly workers: number
   readonly rotations: boolean
+  /** For each side, in each round. */
   readonly seconds: number
 }
 
-/** What one side did in one measurement. */
+/** What one side did in one round. */
 export interface Measurement {
   readonly queries: number
   readonly failed: number
   readonly queriesPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** The heap after a full collection, while the pool is open. */
+  /** The heap after a full collection, while no other pool is open. */
   readonly heapBytes: number
-  readonly rotations: number
 }
 
-/** A pool that was made for one measurement. */
+export type SideName = 'static' | 'leased'
+
+/** A pool, and what it has done so far. */
 interface Side {
   readonly subject: Subject
+  readonly latencies: RecordableHistogram
+  readonly heapBytes: number
+  failed: number
+  tookMs: number
   rotate(): Promise<void>
   close(): Promise<void>
 }
 
-export const warmUpMs = 700
+export const warmUpMs = 500
+/** Short, so that what changes on the machine meanwhile meets both sides alike. */
+const turnMs = 250
 const rotateEveryMs = 5_000
-/** The first rotation comes half an interval in, so that it and what follows it fall into a short measurement too. */
-const firstRotationMs = rotateEveryMs / 2
 const poolMax = 10
 const shortQueriesOnly = { query: 1, transaction: 0, stream: 0 }
+const microseconds = 1_000
 
-/** The plain driver with a user and a password. */
-export async function measureStatic(servers: BenchServers, scenario: Scenario): Promise<Measurement> {
-  const subject = statics[scenario.adapter](placeOn(servers), servers.staticLogin)
-  return await measure({ subject, rotate: async () => {}, close: () => subject.close() }, scenario)
-}
-
-/** The same over a lease. */
-export async function measureLeased(servers: BenchServers, scenario: Scenario): Promise<Measurement> {
-  const auth = token(await servers.engine.createToken())
-  const lease = createLease({ vault: { address: servers.vault.address, auth }, role })
-  await lease.ready()
-  const subject = subjects[scenario.adapter](placeOn(servers), { lease })
-  const close = async (): Promise<void> => {
-    await subject.close()
-    await lease.close()
+/** One round: both sides warm, then in turns; who begins changes from turn to turn. */
+export async function measureRound(
+  servers: BenchServers,
+  scenario: Scenario,
+  order: readonly [SideName, SideName],
+): Promise<Readonly<Record<SideName, Measurement>>> {
+  const heaps = new Map<SideName, number>()
+  for (const name of order) heaps.set(name, await heapOfOneSide(servers, scenario, name))
+  const sides = {
+    static: await openStatic(servers, scenario, heaps.get('static') ?? 0),
+    leased: await openLeased(servers, scenario, heaps.get('leased') ?? 0),
   }
-  return await measure({ subject, rotate: () => lease.rotate(), close }, scenario)
+  try {
+    for (const name of order) await warmUp(sides[name], scenario)
+    collectGarbage()
+    const lastingMs = scenario.rotations ? rotateEveryMs : turnMs
+    const turns = Math.max(1, Math.round((scenario.seconds * 1_000) / lastingMs))
+    for (let turn = 0; turn < turns; turn++) {
+      const inTurn = turn % 2 === 0 ? order : order.toReversed()
+      for (const name of inTurn) await takeTurn(sides[name], scenario, lastingMs)
+    }
+    return { static: measurementOf(sides.static), leased: measurementOf(sides.leased) }
+  } finally {
+    await sides.static.close()
+    await sides.leased.close()
+  }
 }
 
-/** Every measurement has a pool of its own, warmed up by the same load, and begins on a heap without garbage. */
-async function measure(side: Side, { workers, rotations, seconds }: Scenario): Promise<Measurement> {
-  const load = { run: side.subject, workers, mix: shortQueriesOnly }
+async function heapOfOneSide(servers: BenchServers, scenario: Scenario, name: SideName): Promise<number> {
+  const side = await (name === 'static' ? openStatic : openLeased)(servers, scenario, 0)
   try {
-    await hammer({ ...load, until: warmUpMs })
+    await warmUp(side, scenario)
     collectGarbage()
-    const lastingMs = seconds * 1_000
-    const [report, rotated] = await Promise.all([
-      hammer({ ...load, until: lastingMs }),
-      rotations ? rotateRegularly(side, lastingMs) : 0,
-    ])
-    collectGarbage()
-    return figuresOf(report, rotated)
+    return process.memoryUsage().heapUsed
   } finally {
     await side.close()
   }
 }
 
-async function rotateRegularly({ rotate }: Side, forMs: number): Promise<number> {
-  let rotations = 0
-  const end = performance.now() + forMs
-  for (let waitMs = firstRotationMs; performance.now() + waitMs < end; waitMs = rotateEveryMs) {
-    await sleep(waitMs)
-    await rotate()
-    rotations++
-  }
-  return rotations
+/** The plain driver with a user and a password. */
+async function openStatic(servers: BenchServers, { adapter }: Scenario, heapBytes: number): Promise<Side> {
+  const subject = statics[adapter](placeOn(servers), servers.staticLogin)
+  return { ...newSide(subject, heapBytes), rotate: async () => {}, close: () => subject.close() }
 }
 
-function figuresOf(
-  { queries, failed, p50Ms, p99Ms, tookMs, firstErrors }: HammerReport,
-  rotations: number,
-): Measurement {
+/** The same over a lease. */
+async function openLeased(servers: BenchServers, { adapter }: Scenario, heapBytes: number): Promise<Side> {
+  const auth = token(await servers.engine.createToken())
+  const lease = createLease({ vault: { address: servers.vault.address, auth }, role })
+  await lease.ready()
+  const subject = subjects[adapter](placeOn(servers), { lease })
+  const close = async (): Promise<void> => {
+    await subject.close()
+    await lease.close()
+  }
+  return { ...newSide(subject, heapBytes), rotate: () => lease.rotate(), close }
+}
+
+function newSide(subject: Subject, heapBytes: number): Omit<Side, 'rotate' | 'close'> {
+  return { subject, heapBytes, latencies: createHistogram(), failed: 0, tookMs: 0 }
+}
+
+async function warmUp({ subject }: Side, { workers }: Scenario): Promise<void> {
+  await hammer({ run: subject, workers, mix: shortQueriesOnly, until: warmUpMs })
+}
+
+async function takeTurn(side: Side, { workers, rotations }: Scenario, lastingMs: number): Promise<void> {
+  const load = { run: side.subject, workers, mix: shortQueriesOnly }
+  const onResult = ({ latencyMs }: { latencyMs: number }): void =>
+    side.latencies.record(Math.max(1, Math.round(latencyMs * microseconds)))
+  const rotating = rotations ? sleep(lastingMs / 2).then(() => side.rotate()) : undefined
+  const { failed, firstErrors, tookMs } = await hammer({ ...load, until: lastingMs, onResult })
+  await rotating
   for (const error of Object.values(firstErrors)) console.error(error)
+  side.failed += failed
+  side.tookMs += tookMs
+}
+
+function measurementOf({ latencies, failed, tookMs, heapBytes }: Side): Measurement {
   return {
-    queries,
+    queries: latencies.count,
     failed,
-    queriesPerSecond: queries / (tookMs / 1_000),
-    p50Ms,
-    p99Ms,
-    heapBytes: process.memoryUsage().heapUsed,
-    rotations,
+    queriesPerSecond: latencies.count / (tookMs / 1_000),
+    p50Ms: latencies.percentile(50) / microseconds,
+    p99Ms: latencies.percentile(99) / microseconds,
+    heapBytes,
   }
 }
 

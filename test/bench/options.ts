@@ -5,14 +5,14 @@ import { isSubjectName, type SubjectName } from '../subjects/index.ts'
 export interface BenchOptions {
   readonly adapters: readonly SubjectName[]
   readonly rounds: number
-  /** Of one measurement without rotations. */
+  /** For each side in each round. */
   readonly seconds: number
   readonly json: string
 }
 
 export const usage = `npm run bench -- [options]
-  --rounds N          pairs of measurements for each line (5)
-  --seconds N         length of one measurement (4); with rotations at least 6
+  --rounds N          rounds for each line (5)
+  --seconds N         for each side in each round (4); with rotations at least 5
   --adapter pg|knex   only this one
   --json FILE         where the figures are written (bench-results.json)`
 

@@ -37,6 +37,8 @@ export class KnexRotation {
   >
   #session: Session | undefined
   #firstHandedOut: KnexPgConnection | undefined
+  /** knex is closing its connections by itself. */
+  #destroying = false
 
   constructor(client: KnexPgClient, { open, driver }: TakenLease<Knex.PgConnectionConfig>) {
     this.#client = client
@@ -145,6 +147,7 @@ export class KnexRotation {
   }
 
   #drainIdle(): void {
+    if (this.#destroying) return
     for (let free = this.#client.pool?.numFree() ?? 0; free > 0; free--) {
       this.#original
         .acquireConnection()
@@ -156,6 +159,7 @@ export class KnexRotation {
   async #destroy(callback?: (error?: unknown) => void): Promise<void> {
     await this.#serveQueue()
     const session = this.#session
+    this.#destroying = true
     try {
       const destroyed = this.#original.destroy()
       // Closing the lease drains every connection in bounded time; one that is never released cannot hold it up.
@@ -167,6 +171,7 @@ export class KnexRotation {
       callback(error)
     } finally {
       this.#session = undefined
+      this.#destroying = false
     }
   }
 

@@ -43,9 +43,11 @@ describe('a knex on a vaultConnection()', () => {
   it('can be destroyed with a callback, and initialised again', async () => {
     const { role } = servers
     const connection = vaultConnection({ vault: await servers.vaultOptions(), role, ...place() })
-    const db = knex({ client: 'pg', connection })
+    const warnings: unknown[] = []
+    const db = knex({ client: 'pg', connection, log: { warn: (message) => void warnings.push(message) } })
     const before = await userOf(db)
     await new Promise<void>((resolve) => db.destroy(() => resolve()))
+    expect(warnings).toEqual([])
     expect(await servers.engine.users()).toEqual([])
     db.initialize()
     expect(await userOf(db)).not.toBe(before)

@@ -52,6 +52,7 @@ const firstBackoffMs = 250
 const longestBackoffMs = 30_000
 const longestBackoffWithoutCredentialMs = 5_000
 const shortestBackoffMs = 100
+const shortestLookGapMs = 250
 const longestRetryAfterMs = 60_000
 
 /** The moment from which the credential may not be used: the end of the lease or of the token that owns it. */
@@ -97,9 +98,18 @@ function endsFirst(token: TokenFacts, lease: Lease): boolean {
 
 function tokenAction(facts: Facts): Action | undefined {
   const { token, now, tokenFailures } = facts
-  if (!token?.renewable || token.end === Number.POSITIVE_INFINITY) return undefined
-  const due = Math.max(dueBetween(token.issuedAt, token.end, facts.jitter), retryAt(facts, tokenFailures))
-  return { do: 'renew-token', at: Math.max(now, due) }
+  if (!token || token.end === Number.POSITIVE_INFINITY) return undefined
+  const due = token.renewable
+    ? dueBetween(token.issuedAt, token.end, facts.jitter)
+    : lookForAnotherAt(token, facts.jitter)
+  if (due === undefined) return undefined
+  return { do: 'renew-token', at: Math.max(now, due, retryAt(facts, tokenFailures)) }
+}
+
+/** The same token came again: look more often the nearer its end, because a lease must move before it dies. */
+function lookForAnotherAt({ lastLookAt, replaceable, end }: TokenFacts, jitter: number): number | undefined {
+  if (replaceable || lastLookAt === undefined) return undefined
+  return Math.max(lastLookAt + shortestLookGapMs, dueBetween(lastLookAt, end, jitter))
 }
 
 function dueBetween(start: number, end: number, jitter: number): number {

@@ -14,6 +14,8 @@ export interface TokenFacts {
   readonly renewable: boolean
   /** Whether logging in again gives another token. */
   readonly replaceable: boolean
+  /** When logging in again gave the same token. */
+  readonly lastLookAt?: number
 }
 
 /** A token in use. Its value is readable but not enumerable. */
@@ -67,16 +69,20 @@ export class TokenSession {
   async token(signal: AbortSignal | undefined, outliveMs = 0): Promise<Token> {
     const token = this.#current
     if (token && outlives(token.facts, this.#clock.now(), outliveMs)) return token
-    this.#loggingIn ??= this.#logIn().finally(() => {
-      this.#loggingIn = undefined
-    })
-    return await unlessAborted(this.#loggingIn, signal)
+    return await this.#logInOnce(signal)
   }
 
-  /** Extends the current token. One that Vault will not extend any more is known as such afterwards. */
+  /**
+   * Extends the current token. One that Vault will not extend any more is known as such afterwards; then whoever gave it
+   * may have another by now, as a file has that is written late.
+   */
   async renew(signal: AbortSignal): Promise<void> {
     const token = this.#current
     if (!token) return
+    if (!token.facts.renewable) {
+      await this.#logInOnce(signal)
+      return
+    }
     const increment = `${Math.round(token.durationMs / 1_000)}s`
     try {
       const request = { method: 'PUT', path: 'auth/token/renew-self', body: { increment }, signal } as const
@@ -134,18 +140,26 @@ export class TokenSession {
     }
   }
 
+  async #logInOnce(signal: AbortSignal | undefined): Promise<Token> {
+    this.#loggingIn ??= this.#logIn().finally(() => {
+      this.#loggingIn = undefined
+    })
+    return await unlessAborted(this.#loggingIn, signal)
+  }
+
   async #logIn(): Promise<Token> {
     const before = this.#current
     const login = await this.#auth.logIn({ login: (request) => this.#issue(request), signal: undefined })
     const same = before !== undefined && tokenOf(login) === before.value
     if (same && before.facts.end > this.#clock.now()) {
-      before.facts = { ...before.facts, replaceable: false }
+      before.facts = { ...before.facts, replaceable: false, lastLookAt: this.#clock.now() }
       return before
     }
     const token = login.kind === 'issued' ? issuedToken(login) : await this.#givenToken(login.token)
     if (token.facts.end <= this.#clock.now()) throw tokenEnded()
     this.#alive.add(token)
     this.#current = token
+    if (before) before.facts = { ...before.facts, replaceable: true }
     if (before && before.leases === 0) this.#giveBackLater(before)
     return token
   }

@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { LeaseManager } from '../../src/lease/manager.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
+import { tokenFile } from '../../src/vault/auth/token-file.ts'
 import type { VaultOptions } from '../../src/vault/vault.ts'
 import { shown } from '../secrets.ts'
 import { leaseOf, type Servers, startServers, vaultOf } from '../servers.ts'
@@ -44,9 +48,9 @@ describe('the life of a lease on a real server, without an adapter', () => {
     lease.on('rotated', () => secrets.add(lease.current?.password ?? ''))
     return lease
   }
-  /** A token of 3 s that cannot be renewed. */
-  async function mortalToken(type: 'batch' | 'service'): Promise<string> {
-    const options = { policies: ['vault-lease-database'], type, ttl: '3s', renewable: false }
+  /** A token that cannot be renewed. */
+  async function mortalToken(type: 'batch' | 'service', ttl = '3s'): Promise<string> {
+    const options = { policies: ['vault-lease-database'], type, ttl, renewable: false }
     const { body } = await servers.vault.must('POST', 'auth/token/create', options)
     secrets.add(body.auth.client_token)
     return body.auth.client_token
@@ -72,6 +76,25 @@ describe('the life of a lease on a real server, without an adapter', () => {
     expect(lease.current?.username).toBe(first)
     await lease.close()
     expect(names()).not.toContain('failed')
+  })
+
+  it('a token file that is replaced late moves the lease before the old token dies and takes its users along', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'vault-lease-lives-')), 'token')
+    // Vault tells its ttl in whole seconds, cut off: it is taken to end up to one second early.
+    writeFileSync(path, await mortalToken('service', '6s'))
+    const written = Date.now()
+    const lease = await leaseBy(tokenFile(path), 'hour')
+    await lease.ready()
+    await sleep(4_300 - (Date.now() - written))
+    const late = await servers.engine.createToken()
+    secrets.add(late)
+    writeFileSync(path, late)
+    await sleep(2_000)
+    expect(names()).not.toContain('expired')
+    expect(await canLogIn(lease)).toBe(true)
+    const users = names().filter((event) => event === 'rotated')
+    expect(users.length).toBeLessThanOrEqual(3)
+    rmSync(dirname(path), { recursive: true })
   })
 
   it('a lease that hits max TTL is replaced before it ends', async () => {

@@ -69,6 +69,16 @@ describe('nextAction', () => {
       { do: 'renew', at: 60 * second },
     ],
     [
+      '… but another is looked for, two thirds of the way from the last look',
+      { token: token(30 * second, { renewable: false, replaceable: false, lastLookAt: 18 * second }) },
+      { do: 'renew-token', at: 26 * second },
+    ],
+    [
+      '… and not in a hot loop near its end',
+      { token: token(30 * second, { renewable: false, replaceable: false, lastLookAt: 29.9 * second }) },
+      { do: 'expire', at: 30 * second },
+    ],
+    [
       'a failed renewal is tried again soon',
       { now: 60 * second, leaseFailures: { count: 1, lastAt: 60 * second } },
       { do: 'renew', at: 60.25 * second },

@@ -1,5 +1,5 @@
 import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease/core'
-import { checkDatabase, pgOptionNames } from '@vault-lease/pg/adapter'
+import { checkConnectionOptions, pgOptionNames } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
 import { isKnexPgClient, type KnexPgClient } from './knex-client.ts'
 import { KnexRotation } from './rotation.ts'
@@ -22,7 +22,7 @@ export type VaultConnection = () => Promise<Knex.PgConnectionConfig>
  * @throws InvalidOptionError for a misspelt option, a missing role or database, or a user or password beside them.
  */
 export function vaultConnection(options: VaultConnectionOptions = {}): VaultConnection {
-  checkDatabase(options)
+  checkConnectionOptions(options)
   const taken = takeLease(options, pgOptionNames)
   const rotations = new WeakMap<KnexPgClient, KnexRotation>()
   // knex calls this as a method of its client, before it opens the first connection.

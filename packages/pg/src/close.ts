@@ -47,7 +47,10 @@ export function cancelStatement(client: PgClient): void {
   wire.on('error', () => wire.stream.destroy())
   wire.on('connect', () => (client.ssl ? wire.requestSsl() : cancel()))
   wire.on('sslconnect', cancel)
-  wire.connect(client.port, client.host)
+  const { host, port } = client
+  // A host that is a path is the folder of a Unix socket.
+  if (host.startsWith('/')) wire.connect(`${host}/.s.PGSQL.${port}`)
+  else wire.connect(port, host)
 }
 
 /** What `query` of a client does, in each of the forms that it can be called in, when nothing can be queried any more. */

@@ -19,6 +19,7 @@ interface Undocumented {
 /** The protocol layer below a client: pg.Connection. */
 export interface WireConnection extends EventEmitter {
   readonly stream: Duplex & { setTimeout?(ms: number, onTimeout: () => void): unknown }
+  connect(socket: string): void
   connect(port: number, host: string): void
   requestSsl(): void
   cancel(processID: number, secretKey: number): void

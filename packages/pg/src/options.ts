@@ -39,24 +39,40 @@ export const pgOptionNames: readonly string[] = [
   'verify',
 ]
 
-/** node-postgres takes the user's name for the database when none is given, which with a user from Vault exists nowhere. */
-export function checkDatabase(options: {
-  database?: string | undefined
-  connectionString?: string | undefined
-}): void {
-  const named = options.database ?? process.env['PGDATABASE'] ?? databaseIn(options.connectionString)
-  if (named) return
+interface ConnectionOptions {
+  readonly database?: string | undefined
+  readonly connectionString?: string | undefined
+}
+
+/**
+ * Checks what `takeLease()` cannot know.
+ *
+ * @throws InvalidOptionError when no database is named, or a user or password stands in the connection string.
+ */
+export function checkConnectionOptions({ database, connectionString }: ConnectionOptions): void {
+  const url = parsed(connectionString)
+  if (url && (namesIn(url, 'username', 'user') || namesIn(url, 'password', 'password'))) {
+    throw new InvalidOptionError(
+      'Leave the user and the password out of "connectionString": they come from Vault.',
+    )
+  }
+  // node-postgres takes the user's name for the database when none is given, which with a user from Vault exists nowhere.
+  if (database ?? process.env['PGDATABASE'] ?? databaseIn(connectionString, url)) return
   throw new InvalidOptionError(
     'Which database? Set the option "database", or the environment variable PGDATABASE.',
   )
 }
 
-function databaseIn(connectionString: string | undefined): string | undefined {
-  if (!connectionString) return undefined
-  try {
-    return new URL(connectionString).pathname.slice(1) || undefined
-  } catch {
-    // A socket path or another form that only the driver understands: it names its database itself.
-    return connectionString
-  }
+function namesIn(url: URL, part: 'username' | 'password', parameter: string): boolean {
+  return url[part] !== '' || url.searchParams.has(parameter)
+}
+
+/** A connection string that is no URL names its database in a form that only the driver understands. */
+function databaseIn(connectionString: string | undefined, url: URL | undefined): string | undefined {
+  return url ? url.pathname.slice(1) : connectionString
+}
+
+function parsed(connectionString: string | undefined): URL | undefined {
+  if (connectionString === undefined || !URL.canParse(connectionString)) return undefined
+  return new URL(connectionString)
 }

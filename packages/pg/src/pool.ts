@@ -9,7 +9,7 @@ import { closeWhenIdle } from './close.ts'
 import { PgConnections } from './connections.ts'
 import { asPgClient, type ClientClass } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
-import { checkDatabase, pgOptionNames } from './options.ts'
+import { checkConnectionOptions, pgOptionNames } from './options.ts'
 
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
 export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user' | 'password'> {}
@@ -42,7 +42,7 @@ export class VaultPool extends pg.Pool {
   #ended: Promise<void> | undefined
 
   constructor(options: VaultPoolOptions = {}) {
-    checkDatabase(options)
+    checkConnectionOptions(options)
     const { open, driver } = takeLease(options, pgOptionNames)
     const { lease, owned } = open()
     const Base = (driver.Client as ClientClass | undefined) ?? pg.Client

@@ -5,6 +5,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { VaultPool, type VaultPoolOptions } from '../src/pool.ts'
 import { type Servers, startServers } from './servers.ts'
 
+const nowhere = { database: undefined }
+
+const cannotLogIn = [`CREATE ROLE "{{name}}" NOLOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`]
+
 const failureOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
 
 describe('a VaultPool in trouble', () => {
@@ -39,6 +43,14 @@ describe('a VaultPool in trouble', () => {
     expect(rows).toHaveLength(12)
   })
 
+  it('rotates once when the user is gone as connections are opened', async () => {
+    const pool = await servers.pool()
+    await pool.lease.ready()
+    await servers.engine.revokePrefix(servers.role)
+    await Promise.all(Array.from({ length: 10 }, () => pool.query('select count(*) from items')))
+    expect(pool.lease.status()).toMatchObject({ state: 'ready', generation: 2 })
+  })
+
   it('notices that the user was dropped by the statement that is denied, fails that one and serves the rest', async () => {
     const pool = await servers.pool({ max: 1 })
     await pool.query('select count(*) from items')
@@ -59,13 +71,22 @@ describe('a VaultPool in trouble', () => {
     expect(await servers.engine.users()).toHaveLength(1)
   })
 
+  it('whose first user may not log in says so, and gives it back', async () => {
+    const role = 'cannot-log-in'
+    await servers.engine.role(role, { ttl: '60s', maxTtl: '10m', creationStatements: cannotLogIn })
+    const pool = await servers.pool({ role })
+    expect(await failureOf(pool.query('select 1'))).toMatchObject({
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      cause: { code: 'ERR_CREDENTIAL_NOT_PROVEN', cause: { code: '28000' } },
+    })
+    await pool.end()
+    expect(await servers.engine.users()).toEqual([])
+  })
+
   it('whose new user may not log in keeps the old one, and gives the new one back', async () => {
     const pool = await servers.pool()
     await pool.query('select 1')
     const username = pool.lease.status().username
-    const cannotLogIn = [
-      `CREATE ROLE "{{name}}" NOLOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
-    ]
     await servers.engine.role(servers.role, { ttl: '60s', maxTtl: '10m', creationStatements: cannotLogIn })
     const error = await failureOf(pool.lease.rotate())
     expect(error).toMatchObject({
@@ -131,7 +152,14 @@ describe('a VaultPool in trouble', () => {
     ['a misspelt mount', { mout: 'database' }, /did you mean "mount"/],
     ['a user', { user: 'me' }, /Leave out "user"/],
     ['a password', { password: 'hunter2' }, /Leave out "password"/],
-    ['no database', { database: undefined }, /Which database\?/],
+    ['a user in the connection string', { connectionString: 'postgresql://me@db/app' }, /Leave the user/],
+    ['a password there', { connectionString: 'postgresql://db/app?password=x' }, /Leave the user/],
+    [
+      'a connection string without a database',
+      { ...nowhere, connectionString: 'postgresql://db' },
+      /Which data/,
+    ],
+    ['no database', nowhere, /Which database\?/],
     ['no role', { role: undefined }, /Which database role\?/],
     ['a role with a slash', { role: '../sys' }, /role/],
     ['a role with a fragment', { role: 'app#x' }, /role "app#x" holds "#"/],

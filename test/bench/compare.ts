@@ -17,6 +17,7 @@ export interface Comparison extends Scenario {
   readonly throughput: Ratio
   readonly p50: Ratio
   readonly p99: Ratio
+  readonly cpu: Ratio
   readonly heap: Ratio
   readonly failed: number
   readonly rounds: readonly Pair[]
@@ -37,6 +38,7 @@ export function compare(scenario: Scenario, rounds: readonly Pair[]): Comparison
     throughput: { ...throughput, goal: `>= ${throughputGoal}`, met: throughput.median >= throughputGoal },
     p50: ratio(({ p50Ms }) => p50Ms),
     p99: { ...p99, goal: `<= ${p99Goal}`, met: p99.median <= p99Goal },
+    cpu: ratio(({ cpuMicrosecondsPerQuery }) => cpuMicrosecondsPerQuery),
     heap: ratio(({ heapBytes }) => heapBytes),
     failed: rounds.reduce((sum, pair) => sum + pair.static.failed + pair.leased.failed, 0),
     rounds,
@@ -61,13 +63,14 @@ export const header: string = tableRow([
   'throughput',
   'p50',
   'p99',
+  'cpu a query',
   'heap',
 ])
 
 /** Each ratio as `median (min-max)`, and its goal where it has one. */
 export function describe(line: Comparison): string {
-  const { adapter, workers, rotations, throughput, p50, p99, heap } = line
-  const ratios = [throughput, p50, p99, heap].map(describeRatio)
+  const { adapter, workers, rotations, throughput, p50, p99, cpu, heap } = line
+  const ratios = [throughput, p50, p99, cpu, heap].map(describeRatio)
   return tableRow([adapter, String(workers), rotations ? 'every 5 s' : 'none', ...ratios])
 }
 
@@ -77,7 +80,7 @@ function describeRatio({ median, min, max, goal, met }: Ratio): string {
 }
 
 function tableRow(cells: readonly string[]): string {
-  const widths = [7, 7, 9, 32, 18, 31, 18]
+  const widths = [7, 7, 9, 32, 18, 31, 18, 18]
   return cells
     .map((cell, column) => cell.padEnd(widths[column] ?? 0))
     .join('  ')

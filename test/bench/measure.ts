@@ -22,6 +22,8 @@ export interface Measurement {
   readonly queriesPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** What the process used, which other work on the machine changes less than the time it took. */
+  readonly cpuMicrosecondsPerQuery: number
   /** The heap after a full collection, while no other pool is open. */
   readonly heapBytes: number
 }
@@ -35,6 +37,7 @@ interface Side {
   readonly heapBytes: number
   failed: number
   tookMs: number
+  cpuMicroseconds: number
   rotate(): Promise<void>
   close(): Promise<void>
 }
@@ -106,7 +109,7 @@ async function openLeased(servers: BenchServers, { adapter }: Scenario, heapByte
 }
 
 function newSide(subject: Subject, heapBytes: number): Omit<Side, 'rotate' | 'close'> {
-  return { subject, heapBytes, latencies: createHistogram(), failed: 0, tookMs: 0 }
+  return { subject, heapBytes, latencies: createHistogram(), failed: 0, tookMs: 0, cpuMicroseconds: 0 }
 }
 
 async function warmUp({ subject }: Side, { workers }: Scenario): Promise<void> {
@@ -117,21 +120,25 @@ async function takeTurn(side: Side, { workers, rotations }: Scenario, lastingMs:
   const load = { run: side.subject, workers, mix: shortQueriesOnly }
   const onResult = ({ latencyMs }: { latencyMs: number }): void =>
     side.latencies.record(Math.max(1, Math.round(latencyMs * microseconds)))
+  const before = process.cpuUsage()
   const rotating = rotations ? sleep(lastingMs / 2).then(() => side.rotate()) : undefined
   const { failed, firstErrors, tookMs } = await hammer({ ...load, until: lastingMs, onResult })
   await rotating
   for (const error of Object.values(firstErrors)) console.error(error)
   side.failed += failed
   side.tookMs += tookMs
+  const { user, system } = process.cpuUsage(before)
+  side.cpuMicroseconds += user + system
 }
 
-function measurementOf({ latencies, failed, tookMs, heapBytes }: Side): Measurement {
+function measurementOf({ latencies, failed, tookMs, cpuMicroseconds, heapBytes }: Side): Measurement {
   return {
     queries: latencies.count,
     failed,
     queriesPerSecond: latencies.count / (tookMs / 1_000),
     p50Ms: latencies.percentile(50) / microseconds,
     p99Ms: latencies.percentile(99) / microseconds,
+    cpuMicrosecondsPerQuery: cpuMicroseconds / latencies.count,
     heapBytes,
   }
 }

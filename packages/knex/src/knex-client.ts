@@ -3,6 +3,8 @@ import type { ClientClass, PgClient } from '@vault-lease/pg/adapter'
 /** The pool inside a knex client, as far as it is needed here: tarn's. */
 interface TarnPool {
   readonly max: number
+  readonly acquireTimeoutMillis: number
+  readonly createTimeoutMillis: number
   numFree(): number
   numPendingAcquires(): number
 }
@@ -10,7 +12,6 @@ interface TarnPool {
 /** The client inside a knex that speaks PostgreSQL. Knex 3 declares these members, but types them as `any`. */
 export interface KnexPgClient {
   readonly driverName: 'pg'
-  readonly config: { readonly acquireConnectionTimeout?: number | undefined }
   driver: { readonly Client: ClientClass }
   readonly pool: TarnPool | undefined
   acquireRawConnection(): Promise<KnexPgConnection>

@@ -87,7 +87,7 @@ export class KnexRotation {
     this.#session ??= this.#open()
     const { lease, connections } = this.#session
     for (let retriesLeft = 1; ; ) {
-      await lease.credential()
+      await lease.credential({ timeoutMs: this.#patienceMs })
       try {
         return await this.#original.acquireRawConnection()
       } catch (error) {
@@ -98,12 +98,18 @@ export class KnexRotation {
     }
   }
 
+  /** Shorter than the pool's own, so that callers hear why there is no connection, and not that the pool may be full. */
+  get #patienceMs(): number | undefined {
+    const { pool } = this.#client
+    return pool && 0.9 * Math.min(pool.acquireTimeoutMillis, pool.createTimeoutMillis)
+  }
+
   /** While no credential may be used nobody gets a connection, and whoever has just got one gives it back. */
   async #acquireConnection(): Promise<KnexPgConnection> {
     for (;;) {
       const lease = this.#session?.lease
       if (lease && !lease.current) {
-        await lease.credential({ timeoutMs: this.#client.config.acquireConnectionTimeout })
+        await lease.credential({ timeoutMs: this.#patienceMs })
       }
       const connection = await this.#original.acquireConnection()
       if (!this.#session || this.#session.lease.current) return connection

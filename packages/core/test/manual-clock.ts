@@ -26,6 +26,10 @@ export class ManualClock implements Clock {
     }
   }
 
+  keepAlive(): () => void {
+    return () => {}
+  }
+
   /** Lets `ms` go by, firing each timer at its moment and letting promises settle after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms

@@ -6,7 +6,7 @@ import {
   VaultLeaseError,
 } from '../errors.ts'
 import { announce, type LeaseEvents, type LeaseStep } from '../observe/events.ts'
-import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import { awaited, type Clock, deadlineAfter } from '../resilience/clock.ts'
 import { settled, unlessAborted } from '../resilience/settle.ts'
 import type { CredentialSource } from '../source/source.ts'
 import { isLeaseFinal, isLeaseGone } from '../vault/errors.ts'
@@ -118,7 +118,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
     const timeout = (): Error => this.#unavailable(`No credential came within ${timeoutMs} ms.`)
     const limit = timeoutMs === undefined ? undefined : deadlineAfter(this.#clock, timeoutMs, timeout, signal)
     try {
-      return await this.#awaitCredential(limit?.signal ?? signal)
+      return await awaited(this.#clock, this.#awaitCredential(limit?.signal ?? signal))
     } finally {
       limit?.[Symbol.dispose]()
     }
@@ -166,6 +166,10 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
    * @throws what made the rotation fail; the previous credential stays in force then.
    */
   async rotate(): Promise<void> {
+    await awaited(this.#clock, this.#rotateByHand())
+  }
+
+  async #rotateByHand(): Promise<void> {
     if (this.#closing) throw new LeaseClosedError(`The lease of ${this.#source.description} was closed.`)
     this.#started = true
     const before = this.#lastGeneration
@@ -177,12 +181,11 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
 
   /**
    * The database refused this generation when an adapter connected with it, so it is dead whatever its lease says. Rotates
-   * once for all callers, at most once in a while, and tells whether a newer credential is in force, so that connecting
+   * once for all callers, with growing gaps when it happens again and again, and tells whether a newer credential is in force, so that connecting
    * again makes sense. For adapters.
    */
   async refused(generation: number): Promise<boolean> {
     this.#discardRefused(generation)
-    if (this.#inForce?.credential.generation === generation) return false
     try {
       const { generation: newer } = await this.credential()
       return newer > generation
@@ -206,7 +209,7 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
    * still in use after `timeoutMs` (default 10 s) are closed under their holder. Closing twice is closing once.
    */
   close({ timeoutMs = closeTimeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(timeoutMs)
+    this.#closing ??= awaited(this.#clock, this.#close(timeoutMs))
     return this.#closing
   }
 
@@ -365,12 +368,10 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
   }
 
   #discardRefused(generation: number): void {
-    const now = this.#clock.now()
     if (this.#closing || generation !== this.#inForce?.credential.generation) return
-    if (!this.#forcedRotations.admits(now)) return
     const refused = this.#takeOutOfForce()
     if (refused) this.#retirements.drain(refused)
-    this.#forced = { reason: 'refused', notBefore: now }
+    this.#forced = { reason: 'refused', notBefore: this.#forcedRotations.next(this.#clock.now()) }
     this.#tick()
   }
 

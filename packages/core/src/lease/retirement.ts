@@ -1,6 +1,6 @@
-import { ConnectionRetiredError, LeaseClosedError } from '../errors.ts'
+import { ConnectionRetiredError, LeaseClosedError, VaultLeaseError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
-import { deadlineAfter } from '../resilience/clock.ts'
+import { deadlineAfter, sleep } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
 import { isLeaseGone } from '../vault/errors.ts'
 import type { Consumer, Retired } from './consumer.ts'
@@ -14,8 +14,10 @@ export interface RetirementSteps {
   readonly clock: Clock
   /** When its connections have to be gone. */
   readonly deadline: number
-  /** Aborted when the drain has to end earlier: the manager is closing. */
-  readonly signal: AbortSignal
+  /** Aborted when the manager begins to close: nothing is waited for any more that may take long. */
+  readonly closing: AbortSignal
+  /** Aborted when the time to close has passed: the drain ends. */
+  readonly closeNow: AbortSignal
   onRetired(retired: Retired): void
   onRevoked(): void
   onFailed(step: 'retire' | 'shorten' | 'revoke', error: unknown): void
@@ -24,33 +26,56 @@ export interface RetirementSteps {
 /** Vault counts in whole seconds, and the revocation comes before the shortened end. */
 const shortenMarginMs = 2_000
 const revokeWithinMs = 15_000
+const revokeWithinWhileClosingMs = 7_000
+const firstPauseMs = 1_000
+const longestPauseMs = 60_000
 
 /** Never rejects: what fails is told through `onFailed`, and the lease ends by itself then. */
 export async function retireAndRevoke(steps: RetirementSteps): Promise<void> {
-  await Promise.all([shortenInCaseOfCrash(steps), retire(steps)])
-  await attempt(steps, 'revoke', revokeWithinMs, async (signal) => {
-    await steps.source.revoke(steps.retiring.issued, signal)
-    steps.onRevoked()
-  })
+  const drained = new AbortController()
+  const shortened = shortenInCaseOfCrash(steps, drained.signal)
+  await retire(steps)
+  drained.abort()
+  await shortened
+  await revoke(steps)
 }
 
 /** A process killed in mid-drain cannot revoke: the lease must not outlive the drain by much. */
-async function shortenInCaseOfCrash(steps: RetirementSteps): Promise<void> {
+async function shortenInCaseOfCrash(steps: RetirementSteps, drained: AbortSignal): Promise<void> {
   const { clock, deadline, retiring, source } = steps
   const drainMs = Math.max(0, deadline - clock.now()) + shortenMarginMs
   const wholeSecondsMs = Math.ceil(drainMs / 1_000) * 1_000
   const { lease } = retiring.issued
   if (clock.now() + wholeSecondsMs >= lease.end) return
-  await attempt(steps, 'shorten', wholeSecondsMs, (signal) => source.shorten(lease, wholeSecondsMs, signal))
+  const shorten = (signal: AbortSignal): Promise<void> => source.shorten(lease, wholeSecondsMs, signal)
+  const failure = await failureOf(steps, 'shorten', wholeSecondsMs, shorten, drained)
+  if (failure !== undefined && !drained.aborted) steps.onFailed('shorten', failure)
+}
+
+/** Tries again until the lease ends by itself, or once more when the manager closes. */
+async function revoke(steps: RetirementSteps): Promise<void> {
+  const { clock, closing, retiring, source } = steps
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
+    const last = closing.aborted
+    const withinMs = last ? revokeWithinWhileClosingMs : revokeWithinMs
+    const failure = await failureOf(steps, 'revoke', withinMs, (signal) =>
+      source.revoke(retiring.issued, signal),
+    )
+    if (failure === undefined) return steps.onRevoked()
+    steps.onFailed('revoke', failure)
+    const final = failure instanceof VaultLeaseError && !failure.retryable
+    if (last || final || clock.now() + pauseMs >= retiring.issued.lease.end) return
+    await sleep(clock, pauseMs, closing).catch(() => {})
+  }
 }
 
 async function retire(steps: RetirementSteps): Promise<void> {
   const { clock, deadline, retiring, consumers } = steps
   const { generation, username } = retiring.credential
   const drainMs = Math.max(0, deadline - clock.now())
-  const drain = deadlineAfter(clock, drainMs, () => overdueError(username), steps.signal)
+  const drain = deadlineAfter(clock, drainMs, () => overdueError(username), steps.closeNow)
   try {
-    const stragglerError = (): Error => (steps.signal.aborted ? cutShortError() : overdueError(username))
+    const stragglerError = (): Error => (steps.closing.aborted ? cutShortError() : overdueError(username))
     const terms = { deadline, signal: drain.signal, stragglerError }
     const outcomes = await Promise.allSettled(
       Array.from(consumers, (consumer) => consumer.retire(generation, terms)),
@@ -81,19 +106,21 @@ function overdueError(username: string): ConnectionRetiredError {
   )
 }
 
-/** A lease that Vault knows no longer is what both steps are after. */
-async function attempt(
-  steps: RetirementSteps,
+/** Why it failed, if it did. A lease that Vault knows no longer is what both steps are after. */
+async function failureOf(
+  { clock }: RetirementSteps,
   step: 'shorten' | 'revoke',
   withinMs: number,
   run: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const tooLong = (): Error => new Error(`${step} took longer than ${withinMs} ms`)
-  const limit = deadlineAfter(steps.clock, withinMs, tooLong)
+  parent?: AbortSignal,
+): Promise<unknown> {
+  const tooLong = (): Error => new Error(`To ${step} the lease took longer than ${withinMs} ms.`)
+  const limit = deadlineAfter(clock, withinMs, tooLong, parent)
   try {
     await run(limit.signal)
+    return undefined
   } catch (error) {
-    if (!isLeaseGone(error)) steps.onFailed(step, error)
+    return isLeaseGone(error) ? undefined : error
   } finally {
     limit[Symbol.dispose]()
   }

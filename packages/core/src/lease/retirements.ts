@@ -20,7 +20,8 @@ interface RetirementsParts {
 export class Retirements {
   readonly #parts: RetirementsParts
   readonly #underWay = new Map<number, Promise<void>>()
-  readonly #cutShort = new AbortController()
+  readonly #closing = new AbortController()
+  readonly #closeNow = new AbortController()
 
   constructor(parts: RetirementsParts) {
     this.#parts = parts
@@ -42,9 +43,10 @@ export class Retirements {
     this.#retire(retiring, 0)
   }
 
-  /** Retires the last generation too, if there is one, and resolves when all are gone, at most `timeoutMs` and the revocation later. */
+  /** Retires the last generation too, if there is one, and resolves when all are gone, at most `timeoutMs` and 7 s later. */
   async close(last: Generation | undefined, timeoutMs: number): Promise<void> {
-    const cancel = this.#parts.clock.schedule(timeoutMs, () => this.#cutShort.abort())
+    this.#closing.abort()
+    const cancel = this.#parts.clock.schedule(timeoutMs, () => this.#closeNow.abort())
     if (last) this.#retire(last, timeoutMs)
     await Promise.all(this.#underWay.values())
     cancel()
@@ -61,7 +63,8 @@ export class Retirements {
       source,
       consumers,
       clock,
-      signal: this.#cutShort.signal,
+      closing: this.#closing.signal,
+      closeNow: this.#closeNow.signal,
       onRetired: (retired) =>
         announce(emitter, 'retired', { ...facts, ...retired, tookMs: clock.now() - began }),
       onRevoked: () => announce(emitter, 'revoked', facts),

@@ -6,12 +6,12 @@ export class StormLimit {
   #gapMs = firstGapMs
   #notBefore = Number.NEGATIVE_INFINITY
 
-  /** Whether one more may begin now. It counts when it may. */
-  admits(now: number): boolean {
-    if (now < this.#notBefore) return false
-    const calm = now > this.#notBefore + longestGapMs
+  /** When one more may begin: now, or when the gap has passed. It counts. */
+  next(now: number): number {
+    const at = Math.max(now, this.#notBefore)
+    const calm = now > this.#notBefore + 2 * this.#gapMs
     this.#gapMs = calm ? firstGapMs : Math.min(longestGapMs, this.#gapMs * 2)
-    this.#notBefore = now + this.#gapMs
-    return true
+    this.#notBefore = at + this.#gapMs
+    return at
   }
 }

@@ -6,6 +6,8 @@ export interface Clock {
   now(): number
   /** Calls `wake` once after `ms` milliseconds, without keeping the process alive. Returns the way to cancel it. */
   schedule(ms: number, wake: () => void): () => void
+  /** Keeps the process alive, for somebody who waits. Returns the way to let it go. */
+  keepAlive(): () => void
 }
 
 /** Beyond this `setTimeout` fires at once. */
@@ -23,6 +25,20 @@ export const systemClock: Clock = {
     arm(Math.max(0, ms))
     return () => clearTimeout(timer)
   },
+  keepAlive() {
+    const timer = setInterval(() => {}, longestTimer)
+    return () => clearInterval(timer)
+  },
+}
+
+/** Follows `promise` with the process kept alive: what waits in it does not do so by itself. */
+export async function awaited<T>(clock: Clock, promise: Promise<T>): Promise<T> {
+  const letGo = clock.keepAlive()
+  try {
+    return await promise
+  } finally {
+    letGo()
+  }
 }
 
 /** Resolves after `ms` milliseconds, or rejects with the signal's reason as soon as it is aborted. */

@@ -246,6 +246,8 @@ describe('a lease manager', () => {
     expect(answers).toEqual([true, true, true])
     expect(source.calls.filter((call) => call === 'fetch')).toHaveLength(2)
     expect(await lease.refused(2)).toBe(false)
+    expect(lease.current).toBeUndefined()
+    await expect(lease.credential()).rejects.toMatchObject({ nextAttemptInMs: 1_000 })
     await clock.advance(1 * second)
     expect(await lease.refused(2)).toBe(true)
     await clock.advance(1 * second)
@@ -265,7 +267,13 @@ describe('a lease manager', () => {
     source.fault = undefined
     await clock.advance(5 * second)
     expect(lease.current?.username).toBe('v-2')
-    expect(events.filter((name) => name !== 'failed')).toEqual(['rotated', 'expired', 'retired', 'rotated'])
+    expect(events.filter((name) => name !== 'failed')).toEqual([
+      'rotated',
+      'expired',
+      'retired',
+      'rotated',
+      'revoked',
+    ])
   })
 
   it('a renewal that comes back after the credential has died does not bring it back', async () => {
@@ -321,6 +329,41 @@ describe('a lease manager', () => {
     expect(lease.status().retiring).toEqual([1])
     await clock.advance(300 * second)
     expect(source.calls).toContain('revoke v-1')
+  })
+
+  it('tries again to revoke what could not be revoked, and shows that it does', async () => {
+    const { clock, source, lease, events } = setUp([quietConsumer()])
+    source.ttl = 3_600 * second
+    await lease.ready()
+    await lease.rotate()
+    await setImmediate()
+    expect([...source.alive]).toEqual(['v-2'])
+    const { revoke } = source
+    source.revoke = async () => {
+      throw new VaultError('Vault is down', { code: 'ERR_VAULT_UNREACHABLE', retryable: true })
+    }
+    await lease.rotate()
+    await clock.advance(10 * second)
+    expect(lease.status().retiring).toEqual([2])
+    source.revoke = revoke
+    await clock.advance(10 * second)
+    expect([...source.alive]).toEqual(['v-3'])
+    expect(events.filter((name) => name === 'revoked')).toHaveLength(2)
+    expect(lease.status().retiring).toEqual([])
+  })
+
+  it('close() ends also while a revocation keeps failing', async () => {
+    const { clock, source, lease } = setUp([quietConsumer()])
+    source.ttl = 3_600 * second
+    await lease.ready()
+    source.revoke = async () => {
+      throw new VaultError('Vault is down', { code: 'ERR_VAULT_UNREACHABLE', retryable: true })
+    }
+    await lease.rotate()
+    await clock.advance(second)
+    await lease.close()
+    expect(lease.status().state).toBe('closed')
+    expect(clock.pending).toBe(0)
   })
 
   it('close() drains, revokes and gives back the token, once', async () => {

@@ -33,7 +33,7 @@ export function takeLease<Options extends AdapterOptions>(
   for (const key of Object.keys(options)) checkKey(key, driverKeys)
   const { role, mount, vault, rotation, lease, ...driver } = options
   const own = { role, mount, vault, rotation }
-  if (!lease) {
+  if (lease === undefined) {
     checkLeaseOptions(own, process.env)
     return { open: () => ({ lease: createLease(own), owned: true }), driver }
   }

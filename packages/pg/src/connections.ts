@@ -111,6 +111,14 @@ export class PgConnections implements Consumer {
   }
 
   async #occupiedSlot(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
+    for (;;) {
+      const slot = await this.#slotOrAbortion(signal)
+      // The pool's own time-out may be shorter than what we can wait. A pool that is not full needs no slot.
+      if (slot !== undefined || !this.#isFull()) return slot
+    }
+  }
+
+  async #slotOrAbortion(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
     const occupied = this.#pool.occupySlot()
     const aborted = new Promise<'none-in-time'>((resolve) => {
       if (signal.aborted) resolve('none-in-time')

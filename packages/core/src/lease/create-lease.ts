@@ -4,7 +4,7 @@ import { checkOptions } from '../options.ts'
 import { type Clock, systemClock } from '../resilience/clock.ts'
 import { dynamicRole } from '../source/dynamic-role.ts'
 import { checkMountPath, checkRoleName } from '../vault/path.ts'
-import { createVaultOn, Vault, type VaultOptions } from '../vault/vault.ts'
+import { checkVaultOptions, createVaultOn, Vault, type VaultOptions } from '../vault/vault.ts'
 import { LeaseManager } from './manager.ts'
 
 /** How generations follow one another. */
@@ -80,6 +80,7 @@ export function checkLeaseOptions(
 ): { readonly role: string; readonly mount: string } {
   checkOptions('The lease options', leaseSchema, options)
   checkOptions('The rotation options', rotationSchema, options.rotation ?? {})
+  if (options.vault !== undefined && !(options.vault instanceof Vault)) checkVaultOptions(options.vault)
   const role = options.role ?? env['VAULT_DB_ROLE']
   const mount = options.mount ?? env['VAULT_DB_MOUNT'] ?? 'database'
   if (!role) {

@@ -2,7 +2,7 @@ import { ConnectionRetiredError, LeaseClosedError, VaultLeaseError } from '../er
 import type { Clock } from '../resilience/clock.ts'
 import { deadlineAfter, sleep } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
-import { isLeaseGone } from '../vault/errors.ts'
+import { isLeaseGone, VaultError } from '../vault/errors.ts'
 import type { Consumer, Retired } from './consumer.ts'
 import type { Generation } from './rotation.ts'
 
@@ -27,6 +27,8 @@ export interface RetirementSteps {
 const shortenMarginMs = 2_000
 const revokeWithinMs = 15_000
 const revokeWithinWhileClosingMs = 7_000
+const shortestMs = 1_000
+const shortenWithinMs = 5_000
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
 
@@ -63,10 +65,18 @@ async function revoke(steps: RetirementSteps): Promise<void> {
     )
     if (failure === undefined) return steps.onRevoked()
     steps.onFailed('revoke', failure)
-    const final = failure instanceof VaultLeaseError && !failure.retryable
-    if (last || final || clock.now() + pauseMs >= retiring.issued.lease.end) return
+    if (failure instanceof VaultLeaseError && !failure.retryable) return await endSoon(steps)
+    if (last || clock.now() + pauseMs >= retiring.issued.lease.end) return
     await sleep(clock, pauseMs, closing).catch(() => {})
   }
+}
+
+/** A policy may forbid to revoke and allow to renew. */
+async function endSoon(steps: RetirementSteps): Promise<void> {
+  const { lease } = steps.retiring.issued
+  const shorten = (signal: AbortSignal): Promise<void> => steps.source.shorten(lease, shortestMs, signal)
+  const failure = await failureOf(steps, 'shorten', shortenWithinMs, shorten)
+  if (failure !== undefined) steps.onFailed('shorten', failure)
 }
 
 async function retire(steps: RetirementSteps): Promise<void> {
@@ -114,7 +124,11 @@ async function failureOf(
   run: (signal: AbortSignal) => Promise<void>,
   parent?: AbortSignal,
 ): Promise<unknown> {
-  const tooLong = (): Error => new Error(`To ${step} the lease took longer than ${withinMs} ms.`)
+  const tooLong = (): VaultError =>
+    new VaultError(`Vault took longer than ${withinMs} ms to ${step} the lease.`, {
+      code: 'ERR_VAULT_TIMEOUT',
+      retryable: true,
+    })
   const limit = deadlineAfter(clock, withinMs, tooLong, parent)
   try {
     await run(limit.signal)

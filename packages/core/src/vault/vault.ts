@@ -175,7 +175,7 @@ export function createVaultOn(
   options: VaultOptions,
   { clock, env }: { readonly clock: Clock; readonly env: NodeJS.ProcessEnv },
 ): Vault {
-  checkOptions('The Vault options', optionSchema, options)
+  checkVaultOptions(options)
   const environment = readEnvironment(env)
   const address = checkAddress(options.address ?? environment.address ?? defaultAddress)
   const transport = new Transport({
@@ -194,6 +194,12 @@ export function createVaultOn(
     maxRetries: options.maxRetries ?? environment.maxRetries ?? defaultMaxRetries,
     clock,
   })
+}
+
+/** @throws InvalidOptionError for what is wrong in the options alone, whatever the environment adds. */
+export function checkVaultOptions(options: VaultOptions): void {
+  checkOptions('The Vault options', optionSchema, options)
+  if (options.address !== undefined) checkAddress(options.address)
 }
 
 /** One source of certificates: what the options name goes before everything that the environment names. */

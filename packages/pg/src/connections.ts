@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Consumer,
   type Credential,
@@ -28,6 +29,8 @@ export interface PoolHooks {
 const invalidPassword = '28P01'
 const invalidAuthorization = '28000'
 const insufficientPrivilege = '42501'
+
+const refusalPauseMs = 20
 
 /** The physical PostgreSQL connections of one pool, each tagged with the generation of its credential. */
 export class PgConnections implements Consumer {
@@ -115,6 +118,8 @@ export class PgConnections implements Consumer {
       const slot = await this.#slotOrAbortion(signal)
       // The pool's own time-out may be shorter than what we can wait. A pool that is not full needs no slot.
       if (slot !== undefined || !this.#isFull()) return slot
+      // A pool that has ended refuses at once, for as long as its last connections are held.
+      await sleep(refusalPauseMs, undefined, { signal }).catch(() => {})
     }
   }
 

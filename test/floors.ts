@@ -1,6 +1,7 @@
 // npm run test:floors: the contract in a copy of the workspace that has the oldest drivers which our packages declare.
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, cpSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -30,16 +31,24 @@ for (const part of [
 const overrides = Object.entries(floors).map(([name, version]) => `  ${name}: ${version}\n`)
 appendFileSync(join(copy, 'pnpm-workspace.yaml'), `overrides:\n${overrides.join('')}`)
 run('npx', '-y', 'pnpm@12', 'install', '--no-frozen-lockfile', '--reporter=silent')
-for (const [folder, name] of [
-  ['packages/pg', 'pg'],
-  ['packages/knex', 'pg'],
-  ['test', 'pg'],
-  ['test', 'knex'],
-] as const) {
-  const { version } = manifest(join(copy, folder, 'node_modules', name))
-  if (version !== floors[name]) throw new Error(`${folder} has ${name} ${version}`)
-}
+const contract = join(copy, 'test')
+assertLoads(join(copy, 'packages', 'pg'), 'pg', 'pg-pool')
+assertLoads(join(copy, 'packages', 'knex'), 'knex', 'pg')
+assertLoads(contract, 'knex', 'pg')
+assertLoads(contract, 'knex', 'tarn')
+assertLoads(contract, 'pg', 'pg-pool')
 run(process.execPath, 'node_modules/vitest/vitest.mjs', 'run', 'test/contract')
+
+/** What a folder loads by a package's name, and what that package loads by the next one, are the floors. */
+function assertLoads(folder: string, ...names: (keyof typeof floors)[]): void {
+  let from = join(folder, 'package.json')
+  for (const name of names) {
+    from = createRequire(from).resolve(`${name}/package.json`)
+    const { version } = manifest(dirname(from))
+    if (version !== floors[name])
+      throw new Error(`${folder} loads ${name} ${version} by ${names.join(' > ')}`)
+  }
+}
 
 function floorOf(folder: string, peer: string): string {
   const range = manifest(join(root, 'packages', folder)).peerDependencies?.[peer] ?? ''

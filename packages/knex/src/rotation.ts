@@ -6,6 +6,7 @@ import {
   closeWhenIdle,
   leasedClient,
   PgConnections,
+  serveQueue,
 } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
 import type { ClientConfig } from 'pg'
@@ -107,10 +108,9 @@ export class KnexRotation {
   /** While no credential may be used nobody gets a connection, and whoever has just got one gives it back. */
   async #acquireConnection(): Promise<KnexPgConnection> {
     for (;;) {
+      if (this.#client.pool) this.#session ??= this.#open()
       const lease = this.#session?.lease
-      if (lease && !lease.current) {
-        await lease.credential({ timeoutMs: this.#patienceMs })
-      }
+      if (lease && !lease.current) await lease.credential({ timeoutMs: this.#patienceMs })
       const connection = await this.#original.acquireConnection()
       if (!this.#session || this.#session.lease.current) return connection
       await this.#releaseConnection(connection)
@@ -186,10 +186,6 @@ export class KnexRotation {
     // Queries that were begun just before have not reached the pool yet.
     await setImmediate()
     if (!this.#client.pool?.numPendingAcquires()) return
-    try {
-      await this.#client.releaseConnection(await this.#client.acquireConnection())
-    } catch {
-      // Whoever waited has got the same error.
-    }
+    await serveQueue(this.#acquireConnection().then((connection) => this.#releaseConnection(connection)))
   }
 }

@@ -215,6 +215,7 @@ describe('a knex on a vaultConnection()', () => {
   it.each<[string, object, RegExp]>([
     ['a misspelt role', { roel: 'app' }, /did you mean "role"/],
     ['a user', { user: 'me' }, /Leave out "user"/],
+    ['a user in the connection string', { connectionString: 'postgresql://me@db/app' }, /Leave the user/],
     ['no database', { database: undefined }, /Which database\?/],
     ['a role with a slash', { role: 'a/b' }, /role "a\/b" holds "\/"/],
   ])('refuses %s before anything is sent', (_name, options, message) => {

@@ -1,6 +1,11 @@
 import type { Knex } from 'knex'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { type VaultConnection, type VaultConnectionOptions, vaultConnection } from '../src/index.ts'
+import {
+  type LeaseManager,
+  type VaultConnection,
+  type VaultConnectionOptions,
+  vaultConnection,
+} from '../src/index.ts'
 
 /** What compiles and what does not is checked by `npm run check`. */
 describe('the types of vaultConnection()', () => {
@@ -11,6 +16,12 @@ describe('the types of vaultConnection()', () => {
     }
     expect(config.connection).toBeTypeOf('function')
     expectTypeOf<VaultConnection>().toExtend<NonNullable<Knex.Config['connection']>>()
+  })
+
+  it('have no any where they are ours', () => {
+    expectTypeOf(vaultConnection).parameter(0).toEqualTypeOf<VaultConnectionOptions | undefined>()
+    expectTypeOf<Awaited<ReturnType<VaultConnection>>>().toEqualTypeOf<Knex.PgConnectionConfig>()
+    expectTypeOf<VaultConnectionOptions['lease']>().toEqualTypeOf<LeaseManager | undefined>()
   })
 
   it('take the options of the driver but the user and the password', () => {

@@ -10,6 +10,7 @@ import { PgConnections } from './connections.ts'
 import { asPgClient, type ClientClass } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
 import { checkConnectionOptions, pgOptionNames } from './options.ts'
+import { serveQueue } from './serve-queue.ts'
 
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
 export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user' | 'password'> {}
@@ -39,6 +40,7 @@ export class VaultPool extends pg.Pool {
   readonly #ownsLease: boolean
   readonly #connections: PgConnections
   readonly #detach: () => void
+  #awaitingCredential = 0
   #ended: Promise<void> | undefined
 
   constructor(options: VaultPoolOptions = {}) {
@@ -64,13 +66,10 @@ export class VaultPool extends pg.Pool {
   override connect(): Promise<PoolClient>
   override connect(callback: CheckedOut): void
   override connect(callback?: CheckedOut): Promise<PoolClient> | undefined {
-    if (callback) {
-      this.#checkOut(callback)
-      return undefined
-    }
-    return new Promise((resolve, reject) => {
-      this.#checkOut((error, client) => (client ? resolve(client) : reject(error)))
-    })
+    if (this.#ended) return refuse(callback)
+    if (!callback) return this.#checkedOut()
+    this.#checkOut(callback)
+    return undefined
   }
 
   override end(): Promise<void>
@@ -82,17 +81,27 @@ export class VaultPool extends pg.Pool {
     return undefined
   }
 
+  #checkedOut(): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      this.#checkOut((error, client) => (client ? resolve(client) : reject(error)))
+    })
+  }
+
   #checkOut(done: CheckedOut, retriesLeft = 1): void {
-    if (this.#ended) {
-      done(new Error('Cannot use a pool after calling end on the pool'), undefined, noRelease)
-    } else if (this.lease.current) {
-      this.#checkOutNow(done, retriesLeft)
-    } else {
-      this.lease.credential({ timeoutMs: this.options.connectionTimeoutMillis || undefined }).then(
-        () => this.#checkOut(done, retriesLeft),
-        (error: Error) => done(error, undefined, noRelease),
-      )
+    if (this.lease.current) this.#checkOutNow(done, retriesLeft)
+    else void this.#checkOutOnceUsable(done, retriesLeft)
+  }
+
+  async #checkOutOnceUsable(done: CheckedOut, retriesLeft: number): Promise<void> {
+    this.#awaitingCredential++
+    try {
+      await this.lease.credential({ timeoutMs: this.options.connectionTimeoutMillis || undefined })
+    } catch (error) {
+      return done(error as Error, undefined, noRelease)
+    } finally {
+      this.#awaitingCredential--
     }
+    this.#checkOut(done, retriesLeft)
   }
 
   #checkOutNow(done: CheckedOut, retriesLeft: number): void {
@@ -158,24 +167,23 @@ export class VaultPool extends pg.Pool {
   }
 
   async #end(): Promise<void> {
-    await this.#serveQueue()
+    // pg.Pool would never answer the acquires that are queued when it ends: wait at the end of the queue.
+    if (this.waitingCount > 0 || this.#awaitingCredential > 0) {
+      await serveQueue(this.#checkedOut().then((client) => client.release()))
+    }
     const released = super.end()
     // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.
     await (this.#ownsLease ? this.lease.close() : released)
     await this.#connections.allClosed()
     this.#detach()
   }
+}
 
-  /** pg.Pool would never answer the acquires that are queued when it ends: wait at the end of the queue. */
-  async #serveQueue(): Promise<void> {
-    if (this.waitingCount === 0) return
-    try {
-      const client = await super.connect()
-      client.release()
-    } catch {
-      // Whoever waited has got the same error.
-    }
-  }
+function refuse(callback: CheckedOut | undefined): Promise<PoolClient> | undefined {
+  const error = new Error('Cannot use a pool after calling end on the pool')
+  if (!callback) return Promise.reject(error)
+  callback(error, undefined, noRelease)
+  return undefined
 }
 
 function noRelease(): void {}

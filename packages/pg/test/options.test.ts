@@ -112,6 +112,33 @@ describe('a VaultPool keeps to the options and events of pg.Pool', () => {
     expect([pool.ended, pool.totalCount]).toEqual([true, 0])
   })
 
+  it('end: serves the queries before it, those that wait for the first credential too', async () => {
+    const pool = await servers.pool({ max: 2 })
+    const burst = Promise.all(Array.from({ length: 8 }, () => pool.query('select 1')))
+    await pool.end()
+    expect(await burst).toHaveLength(8)
+  })
+
+  it('end: is not held up by a queue behind a client that is never released', async () => {
+    const pool = await servers.pool({ max: 1, connectionTimeoutMillis: 200 })
+    await pool.connect()
+    const queued = pool.query('select 1').catch((error: Error) => error.message)
+    await pool.end()
+    expect(await queued).toBe('timeout exceeded when trying to connect')
+  })
+
+  it('end: while a client is held, a rotation of a shared lease waits without blocking the process', async () => {
+    const lease = await servers.lease()
+    const pool = await servers.pool({ lease, max: 1 })
+    const client = await pool.connect()
+    const ended = pool.end()
+    const rotation = lease.rotate()
+    await sleep(100)
+    await client.query('select 1')
+    client.release()
+    await Promise.all([ended, rotation])
+  })
+
   it('a process that does not end its pool lives on as long as with pg.Pool', async () => {
     const lifetime = async (makePool: string): Promise<number> => {
       const script = `

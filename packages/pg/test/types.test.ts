@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { PoolClient, QueryResult } from 'pg'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import type { VaultPool, VaultPoolOptions } from '../src/index.ts'
+import type { LeaseManager, Vault, VaultOptions, VaultPool, VaultPoolOptions } from '../src/index.ts'
 
 /** What compiles and what does not is checked by `npm run check`. */
 describe('the types of VaultPool', () => {
@@ -11,15 +11,23 @@ describe('the types of VaultPool', () => {
     expectTypeOf<ReturnType<typeof connected>>().resolves.toEqualTypeOf<PoolClient>()
   })
 
+  it('have no any where they are ours', () => {
+    expectTypeOf<VaultPool['lease']>().toEqualTypeOf<LeaseManager>()
+    expectTypeOf<VaultPoolOptions['vault']>().toEqualTypeOf<Vault | VaultOptions | undefined>()
+    expectTypeOf<ConstructorParameters<typeof VaultPool>[0]>().toEqualTypeOf<VaultPoolOptions | undefined>()
+  })
+
   it('take the options of pg.Pool but the user and the password', () => {
     expectTypeOf<VaultPoolOptions['max']>().toEqualTypeOf<number | undefined>()
     expectTypeOf<VaultPoolOptions['ssl']>().toEqualTypeOf<pg.PoolConfig['ssl']>()
+    // @ts-expect-error: a number
+    const wrong: VaultPoolOptions = { max: 'many' }
     expectTypeOf<{ user: string }>().not.toExtend<VaultPoolOptions>()
     // @ts-expect-error: it is "role"
     const misspelt: VaultPoolOptions = { roel: 'app' }
     // @ts-expect-error: Vault gives it
     const withPassword: VaultPoolOptions = { password: 'secret' }
-    expect([misspelt, withPassword]).toHaveLength(2)
+    expect([misspelt, withPassword, wrong]).toHaveLength(3)
   })
 })
 

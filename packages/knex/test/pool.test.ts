@@ -93,7 +93,7 @@ describe('the pool of a knex on a vaultConnection()', () => {
   })
 
   it('says that there is no credential, not that it is full, while Vault does not answer', async () => {
-    const { db } = await servers.knex({ acquireConnectionTimeout: 500 })
+    const { db } = await servers.knex({ acquireConnectionTimeout: 2_000 })
     servers.vault.pause()
     const burst = Array.from({ length: 8 }, () => db('items').select())
     const reasons = (await Promise.allSettled(burst)).map((each) => each.status === 'rejected' && each.reason)

@@ -40,7 +40,8 @@ export class VaultPool extends pg.Pool {
   readonly #ownsLease: boolean
   readonly #connections: PgConnections
   readonly #detach: () => void
-  #awaitingCredential = 0
+  #acquiring = 0
+  #onAllAcquired: (() => void) | undefined
   #ended: Promise<void> | undefined
 
   constructor(options: VaultPoolOptions = {}) {
@@ -67,9 +68,13 @@ export class VaultPool extends pg.Pool {
   override connect(callback: CheckedOut): void
   override connect(callback?: CheckedOut): Promise<PoolClient> | undefined {
     if (this.#ended) return refuse(callback)
-    if (!callback) return this.#checkedOut()
-    this.#checkOut(callback)
-    return undefined
+    if (callback) {
+      this.#acquire(callback)
+      return undefined
+    }
+    return new Promise((resolve, reject) => {
+      this.#acquire((error, client) => (client ? resolve(client) : reject(error)))
+    })
   }
 
   override end(): Promise<void>
@@ -81,9 +86,12 @@ export class VaultPool extends pg.Pool {
     return undefined
   }
 
-  #checkedOut(): Promise<PoolClient> {
-    return new Promise((resolve, reject) => {
-      this.#checkOut((error, client) => (client ? resolve(client) : reject(error)))
+  #acquire(done: CheckedOut): void {
+    this.#acquiring++
+    this.#checkOut((error, client, release) => {
+      this.#acquiring--
+      done(error, client, release)
+      if (this.#acquiring === 0) this.#onAllAcquired?.()
     })
   }
 
@@ -93,13 +101,10 @@ export class VaultPool extends pg.Pool {
   }
 
   async #checkOutOnceUsable(done: CheckedOut, retriesLeft: number): Promise<void> {
-    this.#awaitingCredential++
     try {
       await this.lease.credential({ timeoutMs: this.options.connectionTimeoutMillis || undefined })
     } catch (error) {
       return done(error as Error, undefined, noRelease)
-    } finally {
-      this.#awaitingCredential--
     }
     this.#checkOut(done, retriesLeft)
   }
@@ -167,9 +172,13 @@ export class VaultPool extends pg.Pool {
   }
 
   async #end(): Promise<void> {
-    // pg.Pool would never answer the acquires that are queued when it ends: wait at the end of the queue.
-    if (this.waitingCount > 0 || this.#awaitingCredential > 0) {
-      await serveQueue(this.#checkedOut().then((client) => client.release()))
+    // pg.Pool would never answer the acquires that are queued when it ends.
+    if (this.#acquiring > 0) {
+      await serveQueue(
+        new Promise((resolve) => {
+          this.#onAllAcquired = resolve
+        }),
+      )
     }
     const released = super.end()
     // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.

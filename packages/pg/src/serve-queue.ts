@@ -6,12 +6,12 @@ const patienceMs = 10_000
  * Lets what is queued in a pool be served before the pool ends, in bounded time: a holder that never releases, or a Vault
  * that does not answer, cannot hold up the end.
  *
- * @param last gives back what whoever is last in the queue has got.
+ * @param served settles when whoever is in the queue has got an answer.
  */
-export async function serveQueue(last: Promise<void>): Promise<void> {
-  const served = new AbortController()
-  const patience = sleep(patienceMs, undefined, { signal: served.signal })
+export async function serveQueue(served: Promise<void>): Promise<void> {
+  const stop = new AbortController()
+  const patience = sleep(patienceMs, undefined, { signal: stop.signal })
   // Whoever waited has got the same error.
-  await Promise.race([last, patience]).catch(() => {})
-  served.abort()
+  await Promise.race([served, patience]).catch(() => {})
+  stop.abort()
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Postgres } from '@vault-lease/testing'
 import { generate } from 'selfsigned'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { VaultPool, VaultPoolOptions } from '../src/pool.ts'
 import { type Servers, startServers } from './servers.ts'
 
@@ -63,7 +63,8 @@ describe('a VaultPool reaches its database', () => {
       const retired = once(pool.lease, 'retired')
       await pool.lease.rotate()
       expect((await retired)[0]).toMatchObject({ forced: 1 })
-      expect(await sleepers(servers.postgres)).toBe(0)
+      // The cancellation travels on a connection of its own.
+      await vi.waitFor(async () => expect(await sleepers(servers.postgres)).toBe(0), { timeout: 2_000 })
       expect(await slow).toMatchObject({ code: 'ERR_CONNECTION_RETIRED' })
     },
   )

@@ -165,7 +165,9 @@ export class VaultPool extends pg.Pool {
   #drainIdle(): void {
     for (let idle = this.idleCount; idle > 0; idle--) {
       super.connect((_error, client, release) => {
-        if (client && this.#connections.isStale(client)) this.#closeStale(client, release)
+        // A pool that is ending answers without a client and without a way to release it.
+        if (!client) return
+        if (this.#connections.isStale(client)) this.#closeStale(client, release)
         else release()
       })
     }

@@ -1,16 +1,38 @@
-import type { PgClient } from './driver.ts'
+import type { PgClient, WireConnection } from './driver.ts'
+
+/** A cursor of pg-cursor, or a stream of pg-query-stream around one. */
+interface CursorLike {
+  readonly state?: string
+  readonly cursor?: { readonly state?: string }
+  handleReadyForQuery(connection: WireConnection): void
+}
 
 /**
- * A cursor that is being closed waits for the server's ReadyForQuery. On a lost connection none comes, and a stream of
- * pg-query-stream, which closes its cursor before it tells its error, would hang for ever: so it is answered here.
+ * Cursors wait for the server's ReadyForQuery when they are being closed and when their last rows have come. A lost
+ * connection brings none, and a stream of pg-query-stream would hang for ever: so they are answered here.
  */
 export function answerCursorsOnceLost(client: PgClient): void {
   const { connection } = client
   const answer = (): void => void connection.emit('readyForQuery', { status: 'I' })
+  let complete: CursorLike | undefined
+  // Heard before the client, which then forgets what it was doing.
+  const remember = (): void => {
+    const query = activeQueryOf(client)
+    if (query && (query.cursor ?? query).state === 'done') complete = query
+  }
   const onEnd = (): void => {
+    complete?.handleReadyForQuery(connection)
     connection.close = () => void setImmediate(answer)
     answer()
   }
+  connection.prependListener('error', remember)
+  connection.prependListener('end', remember)
   // Before it has connected, the client takes ReadyForQuery for its success.
   client.once('connect', () => client.once('end', onEnd))
+}
+
+/** pg 8.23 keeps it as `_activeQuery`, pg 8.11 as `activeQuery`. */
+function activeQueryOf(client: object): CursorLike | undefined {
+  const parts = client as { _activeQuery?: CursorLike; activeQuery?: CursorLike }
+  return '_activeQuery' in parts ? parts._activeQuery : parts.activeQuery
 }

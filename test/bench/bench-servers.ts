@@ -1,36 +1,33 @@
-import {
-  type DatabaseEngine,
-  databaseEngine,
-  type Postgres,
-  startPostgres,
-  startVault,
-  type VaultServer,
-} from '@vault-lease/testing'
-import { schema } from '../subjects/subject.ts'
+import { type DatabaseServer, type Servers, startServers } from '@vault-lease/testing'
+import { schemas } from '../subjects/subject.ts'
 
 /** The servers that both sides use, and the two ways to log in to the database. */
-export interface BenchServers {
-  readonly postgres: Postgres
-  readonly vault: VaultServer
-  readonly engine: DatabaseEngine
+export interface BenchServers extends Servers {
   /** A user with the rights that a user from Vault has. */
   readonly staticLogin: { readonly user: string; readonly password: string }
-  stop(): Promise<void>
 }
 
 export const role = 'bench'
 
-export async function startBenchServers(): Promise<BenchServers> {
-  const [postgres, vault] = await Promise.all([startPostgres(), startVault()])
-  const staticLogin = { user: 'bench_static', password: 'bench-static' }
-  await postgres.query(`${schema};
-    create role ${staticLogin.user} login password '${staticLogin.password}';
-    grant select, insert, update, delete on all tables in schema public to ${staticLogin.user};
-    grant usage, select on all sequences in schema public to ${staticLogin.user}`)
-  await postgres.query('vacuum analyze items')
-  const engine = await databaseEngine(vault, postgres)
+const staticLogin = { user: 'bench_static', password: 'bench-static' }
+
+const { user, password } = staticLogin
+const staticUser: Readonly<Record<DatabaseServer['kind'], readonly string[]>> = {
+  postgresql: [
+    `create role ${user} login password '${password}'`,
+    `grant select, insert, update, delete on all tables in schema public to ${user}`,
+    `grant usage, select on all sequences in schema public to ${user}`,
+    'vacuum analyze items',
+  ],
+  mysql: [
+    `create user '${user}'@'%' identified by '${password}'`,
+    `grant select, insert, update, delete on app.* to '${user}'@'%'`,
+  ],
+}
+
+export async function startBenchServers(kind: DatabaseServer['kind']): Promise<BenchServers> {
+  const servers = await startServers({ kind, schema: [...schemas[kind], ...staticUser[kind]] })
   // Longer than the bench: only the rotations that are asked for take place.
-  await engine.role(role, { ttl: '2h', maxTtl: '4h' })
-  const stop = async (): Promise<void> => void (await Promise.all([postgres.stop(), vault.stop()]))
-  return { postgres, vault, engine, staticLogin, stop }
+  await servers.engine.role(role, { ttl: '2h', maxTtl: '4h' })
+  return { ...servers, staticLogin }
 }

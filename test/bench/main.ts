@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { resolve } from 'node:path'
+import type { DatabaseServer } from '@vault-lease/testing'
+import { subjects } from '../subjects/index.ts'
 import { type BenchServers, startBenchServers } from './bench-servers.ts'
 import { type Comparison, compare, describe, header, type Pair } from './compare.ts'
 import { collectGarbage, measureRound, type Scenario, type SideName, warmUpMs } from './measure.ts'
@@ -19,18 +21,10 @@ const options = optionsOrExit()
 collectGarbage()
 const scenarios = scenariosOf(options)
 console.log(announcement(scenarios, options))
-const servers = await startBenchServers()
 const lines: Comparison[] = []
-try {
-  for (const adapter of options.adapters) await compileEverything(servers, adapter)
-  console.log(header)
-  for (const scenario of scenarios) {
-    const line = compare(scenario, await measureRounds(servers, scenario, options.rounds))
-    lines.push(line)
-    console.log(describe(line))
-  }
-} finally {
-  await servers.stop()
+for (const kind of ['postgresql', 'mysql'] as const) {
+  const onThese = scenarios.filter(({ adapter }) => subjects[adapter].database === kind)
+  if (onThese.length > 0) await measureAll(kind, onThese)
 }
 const { rounds, seconds } = options
 const circumstances = { node: process.version, cpu: cpus()[0]?.model, cpus: cpus().length, rounds, seconds }
@@ -40,6 +34,22 @@ const failed = lines.reduce((sum, line) => sum + line.failed, 0)
 if (failed > 0) {
   console.error(`${failed} queries failed.`)
   process.exitCode = 1
+}
+
+async function measureAll(kind: DatabaseServer['kind'], scenarios: readonly Scenario[]): Promise<void> {
+  const servers = await startBenchServers(kind)
+  try {
+    for (const adapter of new Set(scenarios.map(({ adapter }) => adapter)))
+      await compileEverything(servers, adapter)
+    console.log(header)
+    for (const scenario of scenarios) {
+      const line = compare(scenario, await measureRounds(servers, scenario, options.rounds))
+      lines.push(line)
+      console.log(describe(line))
+    }
+  } finally {
+    await servers.stop()
+  }
 }
 
 function optionsOrExit(): BenchOptions {

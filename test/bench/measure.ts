@@ -2,8 +2,8 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLease, token } from '@vault-lease/core'
 import { hammer } from '@vault-lease/testing'
-import { type SubjectName, statics, subjects } from '../subjects/index.ts'
-import type { Subject } from '../subjects/subject.ts'
+import { type SubjectName, subjects } from '../subjects/index.ts'
+import type { Place, Subject } from '../subjects/subject.ts'
 import { type BenchServers, role } from './bench-servers.ts'
 
 /** One line of the result: an adapter under one load. */
@@ -91,7 +91,7 @@ async function heapOfOneSide(servers: BenchServers, scenario: Scenario, name: Si
 
 /** The plain driver with a user and a password. */
 async function openStatic(servers: BenchServers, { adapter }: Scenario, heapBytes: number): Promise<Side> {
-  const subject = statics[adapter](placeOn(servers), servers.staticLogin)
+  const subject = subjects[adapter].plain(placeOn(servers), servers.staticLogin)
   return { ...newSide(subject, heapBytes), rotate: async () => {}, close: () => subject.close() }
 }
 
@@ -100,7 +100,7 @@ async function openLeased(servers: BenchServers, { adapter }: Scenario, heapByte
   const auth = token(await servers.engine.createToken())
   const lease = createLease({ vault: { address: servers.vault.address, auth }, role })
   await lease.ready()
-  const subject = subjects[adapter](placeOn(servers), { lease })
+  const subject = subjects[adapter].leased(placeOn(servers), { lease })
   const close = async (): Promise<void> => {
     await subject.close()
     await lease.close()
@@ -150,6 +150,6 @@ export function collectGarbage(): void {
   globalThis.gc()
 }
 
-function placeOn({ postgres }: BenchServers): Parameters<(typeof statics)['pg']>[0] {
-  return { postgres, max: poolMax, acquireTimeoutMs: 10_000 }
+function placeOn({ database }: BenchServers): Place {
+  return { server: database, max: poolMax, acquireTimeoutMs: 10_000 }
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { isSubjectName, type SubjectName } from '../subjects/index.ts'
+import { isSubjectName, type SubjectName, subjectNames } from '../subjects/index.ts'
 
 /** What is measured, and for how long. */
 export interface BenchOptions {
@@ -13,7 +13,7 @@ export interface BenchOptions {
 export const usage = `npm run bench -- [options]
   --rounds N          rounds for each line (5)
   --seconds N         for each side in each round (4); with rotations at least 5
-  --adapter pg|knex   only this one
+  --adapter NAME      only this one: ${subjectNames.join(', ')}
   --json FILE         where the figures are written (bench-results.json)`
 
 /** @throws Error that says what is wrong with an argument. */
@@ -29,10 +29,10 @@ export function parseOptions(args: string[]): BenchOptions {
   })
   const { adapter, rounds, seconds, json } = values
   if (adapter !== undefined && !isSubjectName(adapter)) {
-    throw new Error(`--adapter ${adapter}: there is pg and knex`)
+    throw new Error(`--adapter ${adapter}: there is ${subjectNames.join(', ')}`)
   }
   return {
-    adapters: adapter === undefined ? ['pg', 'knex'] : [adapter],
+    adapters: adapter === undefined ? subjectNames : [adapter],
     rounds: positive('rounds', rounds),
     seconds: positive('seconds', seconds),
     json,

@@ -7,7 +7,7 @@ import { CredentialsUnavailableError, type LeaseManager, type LeaseOptions } fro
 import { type HammerReport, hammer, type SessionReport, watchSessions } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type SubjectName, subjects } from '../subjects/index.ts'
-import type { HeldOpen, MakeSubject, Subject } from '../subjects/subject.ts'
+import type { HeldOpen, Subject } from '../subjects/subject.ts'
 import { expectNoSecrets, type SecretWatch } from './secrets.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -20,13 +20,13 @@ const workers = 20
  * @param name the adapter's name in `subjects/`; it is also run in a process of its own that gets killed.
  */
 export function contract(name: SubjectName): void {
-  const make: MakeSubject = subjects[name]
+  const { database, leased } = subjects[name]
   describe(`${name}: the contract`, () => {
     let world: World
     let secrets: SecretWatch
 
     beforeAll(async () => {
-      world = await startWorld()
+      world = await startWorld(database)
       secrets = world.secrets
     })
     afterAll(() => world?.stop())
@@ -38,8 +38,8 @@ export function contract(name: SubjectName): void {
 
     const opened: Subject[] = []
     const subjectOn = async (from: { lease: LeaseManager } | LeaseOptions): Promise<Subject> => {
-      const subject = make(
-        { postgres: world.postgres, max, acquireTimeoutMs: 10_000, log: secrets.look },
+      const subject = leased(
+        { server: world.database, max, acquireTimeoutMs: 10_000, log: secrets.look },
         from,
       )
       opened.push(subject)
@@ -47,7 +47,7 @@ export function contract(name: SubjectName): void {
     }
     /** What one test leaves behind by failing must not fail the next. */
     afterEach(async () => {
-      await world.server.start()
+      await world.vault.start()
       await Promise.race([Promise.all(opened.splice(0).map((subject) => subject.close())), sleep(3_000)])
       await world.closeLeases()
       await world.engine.revokePrefix('app')
@@ -58,7 +58,7 @@ export function contract(name: SubjectName): void {
       subject: Subject,
       happening: () => Promise<unknown>,
     ): Promise<{ report: HammerReport; seen: SessionReport }> {
-      const watch = await watchSessions(world.postgres, { everyMs: 2 })
+      const watch = await watchSessions(world.database, { everyMs: 2 })
       const report = await hammer({
         run: subject,
         workers,
@@ -169,10 +169,10 @@ export function contract(name: SubjectName): void {
       const subject = await subjectOn({ lease })
       await subject.query()
       const { report } = await underLoad(subject, async () => {
-        await world.server.kill()
+        await world.vault.kill()
         await once(lease, 'failed')
         expect(lease.status().state).toBe('degraded')
-        await world.server.start()
+        await world.vault.start()
         await once(lease, 'renewed')
       })
       expect(report.firstErrors).toEqual({})
@@ -184,7 +184,7 @@ export function contract(name: SubjectName): void {
       const lease = await world.lease('3s', '60s')
       const subject = await subjectOn({ lease })
       await subject.query()
-      await world.server.kill()
+      await world.vault.kill()
       while (lease.current) await sleep(50)
       await sleep(100)
       for (let attempt = 0; attempt < 10; attempt++) {
@@ -195,7 +195,7 @@ export function contract(name: SubjectName): void {
         expect(performance.now() - began).toBeLessThan(100)
       }
       expect(lease.status().state).toBe('expired')
-      await world.server.start()
+      await world.vault.start()
       const began = performance.now()
       while (lease.status().state !== 'ready') await sleep(50)
       expect(performance.now() - began).toBeLessThan(8_000)
@@ -209,7 +209,7 @@ export function contract(name: SubjectName): void {
       await subject.query()
       const { report } = await underLoad(subject, async () => {
         await sleep(300)
-        await world.postgres.restart()
+        await world.database.restart()
         await sleep(700)
       })
       expect(report.failed).toBeGreaterThan(0)
@@ -225,7 +225,7 @@ export function contract(name: SubjectName): void {
       let revokedAt = 0
       let lastFailureAt = 0
       let failed = 0
-      const watch = await watchSessions(world.postgres)
+      const watch = await watchSessions(world.database)
       const report = await hammer({
         run: subject,
         workers,
@@ -260,7 +260,7 @@ export function contract(name: SubjectName): void {
       const { report, seen } = await underLoad(subject, async () => {
         for (let attempt = 0; attempt < 20; attempt++) {
           const error = await subject.deniedQuery().catch((failure: unknown) => failure)
-          expect(error).toMatchObject({ code: '42501' })
+          expect(String(error)).toMatch(/(permission|command) denied/)
         }
       })
       expect(report.firstErrors).toEqual({})
@@ -307,11 +307,11 @@ export function contract(name: SubjectName): void {
           stdio: ['ignore', 'pipe', 'inherit'],
           env: {
             ...process.env,
-            VAULT_ADDR: world.server.address,
+            VAULT_ADDR: world.vault.address,
             VAULT_TOKEN: await world.engine.createToken(),
-            PGHOST: world.postgres.host,
-            PGPORT: String(world.postgres.port),
-            PGDATABASE: world.postgres.database,
+            DB_HOST: world.database.host,
+            DB_PORT: String(world.database.port),
+            DB_NAME: world.database.database,
           },
         },
       )
@@ -341,7 +341,7 @@ async function untilRetired(lease: LeaseManager): Promise<void> {
   while (lease.status().retiring.length > 0) await sleep(10)
 }
 
-async function tokens({ server }: World): Promise<number> {
-  const { body } = await server.must('LIST', 'auth/token/accessors')
+async function tokens({ vault }: World): Promise<number> {
+  const { body } = await vault.must('LIST', 'auth/token/accessors')
   return body.data.keys.length
 }

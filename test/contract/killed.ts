@@ -4,14 +4,14 @@ import { isSubjectName, subjects } from '../subjects/index.ts'
 
 const [, , name = ''] = process.argv
 if (!isSubjectName(name)) throw new Error('which adapter?')
-const { PGHOST = '', PGPORT = '', PGDATABASE = '' } = process.env
+const { DB_HOST = '', DB_PORT = '', DB_NAME = '' } = process.env
 const lease = createLease({ role: 'app', rotation: { drainTimeoutMs: 2_000 } })
 const place = {
-  postgres: { host: PGHOST, port: Number(PGPORT), database: PGDATABASE },
+  server: { host: DB_HOST, port: Number(DB_PORT), database: DB_NAME },
   max: 5,
   acquireTimeoutMs: 5_000,
 }
-const subject = subjects[name](place, { lease })
+const subject = subjects[name].leased(place, { lease })
 const held = await subject.openTransaction()
 const oldUser = await held.step()
 await lease.rotate()

@@ -4,11 +4,11 @@ import type { Run } from './figures.ts'
 import { LiveLine } from './live-line.ts'
 import { asksForHelp, type DemoOptions, parseOptions, usage } from './options.ts'
 import { reportPage } from './report.ts'
-import { runHandWritten, runRotating, startServers } from './run.ts'
+import { runHandWritten, runRotating, startDemoServers } from './run.ts'
 
 const options = optionsOrExit()
-console.error('Starting PostgreSQL and a Vault-compatible server …')
-const servers = await startServers(options)
+console.error('Starting a database and a Vault-compatible server …')
+const servers = await startDemoServers(options)
 console.log(
   `${options.workers} workers on ${options.adapter} for ${options.seconds} s; the role has TTL ${options.ttl}, max TTL ${options.maxTtl}.`,
 )

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { isSubjectName, type SubjectName } from '../subjects/index.ts'
+import { isSubjectName, type SubjectName, subjectNames } from '../subjects/index.ts'
 
 export interface DemoOptions {
   readonly adapter: SubjectName
@@ -14,7 +14,7 @@ export interface DemoOptions {
 }
 
 export const usage = `npm run demo -- [options]
-  --adapter knex|pg   what the application uses (knex)
+  --adapter NAME      what the application uses (knex): ${subjectNames.join(', ')}
   --seconds N         how long it runs (60)
   --workers N         how many workers query at once (20)
   --ttl 10s           default TTL of the role
@@ -43,7 +43,7 @@ export function parseOptions(args: string[]): DemoOptions {
     },
   })
   const { adapter, ttl, 'max-ttl': maxTtl, baseline, json, report } = values
-  if (!isSubjectName(adapter)) throw new Error(`--adapter ${adapter}: there is knex and pg`)
+  if (!isSubjectName(adapter)) throw new Error(`--adapter ${adapter}: there is ${subjectNames.join(', ')}`)
   if (secondsIn(ttl) > secondsIn(maxTtl)) throw new Error(`--ttl ${ttl} is longer than --max-ttl ${maxTtl}`)
   const seconds = positive('seconds', values.seconds)
   const workers = positive('workers', values.workers)

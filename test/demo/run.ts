@@ -1,27 +1,18 @@
 import { appRole, createLease, createVault, type LeaseManager } from '@vault-lease/core'
 import {
   type DatabaseEngine,
-  databaseEngine,
+  type DatabaseServer,
   type HammerResult,
   hammer,
-  type Postgres,
-  startPostgres,
-  startVault,
-  type VaultServer,
+  type Servers,
+  startServers,
   watchSessions,
 } from '@vault-lease/testing'
 import { subjects } from '../subjects/index.ts'
-import { type Place, schema } from '../subjects/subject.ts'
+import { type Place, schemas } from '../subjects/subject.ts'
 import { type Figures, figuresOf, type Run } from './figures.ts'
 import { handWrittenClient } from './hand-written.ts'
 import { type DemoOptions, secondsIn } from './options.ts'
-
-export interface Servers {
-  readonly postgres: Postgres
-  readonly server: VaultServer
-  readonly engine: DatabaseEngine
-  stop(): Promise<void>
-}
 
 /** Vault cuts a role's name in the user name at eight letters. */
 const rotatingRole = 'rotating'
@@ -29,22 +20,16 @@ const handWrittenRole = 'byhand'
 const poolMax = 10
 const acquireTimeoutMs = 10_000
 
-export async function startServers({ ttl, maxTtl }: DemoOptions): Promise<Servers> {
-  const [postgres, server] = await Promise.all([startPostgres(), startVault()])
-  await postgres.query(schema)
-  const engine = await databaseEngine(server, postgres)
-  for (const role of [rotatingRole, handWrittenRole]) await engine.role(role, { ttl, maxTtl })
-  return {
-    postgres,
-    server,
-    engine,
-    stop: async () => void (await Promise.all([postgres.stop(), server.stop()])),
-  }
+export async function startDemoServers({ adapter, ttl, maxTtl }: DemoOptions): Promise<Servers> {
+  const kind = subjects[adapter].database
+  const servers = await startServers({ kind, schema: schemas[kind] })
+  for (const role of [rotatingRole, handWrittenRole]) await servers.engine.role(role, { ttl, maxTtl })
+  return servers
 }
 
 /** The application on our adapter: it lives through its max TTL once, and is then rotated by hand every few seconds. */
 export async function runRotating(
-  { postgres, server, engine }: Servers,
+  { database, vault: server, engine }: Servers,
   options: DemoOptions,
   live: { onLease(lease: LeaseManager): void; onResult(result: HammerResult): void },
 ): Promise<Run> {
@@ -54,8 +39,8 @@ export async function runRotating(
   lease.on('rotated', ({ username }) => void inForceFrom.set(username, Date.now()))
   await lease.ready()
   live.onLease(lease)
-  const subject = subjects[options.adapter](placeOf(postgres), { lease })
-  const watch = await watchSessions(postgres, { users: usersOf(rotatingRole) })
+  const subject = subjects[options.adapter].leased(placeOf(database), { lease })
+  const watch = await watchSessions(database, { users: usersOf(rotatingRole) })
   const startedAt = Date.now()
   const stopRotating = rotateByHand(lease, options)
   const report = await hammer({
@@ -79,12 +64,12 @@ export async function runRotating(
 
 /** The same load on a hand-written client. */
 export async function runHandWritten(
-  { postgres, server, engine }: Servers,
+  { database, vault: server, engine }: Servers,
   options: DemoOptions,
 ): Promise<Run> {
   const path = `${engine.mount}/creds/${handWrittenRole}`
-  const watch = await watchSessions(postgres, { users: usersOf(handWrittenRole) })
-  const client = await handWrittenClient(server, path, await engine.createToken(), placeOf(postgres))
+  const watch = await watchSessions(database, { users: usersOf(handWrittenRole) })
+  const client = await handWrittenClient(server, path, await engine.createToken(), placeOf(database))
   const startedAt = Date.now()
   const report = await hammer({ run: client, workers: options.workers, until: options.seconds * 1_000 })
   await client.close()
@@ -119,8 +104,8 @@ function rotateByHand(lease: LeaseManager, { seconds, ttl, maxTtl }: DemoOptions
   }
 }
 
-function placeOf(postgres: Postgres): Place {
-  return { postgres, max: poolMax, acquireTimeoutMs }
+function placeOf(server: DatabaseServer): Place {
+  return { server, max: poolMax, acquireTimeoutMs }
 }
 
 function usersOf(role: string): string {

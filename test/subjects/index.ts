@@ -1,15 +1,17 @@
 import { knexSubject, staticKnex } from './knex.ts'
 import { pgSubject, staticPg } from './pg.ts'
-import type { MakeStatic, MakeSubject } from './subject.ts'
+import type { Adapter } from './subject.ts'
 
 export type SubjectName = 'pg' | 'knex'
 
 /** Every adapter of ours, under one workload. */
-export const subjects: Readonly<Record<SubjectName, MakeSubject>> = { pg: pgSubject, knex: knexSubject }
+export const subjects: Readonly<Record<SubjectName, Adapter>> = {
+  pg: { database: 'postgresql', leased: pgSubject, plain: staticPg },
+  knex: { database: 'postgresql', leased: knexSubject, plain: staticKnex },
+}
 
-/** The same workload over the plain driver. */
-export const statics: Readonly<Record<SubjectName, MakeStatic>> = { pg: staticPg, knex: staticKnex }
+export const subjectNames = Object.keys(subjects) as SubjectName[]
 
 export function isSubjectName(name: string): name is SubjectName {
-  return name in subjects
+  return Object.hasOwn(subjects, name)
 }

@@ -4,14 +4,14 @@ import knex, { type Knex } from 'knex'
 import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
 export const knexSubject: MakeSubject = (place, from) => {
-  const { host, port, database } = place.postgres
+  const { host, port, database } = place.server
   return subjectOn(
     knex({ ...knexOptions(place), connection: vaultConnection({ ...from, host, port, database }) }),
   )
 }
 
 export const staticKnex: MakeStatic = (place, login) => {
-  const { host, port, database } = place.postgres
+  const { host, port, database } = place.server
   return subjectOn(knex({ ...knexOptions(place), connection: { ...login, host, port, database } }))
 }
 

@@ -19,8 +19,8 @@ export const staticPg: MakeStatic = (place, login) => {
   return { ...poolWorkload(() => pool), inspectables: () => [pool], close: () => pool.end() }
 }
 
-export function poolOptions({ postgres, max, acquireTimeoutMs }: Place): pg.PoolConfig {
-  const { host, port, database } = postgres
+export function poolOptions({ server, max, acquireTimeoutMs }: Place): pg.PoolConfig {
+  const { host, port, database } = server
   return { host, port, database, max, connectionTimeoutMillis: acquireTimeoutMs }
 }
 

@@ -1,5 +1,5 @@
 import type { LeaseManager, LeaseOptions } from '@vault-lease/core'
-import type { HammerTarget, Postgres } from '@vault-lease/testing'
+import type { DatabaseServer, HammerTarget } from '@vault-lease/testing'
 
 /** A transaction or a cursor that is held open across a rotation. */
 export interface HeldOpen {
@@ -21,7 +21,7 @@ export interface Workload extends HammerTarget {
 
 /** Where a subject connects. */
 export interface Place {
-  readonly postgres: Pick<Postgres, 'host' | 'port' | 'database'>
+  readonly server: Pick<DatabaseServer, 'host' | 'port' | 'database'>
   readonly max: number
   /** Milliseconds that an acquire waits at most. */
   readonly acquireTimeoutMs: number
@@ -45,10 +45,28 @@ export type MakeStatic = (
   login: { readonly user: string; readonly password: string },
 ) => Subject
 
+/** What stands in the list of subjects. */
+export interface Adapter {
+  readonly database: DatabaseServer['kind']
+  /** The adapter of ours under the workload. */
+  readonly leased: MakeSubject
+  /** The plain driver under the same workload. */
+  readonly plain: MakeStatic
+}
+
 /** The tables that the workloads use. */
-export const schema = `
-  create table items as select id, 'item ' || id as name, 0 as hits from generate_series(1, 100) id;
-  alter table items add primary key (id);
-  create schema private;
-  create table private.forbidden (id int);
-`
+export const schemas: Readonly<Record<DatabaseServer['kind'], readonly string[]>> = {
+  postgresql: [
+    `create table items as select id, 'item ' || id as name, 0 as hits from generate_series(1, 100) id`,
+    'alter table items add primary key (id)',
+    'create schema private',
+    'create table private.forbidden (id int)',
+  ],
+  mysql: [
+    `create table items (id int primary key, name varchar(40), hits int) as
+      with recursive numbers (id) as (select 1 union all select id + 1 from numbers where id < 100)
+      select id, concat('item ', id) as name, 0 as hits from numbers`,
+    'create database private',
+    'create table private.forbidden (id int)',
+  ],
+}

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type DatabaseEngine,
+  type DatabaseServer,
   databaseEngine,
   hammer,
-  type Postgres,
   startPostgres,
   startVault,
   type VaultServer,
@@ -19,7 +19,7 @@ const setup = (file: string): string => readFileSync(new URL(`../setup/${file}`,
 
 describe('the knex example', () => {
   const secrets = mkdtempSync(join(tmpdir(), 'example-'))
-  let postgres: Postgres
+  let postgres: DatabaseServer
   let vault: VaultServer
   let engine: DatabaseEngine
   let place: Record<string, string>

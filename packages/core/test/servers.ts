@@ -1,11 +1,7 @@
-import {
-  type DatabaseEngine,
-  databaseEngine,
-  type Postgres,
-  startPostgres,
-  startVault,
-  type VaultServer,
-} from '@vault-lease/testing'
+import { type Servers, startServers as start } from '@vault-lease/testing'
+
+export type { Servers } from '@vault-lease/testing'
+
 import { createLeaseOn, type LeaseOptions } from '../src/lease/create-lease.ts'
 import type { LeaseManager } from '../src/lease/manager.ts'
 import { systemClock } from '../src/resilience/clock.ts'
@@ -13,24 +9,10 @@ import type { Vault, VaultOptions } from '../src/vault/vault.ts'
 import { createVaultOn } from '../src/vault/vault.ts'
 
 /** A real Vault with a database engine on a real PostgreSQL, one for each test file. */
-export interface Servers extends AsyncDisposable {
-  readonly vault: VaultServer
-  readonly postgres: Postgres
-  readonly engine: DatabaseEngine
-}
-
 export async function startServers(): Promise<Servers> {
-  const [vault, postgres] = await Promise.all([startVault(), startPostgres({ maxConnections: 50 })])
-  const engine = await databaseEngine(vault, postgres)
-  await engine.role('app', { ttl: '60s', maxTtl: '10m' })
-  return {
-    vault,
-    postgres,
-    engine,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([vault.stop(), postgres.stop()])
-    },
-  }
+  const servers = await start({ kind: 'postgresql', database: { maxConnections: 50 } })
+  await servers.engine.role('app', { ttl: '60s', maxTtl: '10m' })
+  return servers
 }
 
 /** `createVault()` without the variables of the machine that runs the tests. */

@@ -23,7 +23,7 @@ describe('a knex on a vaultConnection()', () => {
   })
 
   const place = (): { host: string; port: number; database: string } => {
-    const { host, port, database } = servers.postgres
+    const { host, port, database } = servers.database
     return { host, port, database }
   }
   const userOf = async (db: Knex): Promise<string> => {
@@ -118,7 +118,7 @@ describe('a knex on a vaultConnection()', () => {
     const { db } = await servers.knex({ pool: { min: 0, max: 1 } })
     const slow = db.raw('select pg_sleep(30)').timeout(200, { cancel: true })
     await expect(slow).rejects.toThrow('Defined query timeout of 200ms exceeded')
-    const running = await servers.postgres.query(
+    const running = await servers.database.query(
       `select 1 from pg_stat_activity where query like '%pg_sleep(30)%' and state = 'active' and usename like 'v-%'`,
     )
     expect(running).toEqual([])
@@ -140,10 +140,10 @@ describe('a knex on a vaultConnection()', () => {
     const { db, lease } = await servers.knex()
     await lease.ready()
     const user = lease.status().username
-    await servers.postgres.query(`alter role "${user}" password 'changed behind the back'`)
+    await servers.database.query(`alter role "${user}" password 'changed behind the back'`)
     await Promise.all(Array.from({ length: 10 }, () => db('items').insert({ name: 'once' })))
     expect(lease.status().generation).toBe(2)
-    expect(await servers.postgres.query(`select 1 from items where name = 'once'`)).toHaveLength(10)
+    expect(await servers.database.query(`select 1 from items where name = 'once'`)).toHaveLength(10)
   })
 
   it('times out an acquire on a full pool', async () => {
@@ -158,7 +158,7 @@ describe('a knex on a vaultConnection()', () => {
     const { role } = servers
     const connection = vaultConnection({ vault: await servers.vaultOptions(), role, ...place() })
     const both = [knex({ client: 'pg', connection }), knex({ client: 'pg', connection })] as const
-    const withPassword = knex({ client: 'pg', connection: { ...servers.postgres.superuser, ...place() } })
+    const withPassword = knex({ client: 'pg', connection: { ...servers.database.superuser, ...place() } })
     const users = await Promise.all([...both, withPassword].map(userOf))
     expect(new Set(users).size).toBe(3)
     expect(users[2]).toBe('postgres')
@@ -193,7 +193,7 @@ describe('a knex on a vaultConnection()', () => {
       )
     expect((await run('migrate:latest')).stdout).toContain('Batch 1 run: 1 migrations')
     expect((await run('seed:run')).stdout).toContain('Ran 1 seed files')
-    expect(await servers.postgres.query('select title from books')).toHaveLength(1)
+    expect(await servers.database.query('select title from books')).toHaveLength(1)
     expect((await run('migrate:rollback')).stdout).toContain('Batch 1 rolled back: 1 migrations')
     await servers.engine.revokePrefix('migrate')
   })

@@ -19,7 +19,7 @@ describe('the pool of a knex on a vaultConnection()', () => {
   })
 
   const sessions = (): Promise<unknown[]> =>
-    servers.postgres.query(`select 1 from pg_stat_activity where usename like 'v-%'`)
+    servers.database.query(`select 1 from pg_stat_activity where usename like 'v-%'`)
   const pidOf = async (db: Knex): Promise<number> => {
     const { rows } = await db.raw('select pg_backend_pid() as pid')
     return rows[0].pid
@@ -110,7 +110,7 @@ describe('the pool of a knex on a vaultConnection()', () => {
     const connection = await db.client.acquireConnection()
     await db.client.releaseConnection(connection)
     const ended = new Promise((resolve) => connection.once('end', resolve))
-    await servers.postgres.query(
+    await servers.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'v-%'`,
     )
     await ended

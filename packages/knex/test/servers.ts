@@ -1,20 +1,10 @@
 import { createLease, type LeaseManager, token, type VaultOptions } from '@vault-lease/core'
-import {
-  type DatabaseEngine,
-  databaseEngine,
-  type Postgres,
-  startPostgres,
-  startVault,
-  type VaultServer,
-} from '@vault-lease/testing'
+import { startServers as start, type Servers as TestServers } from '@vault-lease/testing'
 import knex, { type Knex } from 'knex'
 import { vaultConnection } from '../src/vault-connection.ts'
 
 /** A real Vault and a real PostgreSQL with a table, and knexes on them that are destroyed together. */
-export interface Servers extends AsyncDisposable {
-  readonly vault: VaultServer
-  readonly postgres: Postgres
-  readonly engine: DatabaseEngine
+export interface Servers extends TestServers {
   readonly role: string
   vaultOptions(): Promise<VaultOptions>
   /** A knex on a lease that a test can look at. */
@@ -24,12 +14,14 @@ export interface Servers extends AsyncDisposable {
 }
 
 export async function startServers(): Promise<Servers> {
-  const [vault, postgres] = await Promise.all([startVault(), startPostgres()])
-  await postgres.query('create table items (id serial primary key, name text)')
-  const engine = await databaseEngine(vault, postgres)
+  const servers = await start({
+    kind: 'postgresql',
+    schema: ['create table items (id serial primary key, name text)'],
+  })
+  const { vault, engine } = servers
   const role = 'app'
   await engine.role(role, { ttl: '60s', maxTtl: '10m' })
-  const { host, port, database } = postgres
+  const { host, port, database } = servers.database
   const opened: { db: Knex; lease: LeaseManager }[] = []
   const vaultOptions = async (): Promise<VaultOptions> => ({
     address: vault.address,
@@ -37,9 +29,7 @@ export async function startServers(): Promise<Servers> {
     timeoutMs: 2_000,
   })
   return {
-    vault,
-    postgres,
-    engine,
+    ...servers,
     role,
     vaultOptions,
     async knex(config = {}) {
@@ -56,9 +46,6 @@ export async function startServers(): Promise<Servers> {
       }
       const left = await engine.users()
       if (left.length > 0) throw new Error(`${left.length} database users are left`)
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([vault.stop(), postgres.stop()])
     },
   }
 }

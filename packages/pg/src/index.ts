@@ -1,2 +1,2 @@
 export * from '@vault-lease/core'
-export { VaultPool, type VaultPoolOptions } from './pool.ts'
+export { VaultPool, type VaultPoolClass, type VaultPoolOptions } from './pool.ts'

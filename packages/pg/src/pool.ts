@@ -21,6 +21,173 @@ const defaultMax = 10
 type Release = (error?: Error | boolean) => void
 type CheckedOut = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
 
+/** A pool that `VaultPool` makes. */
+export interface VaultPool extends pg.Pool {
+  /** The lease under the pool: its status, events and `rotate()`. */
+  readonly lease: LeaseManager
+}
+
+/** The class `VaultPool`. */
+export type VaultPoolClass = new (options?: VaultPoolOptions) => VaultPool
+
+/** `VaultPool` over another copy of node-postgres, such as the one that an ORM brings. */
+export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Client'>): VaultPoolClass {
+  return class VaultPool extends Pool {
+    readonly lease: LeaseManager
+    readonly #ownsLease: boolean
+    readonly #connections: PgConnections
+    readonly #detach: () => void
+    #acquiring = 0
+    #onAllAcquired: (() => void) | undefined
+    #ended: Promise<void> | undefined
+
+    constructor(options: VaultPoolOptions = {}) {
+      checkConnectionOptions(options)
+      const { open, driver } = takeLease(options, pgOptionNames)
+      const { lease, owned } = open()
+      const Base = (driver.Client as ClientClass | undefined) ?? Client
+      const connections = new PgConnections(lease, {
+        max: driver.max ?? defaultMax,
+        newClient: () => new Base(driver),
+        occupySlot: () => this.#occupySlot(),
+        drainIdle: () => this.#drainIdle(),
+      })
+      super({ ...driver, Client: leasedClient(Base, connections) })
+      this.lease = lease
+      this.#ownsLease = owned
+      this.#connections = connections
+      this.#detach = lease.attach(connections)
+      // The pool drops a broken idle connection by itself; without a listener its 'error' event would end the process.
+      this.on('error', () => {})
+    }
+
+    override connect(): Promise<PoolClient>
+    override connect(callback: CheckedOut): void
+    override connect(callback?: CheckedOut): Promise<PoolClient> | undefined {
+      if (this.#ended) return refuse(callback)
+      if (callback) {
+        this.#acquire(callback)
+        return undefined
+      }
+      return new Promise((resolve, reject) => {
+        this.#acquire((error, client) => (client ? resolve(client) : reject(error)))
+      })
+    }
+
+    override end(): Promise<void>
+    override end(callback: () => void): void
+    override end(callback?: () => void): Promise<void> | undefined {
+      this.#ended ??= this.#end()
+      if (!callback) return this.#ended
+      this.#ended.then(callback, callback)
+      return undefined
+    }
+
+    #acquire(done: CheckedOut): void {
+      this.#acquiring++
+      this.#checkOut((error, client, release) => {
+        this.#acquiring--
+        done(error, client, release)
+        if (this.#acquiring === 0) this.#onAllAcquired?.()
+      })
+    }
+
+    #checkOut(done: CheckedOut, retriesLeft = 1): void {
+      if (this.lease.current) this.#checkOutNow(done, retriesLeft)
+      else void this.#checkOutOnceUsable(done, retriesLeft)
+    }
+
+    async #checkOutOnceUsable(done: CheckedOut, retriesLeft: number): Promise<void> {
+      try {
+        await this.lease.credential({ timeoutMs: this.options.connectionTimeoutMillis || undefined })
+      } catch (error) {
+        return done(error as Error, undefined, noRelease)
+      }
+      this.#checkOut(done, retriesLeft)
+    }
+
+    #checkOutNow(done: CheckedOut, retriesLeft: number): void {
+      super.connect((error, client, release) => {
+        if (!client) {
+          this.#checkOutFailed(error, done, retriesLeft)
+        } else if (!this.lease.current) {
+          release()
+          this.#checkOut(done, retriesLeft)
+        } else if (this.#connections.isStale(client)) {
+          this.#closeStale(client, release)
+          this.#checkOut(done, retriesLeft)
+        } else {
+          done(undefined, client, this.#watchRelease(client, release))
+        }
+      })
+    }
+
+    #checkOutFailed(error: Error | undefined, done: CheckedOut, retriesLeft: number): void {
+      const giveUp = (): void => done(error, undefined, noRelease)
+      if (error instanceof CredentialsUnavailableError) {
+        // The credential went out of force while this acquire was queued: wait for the next one, or hear why there is none.
+        this.#checkOut(done, retriesLeft)
+      } else if (retriesLeft === 0) {
+        giveUp()
+      } else {
+        const again = (): void => this.#checkOut(done, retriesLeft - 1)
+        this.#connections.worthConnectingAgain(error).then((worth) => (worth ? again() : giveUp()), giveUp)
+      }
+    }
+
+    /** A connection whose generation was replaced while it was out does not go back to the pool. */
+    #watchRelease(client: PoolClient, release: Release): Release {
+      let retired = false
+      client.release = (error) => {
+        if (retired) throw new Error('Release called on client which has already been released to the pool.')
+        if (error || !this.#connections.isStale(client)) return release(error)
+        retired = true
+        this.#closeStale(client, release)
+      }
+      return client.release
+    }
+
+    /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
+    #closeStale(client: PoolClient, release: Release): void {
+      const vacate = (): void => release(true)
+      closeWhenIdle(asPgClient(client)).then(vacate, vacate)
+    }
+
+    async #occupySlot(): Promise<() => void> {
+      const client = await super.connect()
+      await closeWhenIdle(asPgClient(client))
+      return () => client.release(true)
+    }
+
+    #drainIdle(): void {
+      for (let idle = this.idleCount; idle > 0; idle--) {
+        super.connect((_error, client, release) => {
+          // A pool that is ending answers without a client and without a way to release it.
+          if (!client) return
+          if (this.#connections.isStale(client)) this.#closeStale(client, release)
+          else release()
+        })
+      }
+    }
+
+    async #end(): Promise<void> {
+      // pg.Pool would never answer the acquires that are queued when it ends.
+      if (this.#acquiring > 0) {
+        await serveQueue(
+          new Promise((resolve) => {
+            this.#onAllAcquired = resolve
+          }),
+        )
+      }
+      const released = super.end()
+      // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.
+      await (this.#ownsLease ? this.lease.close() : released)
+      await this.#connections.allClosed()
+      this.#detach()
+    }
+  }
+}
+
 /**
  * A pg.Pool whose connections belong to a database user that Vault creates and replaces. Everything else is pg.Pool.
  *
@@ -34,161 +201,7 @@ type CheckedOut = (error: Error | undefined, client: PoolClient | undefined, rel
  *
  * @throws InvalidOptionError for a misspelt option, a missing role or database, or a user or password beside them.
  */
-export class VaultPool extends pg.Pool {
-  /** The lease under the pool: its status, events and `rotate()`. */
-  readonly lease: LeaseManager
-  readonly #ownsLease: boolean
-  readonly #connections: PgConnections
-  readonly #detach: () => void
-  #acquiring = 0
-  #onAllAcquired: (() => void) | undefined
-  #ended: Promise<void> | undefined
-
-  constructor(options: VaultPoolOptions = {}) {
-    checkConnectionOptions(options)
-    const { open, driver } = takeLease(options, pgOptionNames)
-    const { lease, owned } = open()
-    const Base = (driver.Client as ClientClass | undefined) ?? pg.Client
-    const connections = new PgConnections(lease, {
-      max: driver.max ?? defaultMax,
-      newClient: () => new Base(driver),
-      occupySlot: () => this.#occupySlot(),
-      drainIdle: () => this.#drainIdle(),
-    })
-    super({ ...driver, Client: leasedClient(Base, connections) })
-    this.lease = lease
-    this.#ownsLease = owned
-    this.#connections = connections
-    this.#detach = lease.attach(connections)
-    // The pool drops a broken idle connection by itself; without a listener its 'error' event would end the process.
-    this.on('error', () => {})
-  }
-
-  override connect(): Promise<PoolClient>
-  override connect(callback: CheckedOut): void
-  override connect(callback?: CheckedOut): Promise<PoolClient> | undefined {
-    if (this.#ended) return refuse(callback)
-    if (callback) {
-      this.#acquire(callback)
-      return undefined
-    }
-    return new Promise((resolve, reject) => {
-      this.#acquire((error, client) => (client ? resolve(client) : reject(error)))
-    })
-  }
-
-  override end(): Promise<void>
-  override end(callback: () => void): void
-  override end(callback?: () => void): Promise<void> | undefined {
-    this.#ended ??= this.#end()
-    if (!callback) return this.#ended
-    this.#ended.then(callback, callback)
-    return undefined
-  }
-
-  #acquire(done: CheckedOut): void {
-    this.#acquiring++
-    this.#checkOut((error, client, release) => {
-      this.#acquiring--
-      done(error, client, release)
-      if (this.#acquiring === 0) this.#onAllAcquired?.()
-    })
-  }
-
-  #checkOut(done: CheckedOut, retriesLeft = 1): void {
-    if (this.lease.current) this.#checkOutNow(done, retriesLeft)
-    else void this.#checkOutOnceUsable(done, retriesLeft)
-  }
-
-  async #checkOutOnceUsable(done: CheckedOut, retriesLeft: number): Promise<void> {
-    try {
-      await this.lease.credential({ timeoutMs: this.options.connectionTimeoutMillis || undefined })
-    } catch (error) {
-      return done(error as Error, undefined, noRelease)
-    }
-    this.#checkOut(done, retriesLeft)
-  }
-
-  #checkOutNow(done: CheckedOut, retriesLeft: number): void {
-    super.connect((error, client, release) => {
-      if (!client) {
-        this.#checkOutFailed(error, done, retriesLeft)
-      } else if (!this.lease.current) {
-        release()
-        this.#checkOut(done, retriesLeft)
-      } else if (this.#connections.isStale(client)) {
-        this.#closeStale(client, release)
-        this.#checkOut(done, retriesLeft)
-      } else {
-        done(undefined, client, this.#watchRelease(client, release))
-      }
-    })
-  }
-
-  #checkOutFailed(error: Error | undefined, done: CheckedOut, retriesLeft: number): void {
-    const giveUp = (): void => done(error, undefined, noRelease)
-    if (error instanceof CredentialsUnavailableError) {
-      // The credential went out of force while this acquire was queued: wait for the next one, or hear why there is none.
-      this.#checkOut(done, retriesLeft)
-    } else if (retriesLeft === 0) {
-      giveUp()
-    } else {
-      const again = (): void => this.#checkOut(done, retriesLeft - 1)
-      this.#connections.worthConnectingAgain(error).then((worth) => (worth ? again() : giveUp()), giveUp)
-    }
-  }
-
-  /** A connection whose generation was replaced while it was out does not go back to the pool. */
-  #watchRelease(client: PoolClient, release: Release): Release {
-    let retired = false
-    client.release = (error) => {
-      if (retired) throw new Error('Release called on client which has already been released to the pool.')
-      if (error || !this.#connections.isStale(client)) return release(error)
-      retired = true
-      this.#closeStale(client, release)
-    }
-    return client.release
-  }
-
-  /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
-  #closeStale(client: PoolClient, release: Release): void {
-    const vacate = (): void => release(true)
-    closeWhenIdle(asPgClient(client)).then(vacate, vacate)
-  }
-
-  async #occupySlot(): Promise<() => void> {
-    const client = await super.connect()
-    await closeWhenIdle(asPgClient(client))
-    return () => client.release(true)
-  }
-
-  #drainIdle(): void {
-    for (let idle = this.idleCount; idle > 0; idle--) {
-      super.connect((_error, client, release) => {
-        // A pool that is ending answers without a client and without a way to release it.
-        if (!client) return
-        if (this.#connections.isStale(client)) this.#closeStale(client, release)
-        else release()
-      })
-    }
-  }
-
-  async #end(): Promise<void> {
-    // pg.Pool would never answer the acquires that are queued when it ends.
-    if (this.#acquiring > 0) {
-      await serveQueue(
-        new Promise((resolve) => {
-          this.#onAllAcquired = resolve
-        }),
-      )
-    }
-    const released = super.end()
-    // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.
-    await (this.#ownsLease ? this.lease.close() : released)
-    await this.#connections.allClosed()
-    this.#detach()
-  }
-}
+export const VaultPool: VaultPoolClass = vaultPoolClass(pg)
 
 function refuse(callback: CheckedOut | undefined): Promise<PoolClient> | undefined {
   const error = new Error('Cannot use a pool after calling end on the pool')

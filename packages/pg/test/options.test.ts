@@ -93,7 +93,7 @@ describe('a VaultPool keeps to the options and events of pg.Pool', () => {
     const client = await pool.connect()
     client.release()
     const lost = new Promise<unknown[]>((resolve) => pool.once('error', (...args) => resolve(args)))
-    await servers.postgres.query(
+    await servers.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where usename like 'v-%'`,
     )
     const [error, about] = await lost
@@ -161,7 +161,7 @@ describe('a VaultPool keeps to the options and events of pg.Pool', () => {
       const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 20_000 })
       return Number(stdout)
     }
-    const { user, password } = servers.postgres.superuser
+    const { user, password } = servers.database.superuser
     const [plain, ours] = await Promise.all([
       lifetime(`new pg.Pool({ user: '${user}', password: '${password}', idleTimeoutMillis: 500 })`),
       lifetime('new VaultPool({ idleTimeoutMillis: 500 })'),

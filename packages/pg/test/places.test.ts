@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Postgres } from '@vault-lease/testing'
+import type { DatabaseServer } from '@vault-lease/testing'
 import { generate } from 'selfsigned'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { VaultPool, VaultPoolOptions } from '../src/pool.ts'
@@ -12,8 +12,8 @@ describe('a VaultPool reaches its database', () => {
   let socketFolder: string
   beforeAll(async () => {
     servers = await startServers()
-    certificate = await turnOnTls(servers.postgres)
-    const [setting] = await servers.postgres.query<{ folder: string }>(
+    certificate = await turnOnTls(servers.database)
+    const [setting] = await servers.database.query<{ folder: string }>(
       `select current_setting('unix_socket_directories') as folder`,
     )
     socketFolder = setting?.folder ?? ''
@@ -44,7 +44,7 @@ describe('a VaultPool reaches its database', () => {
   })
 
   it('in another database of the same server', async () => {
-    await servers.postgres.query('create database other')
+    await servers.database.query('create database other')
     const pool = await servers.pool({ database: 'other' })
     const { rows } = await pool.query('select current_database() as name')
     expect(rows).toEqual([{ name: 'other' }])
@@ -59,38 +59,38 @@ describe('a VaultPool reaches its database', () => {
     async (_name, options) => {
       const pool = await servers.pool({ rotation: { drainTimeoutMs: 200 }, ...options() })
       const slow = pool.query('select pg_sleep(60)').catch((error: unknown) => error)
-      while ((await sleepers(servers.postgres)) === 0) await sleep(10)
+      while ((await sleepers(servers.database)) === 0) await sleep(10)
       const retired = once(pool.lease, 'retired')
       await pool.lease.rotate()
       expect((await retired)[0]).toMatchObject({ forced: 1 })
       // The cancellation travels on a connection of its own.
-      await vi.waitFor(async () => expect(await sleepers(servers.postgres)).toBe(0), { timeout: 2_000 })
+      await vi.waitFor(async () => expect(await sleepers(servers.database)).toBe(0), { timeout: 2_000 })
       expect(await slow).toMatchObject({ code: 'ERR_CONNECTION_RETIRED' })
     },
   )
 })
 
-async function sleepers(postgres: Postgres): Promise<number> {
-  const rows = await postgres.query(
+async function sleepers(server: DatabaseServer): Promise<number> {
+  const rows = await server.query(
     `select 1 from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'`,
   )
   return rows.length
 }
 
 /** Gives the server a certificate and returns it. */
-async function turnOnTls(postgres: Postgres): Promise<string> {
+async function turnOnTls(server: DatabaseServer): Promise<string> {
   const { cert, private: key } = await selfSigned()
   for (const [file, text] of Object.entries({ 'server.crt': cert, 'server.key': key })) {
     const lines = text.trim().split(/\r?\n/)
     // The server refuses a key that others may read.
-    await postgres.query(
+    await server.query(
       `copy (select unnest('{${lines.join(',')}}'::text[])) to program 'umask 077; cat > ${file}'`,
     )
   }
-  await postgres.query('alter system set ssl = on')
-  await postgres.query('select pg_reload_conf()')
+  await server.query('alter system set ssl = on')
+  await server.query('select pg_reload_conf()')
   for (;;) {
-    const [setting] = await postgres.query<{ ssl: string }>('show ssl')
+    const [setting] = await server.query<{ ssl: string }>('show ssl')
     if (setting?.ssl === 'on') return cert
     await sleep(20)
   }

@@ -44,7 +44,7 @@ describe('a VaultPool is a pg.Pool', () => {
     const connected = await new Promise((resolve, reject) =>
       pool.connect((error, client, release) => {
         if (!client) return reject(error)
-        client.query('select 2 as two', (_error, { rows }) => {
+        void client.query('select 2 as two', (_error, { rows }) => {
           release()
           resolve(rows)
         })
@@ -98,7 +98,7 @@ describe('a VaultPool is a pg.Pool', () => {
   })
 
   it('with the caller’s Client, onConnect, connectionString and limits', async () => {
-    const { host, port, database } = servers.postgres
+    const { host, port, database } = servers.database
     class OwnClient extends pg.Client {
       readonly own = true
     }

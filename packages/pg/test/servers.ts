@@ -1,19 +1,9 @@
 import { createLease, type LeaseManager, token } from '@vault-lease/core'
-import {
-  type DatabaseEngine,
-  databaseEngine,
-  type Postgres,
-  startPostgres,
-  startVault,
-  type VaultServer,
-} from '@vault-lease/testing'
+import { startServers as start, type Servers as TestServers } from '@vault-lease/testing'
 import { VaultPool, type VaultPoolOptions } from '../src/pool.ts'
 
 /** A real Vault and a real PostgreSQL with a table, and pools on them that are ended together. */
-export interface Servers extends AsyncDisposable {
-  readonly vault: VaultServer
-  readonly postgres: Postgres
-  readonly engine: DatabaseEngine
+export interface Servers extends TestServers {
   readonly role: string
   lease(): Promise<LeaseManager>
   pool(options?: VaultPoolOptions): Promise<VaultPool>
@@ -24,18 +14,19 @@ export interface Servers extends AsyncDisposable {
 }
 
 export async function startServers(): Promise<Servers> {
-  const [vault, postgres] = await Promise.all([startVault(), startPostgres({ maxConnections: 30 })])
-  await postgres.query('create table items (id serial primary key, name text)')
-  const engine = await databaseEngine(vault, postgres)
+  const servers = await start({
+    kind: 'postgresql',
+    database: { maxConnections: 30 },
+    schema: ['create table items (id serial primary key, name text)'],
+  })
+  const { vault, engine } = servers
   const role = 'app'
   await engine.role(role, { ttl: '60s', maxTtl: '10m' })
-  const { host, port, database } = postgres
+  const { host, port, database } = servers.database
   const opened: { end(): Promise<void> }[] = []
   const vaultOptions = async () => ({ address: vault.address, auth: token(await engine.createToken()) })
   return {
-    vault,
-    postgres,
-    engine,
+    ...servers,
     role,
     async lease() {
       const lease = createLease({ vault: await vaultOptions(), role })
@@ -62,8 +53,5 @@ export async function startServers(): Promise<Servers> {
       PGPORT: String(port),
       PGDATABASE: database,
     }),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([vault.stop(), postgres.stop()])
-    },
   }
 }

@@ -25,7 +25,7 @@ describe('a VaultPool in trouble', () => {
   })
 
   const changePassword = (user: string | undefined) =>
-    servers.postgres.query(`alter role "${user}" password 'changed behind the back'`)
+    servers.database.query(`alter role "${user}" password 'changed behind the back'`)
 
   it('rotates once and connects again when the database refuses the user, and runs no query twice', async () => {
     const pool = await servers.pool()
@@ -39,7 +39,7 @@ describe('a VaultPool in trouble', () => {
       await client.query(`insert into items (name) values ('once')`)
       client.release()
     }
-    const rows = await servers.postgres.query(`select 1 from items where name = 'once'`)
+    const rows = await servers.database.query(`select 1 from items where name = 'once'`)
     expect(rows).toHaveLength(12)
   })
 
@@ -62,10 +62,10 @@ describe('a VaultPool in trouble', () => {
 
   it('whose database is down at the start says so, leaves no user, and works once it is up', async () => {
     const pool = await servers.pool()
-    await servers.postgres.kill()
+    await servers.database.kill()
     const error = await failureOf(pool.query('select 1'))
     expect(error).toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE', retryable: true })
-    await servers.postgres.start()
+    await servers.database.start()
     for (let tries = 100; pool.lease.status().state !== 'ready' && tries > 0; tries--) await sleep(100)
     await pool.query('select 1')
     expect(await servers.engine.users()).toHaveLength(1)
@@ -128,10 +128,10 @@ describe('a VaultPool in trouble', () => {
     client.release()
     await rotation
     await pool.query('select 1')
-    servers.postgres.pause()
+    servers.database.pause()
     const slow = [pool.query('select 1'), pool.lease.rotate()]
     await sleep(700)
-    servers.postgres.resume()
+    servers.database.resume()
     await Promise.all(slow)
     expect(pool.lease.status()).toMatchObject({ state: 'ready', generation: 3 })
   })

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { downloadOpenBao, downloadPostgres } from './pinned.ts'
+import { ServerUnavailableError } from './download.ts'
+import { downloadOpenBao, downloadPostgres, installMariaDb } from './pinned.ts'
 
 /** Debian keeps PostgreSQL's server programs off the PATH. */
 const debianPostgres = '/usr/lib/postgresql'
@@ -16,16 +17,35 @@ export async function findPostgres(): Promise<string> {
   return installed && !preferDownload() ? installed : await downloadPostgres()
 }
 
+/** MariaDB's server program, and the one that makes its data folder. */
+export async function findMariaDb(): Promise<{ readonly server: string; readonly installDb: string }> {
+  const found = installedMariaDb() ?? (await installMariaDb().then(installedMariaDb))
+  if (found) return found
+  throw new ServerUnavailableError(
+    'Neither mariadbd nor mysqld of MariaDB is on the PATH. Install MariaDB (on Debian: apt-get install mariadb-server).',
+  )
+}
+
+function installedMariaDb(): { server: string; installDb: string } | undefined {
+  const server = executable('mariadbd')
+  const installDb = executable('mariadb-install-db')
+  return server && installDb ? { server, installDb } : undefined
+}
+
 /** The `bao` or `vault` binary. */
 export async function findVault(): Promise<string> {
-  const installed = ['bao', 'vault']
-    .flatMap((name) => onPath().map((folder) => join(folder, name)))
-    .find(isExecutable)
+  const installed = executable('bao', 'vault')
   return installed && !preferDownload() ? installed : await downloadOpenBao()
 }
 
+function executable(...names: string[]): string | undefined {
+  return names.flatMap((name) => onPath().map((folder) => join(folder, name))).find(isExecutable)
+}
+
 function onPath(): string[] {
-  return (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
+  // Servers are in sbin, which is not on every user's PATH.
+  const path = `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin`
+  return path.split(delimiter).filter((folder) => folder !== '')
 }
 
 function debianFolders(): string[] {

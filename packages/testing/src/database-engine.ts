@@ -1,4 +1,5 @@
-import type { Postgres } from './postgres.ts'
+import type { DatabaseServer } from './database-server.ts'
+import { dialectOf } from './dialect/dialect.ts'
 import type { VaultServer } from './vault-server.ts'
 
 /** A role of the database secrets engine. */
@@ -7,7 +8,7 @@ export interface RoleOptions {
   readonly ttl: string
   /** The longest that renewals can extend a lease to, such as `30s`. */
   readonly maxTtl: string
-  /** Replaces the statements that create the user and grant it everything on the tables of `public`. */
+  /** Replaces the statements that create the user and grant it everything on the tables of the database. */
   readonly creationStatements?: readonly string[]
 }
 
@@ -27,7 +28,7 @@ export interface Drop {
   readonly at: number
 }
 
-/** A database secrets engine on a test Vault, connected to a test PostgreSQL. */
+/** A database secrets engine on a test Vault, connected to a test database server. */
 export interface DatabaseEngine {
   /** Where it is mounted. */
   readonly mount: string
@@ -47,20 +48,6 @@ export interface DatabaseEngine {
   drops(): Promise<Drop[]>
 }
 
-const creationStatements = [
-  `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
-  'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{{name}}"',
-  'GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "{{name}}"',
-]
-
-/** The count is taken in the transaction that drops the user: no sampling can miss it. */
-const revocationStatements = [
-  `INSERT INTO vault_lease_test.drops (username, open_sessions) SELECT '{{name}}', count(*) FROM pg_stat_activity WHERE usename = '{{name}}'`,
-  'REVOKE ALL PRIVILEGES ON ALL TABLES IN SCHEMA public FROM "{{name}}"',
-  'REVOKE ALL PRIVILEGES ON ALL SEQUENCES IN SCHEMA public FROM "{{name}}"',
-  'DROP ROLE IF EXISTS "{{name}}"',
-]
-
 /**
  * Mounts the database secrets engine (default: at `database`) and connects it to the server.
  *
@@ -70,19 +57,18 @@ const revocationStatements = [
  */
 export async function databaseEngine(
   vault: VaultServer,
-  postgres: Postgres,
+  server: DatabaseServer,
   { mount = 'database' }: { readonly mount?: string } = {},
 ): Promise<DatabaseEngine> {
-  const { user, password } = postgres.superuser
-  await postgres.query(
-    'create schema if not exists vault_lease_test; create table if not exists vault_lease_test.drops (username text, open_sessions int, at timestamptz default clock_timestamp(), id serial)',
-  )
+  const dialect = dialectOf(server)
+  const { user: username, password } = server.superuser
+  for (const statement of dialect.setUp) await server.query(statement)
   await vault.must('POST', `sys/mounts/${mount}`, { type: 'database' })
-  await vault.must('POST', `${mount}/config/postgres`, {
-    plugin_name: 'postgresql-database-plugin',
-    connection_url: `postgresql://{{username}}:{{password}}@${postgres.host}:${postgres.port}/${postgres.database}?sslmode=disable&connect_timeout=3`,
+  await vault.must('POST', `${mount}/config/${server.kind}`, {
+    plugin_name: dialect.plugin,
+    connection_url: dialect.connectionUrl(server),
     allowed_roles: '*',
-    username: user,
+    username,
     password,
   })
   const policy = `vault-lease-${mount.replaceAll('/', '-')}`
@@ -93,11 +79,11 @@ path "sys/leases/renew" { capabilities = ["update"] }`,
   })
   return {
     mount,
-    async role(name, { ttl, maxTtl, creationStatements: creation = creationStatements }) {
+    async role(name, { ttl, maxTtl, creationStatements = dialect.creationStatements(server.database) }) {
       await vault.must('POST', `${mount}/roles/${name}`, {
-        db_name: 'postgres',
-        creation_statements: creation,
-        revocation_statements: revocationStatements,
+        db_name: server.kind,
+        creation_statements: creationStatements,
+        revocation_statements: dialect.revocationStatements,
         default_ttl: ttl,
         max_ttl: maxTtl,
       })
@@ -115,9 +101,7 @@ path "sys/leases/renew" { capabilities = ["update"] }`,
       return { roleId: roleId.body.data.role_id, secretId: secretId.body.data.secret_id, mount: path }
     },
     async users() {
-      const rows = await postgres.query<{ name: string }>(
-        `select rolname as name from pg_roles where rolname like 'v-%' order by 1`,
-      )
+      const rows = await server.query<{ name: string }>(dialect.users)
       return rows.map(({ name }) => name)
     },
     async leases(role) {
@@ -128,9 +112,7 @@ path "sys/leases/renew" { capabilities = ["update"] }`,
       await vault.must('PUT', `sys/leases/revoke-prefix/${mount}/creds/${role}`, { sync: true })
     },
     async drops() {
-      return await postgres.query<{ username: string; openSessions: number; at: number }>(
-        'select username, open_sessions as "openSessions", (extract(epoch from at) * 1000)::float8 as at from vault_lease_test.drops order by id',
-      )
+      return await server.query<Drop>(dialect.drops)
     },
   }
 }

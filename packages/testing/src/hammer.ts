@@ -1,6 +1,6 @@
 import { createHistogram, performance } from 'node:perf_hooks'
 import type { DatabaseEngine, Drop } from './database-engine.ts'
-import type { Postgres } from './postgres.ts'
+import type { DatabaseServer } from './database-server.ts'
 import { type SessionSample, watchSessions } from './session-watch.ts'
 
 /** What the hammer hits: one adapter's ways to use the database. */
@@ -25,7 +25,7 @@ export interface HammerOptions {
   /** Told of each operation as it ends. */
   readonly onResult?: (result: HammerResult) => void
   /** The server to watch meanwhile; with the engine, the drops of its users too. */
-  readonly watch?: { readonly postgres: Postgres; readonly engine?: DatabaseEngine }
+  readonly watch?: { readonly server: DatabaseServer; readonly engine?: DatabaseEngine }
 }
 
 /** One operation that has ended. */
@@ -86,9 +86,9 @@ const microseconds = 1_000
  */
 export async function hammer(options: HammerOptions): Promise<HammerReport> {
   if (!options.watch) return await hit(options)
-  const { postgres, engine } = options.watch
+  const { server, engine } = options.watch
   const before = await engine?.drops()
-  const watch = await watchSessions(postgres)
+  const watch = await watchSessions(server)
   const report = await hit(options).finally(() => watch.stop())
   const { timeline: sessions, mostAtOnce } = await watch.stop()
   const drops = (await engine?.drops())?.slice(before?.length) ?? []

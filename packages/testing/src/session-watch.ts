@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
-import type { Postgres } from './postgres.ts'
+import type { DatabaseServer, SuperuserSession } from './database-server.ts'
+import { dialectOf } from './dialect/dialect.ts'
 
 /** How many sessions each dynamic user had, from `at` (milliseconds of Date.now()) on. */
 export interface SessionSample {
@@ -22,9 +22,6 @@ export interface SessionWatch {
   stop(): Promise<SessionReport>
 }
 
-const countSessions = `select usename as name, count(*)::int as sessions from pg_stat_activity
-  where backend_type = 'client backend' and usename like $1 group by 1`
-
 /** What a watch looks at. */
 export interface SessionWatchOptions {
   /** Whose sessions are counted, as a pattern of SQL's LIKE. Default: `v-%`, every dynamic user. */
@@ -35,14 +32,15 @@ export interface SessionWatchOptions {
 
 /** Looks every few milliseconds at what the server itself says of its sessions, as the superuser. */
 export async function watchSessions(
-  postgres: Postgres,
+  server: DatabaseServer,
   { users = 'v-%', everyMs = 10 }: SessionWatchOptions = {},
 ): Promise<SessionWatch> {
+  const counting = dialectOf(server).sessions
   const timeline: SessionSample[] = []
   let mostAtOnce = 0
   const stopping = new AbortController()
-  const look = async (client: pg.Client): Promise<void> => {
-    const { rows } = await client.query<{ name: string; sessions: number }>(countSessions, [users])
+  const look = async (session: SuperuserSession): Promise<void> => {
+    const rows = await session.query<{ name: string; sessions: number }>(counting, [users])
     const sessions = Object.fromEntries(rows.map(({ name, sessions }) => [name, sessions]))
     if (JSON.stringify(sessions) !== JSON.stringify(timeline.at(-1)?.sessions)) {
       timeline.push({ at: Date.now(), sessions })
@@ -52,22 +50,22 @@ export async function watchSessions(
       rows.reduce((sum, row) => sum + row.sessions, 0),
     )
   }
-  const connected = await connect(postgres)
+  const connected = await server.connect()
   const watching = (async () => {
     for (
-      let client = connected;
-      !stopping.signal.aborted;
-      client = await reconnect(postgres, stopping.signal)
+      let session: SuperuserSession | undefined = connected;
+      session;
+      session = await reconnect(server, stopping.signal)
     ) {
       try {
         while (!stopping.signal.aborted) {
-          await look(client)
+          await look(session)
           await sleep(everyMs)
         }
       } catch {
         // The server is down or was restarted: look again when it is back.
       } finally {
-        await client.end().catch(() => {})
+        await session.end()
       }
     }
   })()
@@ -80,20 +78,13 @@ export async function watchSessions(
   }
 }
 
-async function reconnect(postgres: Postgres, signal: AbortSignal): Promise<pg.Client> {
+async function reconnect(server: DatabaseServer, signal: AbortSignal): Promise<SuperuserSession | undefined> {
   while (!signal.aborted) {
     try {
-      return await connect(postgres)
+      return await server.connect()
     } catch {
       await sleep(20)
     }
   }
-  return new pg.Client()
-}
-
-async function connect({ host, port, database, superuser }: Postgres): Promise<pg.Client> {
-  const client = new pg.Client({ host, port, database, ...superuser })
-  client.on('error', () => {})
-  await client.connect()
-  return client
+  return undefined
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DatabaseEngine,
+  type DatabaseServer,
   databaseEngine,
   hammer,
-  type Postgres,
   startPostgres,
   startVault,
   type VaultServer,
@@ -13,7 +13,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 describe('the database engine, the session watch and the hammer', () => {
-  let postgres: Postgres
+  let postgres: DatabaseServer
   let vault: VaultServer
   let engine: DatabaseEngine
   beforeAll(async () => {
@@ -97,7 +97,7 @@ describe('the database engine, the session watch and the hammer', () => {
       run: { query: () => client.query('select * from items') },
       workers: 1,
       until: sleep(200).then(() => engine.revokePrefix('app')),
-      watch: { postgres, engine },
+      watch: { server: postgres, engine },
     })
     expect(queries).toBeGreaterThan(10)
     expect(failed).toBeLessThan(queries)

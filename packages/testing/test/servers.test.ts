@@ -4,14 +4,14 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Postgres, startPostgres, startVault, type VaultServer } from '@vault-lease/testing'
+import { type DatabaseServer, startPostgres, startVault, type VaultServer } from '@vault-lease/testing'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ServerProcess, temporaryFolder } from '../src/server-process.ts'
 import { lineFrom, printedBy, runChild } from './child.ts'
 
 describe('servers', () => {
-  let postgres: Postgres
+  let postgres: DatabaseServer
   let vault: VaultServer
   beforeAll(async () => {
     const both = await Promise.all([startPostgres(), startVault({ storage: 'raft' })])

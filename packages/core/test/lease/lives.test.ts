@@ -59,7 +59,7 @@ describe('the life of a lease on a real server, without an adapter', () => {
   const names = () => told.map(({ event }) => event).filter((event) => event !== 'state')
 
   async function canLogIn({ current }: LeaseManager): Promise<boolean> {
-    const rows = await servers.postgres.query(
+    const rows = await servers.database.query(
       `select 1 from pg_roles where rolname = $1 and rolcanlogin and rolvaliduntil > now()`,
       [current?.username],
     )

@@ -16,7 +16,7 @@ describe('what a real server refuses', () => {
   beforeAll(async () => {
     servers = await startServers()
     good = await servers.engine.createToken()
-    secrets.push(servers.vault.token, good, servers.postgres.superuser.password)
+    secrets.push(servers.vault.token, good, servers.database.superuser.password)
   })
   afterAll(() => servers?.[Symbol.asyncDispose]())
 
@@ -58,9 +58,9 @@ describe('what a real server refuses', () => {
   })
 
   it('a role that the connection does not allow', async () => {
-    await servers.vault.must('POST', 'database/config/postgres', { allowed_roles: 'other' })
+    await servers.vault.must('POST', 'database/config/postgresql', { allowed_roles: 'other' })
     const error = await refusal()
-    await servers.vault.must('POST', 'database/config/postgres', { allowed_roles: '*' })
+    await servers.vault.must('POST', 'database/config/postgresql', { allowed_roles: '*' })
     expectError(error, 'ERR_VAULT_ROLE_NOT_ALLOWED', false, /allowed_roles/)
   })
 
@@ -175,11 +175,11 @@ describe('what a real server refuses', () => {
   })
 
   it('credentials while the database is down', async () => {
-    await servers.postgres.kill()
+    await servers.database.kill()
     try {
       expectError(await refusal(), 'ERR_VAULT_DATABASE', true, /is the database up\?/)
     } finally {
-      await servers.postgres.start()
+      await servers.database.start()
     }
     expect(await refusal({ maxRetries: 3 })).toBeUndefined()
   })

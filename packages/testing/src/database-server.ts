@@ -1,0 +1,78 @@
+/** A database server for tests. */
+export interface DatabaseServer extends AsyncDisposable {
+  readonly kind: 'postgresql' | 'mysql'
+  /** Always 127.0.0.1, unless the environment names a server. */
+  readonly host: string
+  readonly port: number
+  /** A database of its own. */
+  readonly database: string
+  readonly superuser: { readonly user: string; readonly password: string }
+  /** Runs a statement as the superuser. */
+  query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>
+  /** Opens a session of the superuser. */
+  connect(): Promise<SuperuserSession>
+  /** Stops the server (default: immediately, as a crash would) and starts it again at the same address. */
+  restart(mode?: 'fast' | 'immediate'): Promise<void>
+  /** Stops the server at once; `start()` brings it back at the same address. */
+  kill(): Promise<void>
+  /** Brings a killed server back; does nothing to a running one. */
+  start(): Promise<void>
+  /** Freezes the server: connections stay, nothing is answered. */
+  pause(): void
+  /** Ends a `pause()`. */
+  resume(): void
+  /** Ends the server and removes its data. Stopping twice is stopping once. */
+  stop(): Promise<void>
+}
+
+/** A session that stays open between statements. */
+export interface SuperuserSession {
+  query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>
+  end(): Promise<void>
+}
+
+/** How a server of our own is started. */
+export interface DatabaseServerOptions {
+  /** Default: 300. */
+  readonly maxConnections?: number
+}
+
+/** Where a server is, and as whom it is reached. */
+export type Place = Pick<DatabaseServer, 'host' | 'port' | 'database' | 'superuser'>
+
+/** Database servers do not like to run as root: any other user will do. */
+export const nobody = 65_534
+
+/** What talks to a server that somebody else runs. */
+export type Connection = Place & Pick<DatabaseServer, 'kind' | 'query' | 'connect'>
+
+/** A server that the environment names: it can be used, but not stopped from here. */
+export function existingServer(connection: Connection, variable: string): DatabaseServer {
+  const refuse = (): never => {
+    throw new Error(`A server given by ${variable} cannot be stopped from here.`)
+  }
+  return {
+    ...connection,
+    restart: async () => refuse(),
+    kill: async () => refuse(),
+    start: async () => {},
+    pause: refuse,
+    resume: refuse,
+    stop: async () => {},
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** Runs one statement in a session of its own. */
+export async function queryOnce<Row extends object>(
+  connecting: Promise<SuperuserSession>,
+  sql: string,
+  values?: unknown[],
+): Promise<Row[]> {
+  const session = await connecting
+  try {
+    return await session.query<Row>(sql, values)
+  } finally {
+    await session.end()
+  }
+}

@@ -1,4 +1,3 @@
-export { type AdapterOptions, type TakenLease, takeLease } from './adapter.ts'
 export { type Closable, closeOnSignal } from './close-on-signal.ts'
 export {
   ConnectionRetiredError,
@@ -15,6 +14,7 @@ export { LeaseManager, type WaitOptions } from './lease/manager.ts'
 export type { RotationReason } from './lease/schedule.ts'
 export type { LeaseState, LeaseStatus } from './lease/status.ts'
 export type { LeaseEvents, LeaseStep } from './observe/events.ts'
+export { type AdapterOptions, type TakenLease, takeLease } from './take-lease.ts'
 export { type AppRoleOptions, appRole } from './vault/auth/approle.ts'
 export type { AuthMethod, Login, LoginContext } from './vault/auth/auth.ts'
 export { token } from './vault/auth/token.ts'

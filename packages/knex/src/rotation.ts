@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { CredentialsUnavailableError, type LeaseManager, type TakenLease } from '@vault-lease/core'
+import { serveQueue } from '@vault-lease/core/adapter'
 import {
   asPgClient,
   cancelStatement,
   closeWhenIdle,
   leasedClient,
   PgConnections,
-  serveQueue,
 } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
 import type { ClientConfig } from 'pg'

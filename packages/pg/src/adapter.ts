@@ -1,8 +1,7 @@
 // For the packages that rotate node-postgres connections in a pool of another kind, or of another copy.
 export { cancelStatement, closeWhenIdle } from './close.ts'
-export { PgConnections, type PoolHooks } from './connections.ts'
+export { PgConnections, type PgPoolHooks } from './connections.ts'
 export { asPgClient, type ClientClass, type PgClient } from './driver.ts'
 export { leasedClient } from './leased-client.ts'
 export { checkConnectionOptions, pgOptionNames } from './options.ts'
 export { vaultPoolClass } from './pool.ts'
-export { serveQueue } from './serve-queue.ts'

@@ -27,7 +27,7 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
         return
       }
       super.connect((error: Error | null) => {
-        if (error) connections.noteRefusal(client, error)
+        if (error) connections.noteError(client, error)
         connected(error)
       })
     }

@@ -1,16 +1,11 @@
-import {
-  type AdapterOptions,
-  CredentialsUnavailableError,
-  type LeaseManager,
-  takeLease,
-} from '@vault-lease/core'
+import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
+import { type CheckedOut, Checkout } from '@vault-lease/core/adapter'
 import pg, { type PoolClient, type PoolConfig } from 'pg'
 import { closeWhenIdle } from './close.ts'
 import { PgConnections } from './connections.ts'
 import { asPgClient, type ClientClass } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
 import { checkConnectionOptions, pgOptionNames } from './options.ts'
-import { serveQueue } from './serve-queue.ts'
 
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
 export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user' | 'password'> {}
@@ -19,7 +14,13 @@ export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user
 const defaultMax = 10
 
 type Release = (error?: Error | boolean) => void
-type CheckedOut = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
+type Answer = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
+
+/** A connection that was taken from the pool. */
+interface Taken {
+  readonly client: PoolClient
+  readonly release: Release
+}
 
 /** A pool that `VaultPool` makes. */
 export interface VaultPool extends pg.Pool {
@@ -36,9 +37,8 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
     readonly lease: LeaseManager
     readonly #ownsLease: boolean
     readonly #connections: PgConnections
+    readonly #checkout: Checkout<Taken>
     readonly #detach: () => void
-    #acquiring = 0
-    #onAllAcquired: (() => void) | undefined
     #ended: Promise<void> | undefined
 
     constructor(options: VaultPoolOptions = {}) {
@@ -56,14 +56,22 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       this.lease = lease
       this.#ownsLease = owned
       this.#connections = connections
+      this.#checkout = new Checkout(lease, {
+        take: (done) => this.#take(done),
+        giveBack: ({ release }) => release(),
+        isStale: (taken) => this.#isStale(taken),
+        closeStale: (taken) => this.#closeStale(taken),
+        worthConnectingAgain: (error) => connections.worthConnectingAgain(error),
+        patienceMs: () => this.options.connectionTimeoutMillis || undefined,
+      })
       this.#detach = lease.attach(connections)
       // The pool drops a broken idle connection by itself; without a listener its 'error' event would end the process.
       this.on('error', () => {})
     }
 
     override connect(): Promise<PoolClient>
-    override connect(callback: CheckedOut): void
-    override connect(callback?: CheckedOut): Promise<PoolClient> | undefined {
+    override connect(callback: Answer): void
+    override connect(callback?: Answer): Promise<PoolClient> | undefined {
       if (this.#ended) return refuse(callback)
       if (callback) {
         this.#acquire(callback)
@@ -83,72 +91,36 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       return undefined
     }
 
-    #acquire(done: CheckedOut): void {
-      this.#acquiring++
-      this.#checkOut((error, client, release) => {
-        this.#acquiring--
-        done(error, client, release)
-        if (this.#acquiring === 0) this.#onAllAcquired?.()
+    #acquire(done: Answer): void {
+      this.#checkout.acquire((error, taken) => {
+        if (taken) done(undefined, taken.client, this.#watchRelease(taken))
+        else done(error ?? undefined, undefined, noRelease)
       })
     }
 
-    #checkOut(done: CheckedOut, retriesLeft = 1): void {
-      if (this.lease.current) this.#checkOutNow(done, retriesLeft)
-      else void this.#checkOutOnceUsable(done, retriesLeft)
-    }
-
-    async #checkOutOnceUsable(done: CheckedOut, retriesLeft: number): Promise<void> {
-      try {
-        await this.lease.credential({ timeoutMs: this.options.connectionTimeoutMillis || undefined })
-      } catch (error) {
-        return done(error as Error, undefined, noRelease)
-      }
-      this.#checkOut(done, retriesLeft)
-    }
-
-    #checkOutNow(done: CheckedOut, retriesLeft: number): void {
-      super.connect((error, client, release) => {
-        if (!client) {
-          this.#checkOutFailed(error, done, retriesLeft)
-        } else if (!this.lease.current) {
-          release()
-          this.#checkOut(done, retriesLeft)
-        } else if (this.#connections.isStale(client)) {
-          this.#closeStale(client, release)
-          this.#checkOut(done, retriesLeft)
-        } else {
-          done(undefined, client, this.#watchRelease(client, release))
-        }
-      })
-    }
-
-    #checkOutFailed(error: Error | undefined, done: CheckedOut, retriesLeft: number): void {
-      const giveUp = (): void => done(error, undefined, noRelease)
-      if (error instanceof CredentialsUnavailableError) {
-        // The credential went out of force while this acquire was queued: wait for the next one, or hear why there is none.
-        this.#checkOut(done, retriesLeft)
-      } else if (retriesLeft === 0) {
-        giveUp()
-      } else {
-        const again = (): void => this.#checkOut(done, retriesLeft - 1)
-        this.#connections.worthConnectingAgain(error).then((worth) => (worth ? again() : giveUp()), giveUp)
-      }
+    #take(done: CheckedOut<Taken>): void {
+      super.connect((error, client, release) => done(error, client && { client, release }))
     }
 
     /** A connection whose generation was replaced while it was out does not go back to the pool. */
-    #watchRelease(client: PoolClient, release: Release): Release {
+    #watchRelease(taken: Taken): Release {
+      const { client, release } = taken
       let retired = false
       client.release = (error) => {
         if (retired) throw new Error('Release called on client which has already been released to the pool.')
-        if (error || !this.#connections.isStale(client)) return release(error)
+        if (error || !this.#isStale(taken)) return release(error)
         retired = true
-        this.#closeStale(client, release)
+        this.#closeStale(taken)
       }
       return client.release
     }
 
+    #isStale({ client }: Taken): boolean {
+      return this.#connections.isStale(asPgClient(client))
+    }
+
     /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
-    #closeStale(client: PoolClient, release: Release): void {
+    #closeStale({ client, release }: Taken): void {
       const vacate = (): void => release(true)
       closeWhenIdle(asPgClient(client)).then(vacate, vacate)
     }
@@ -161,24 +133,18 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
 
     #drainIdle(): void {
       for (let idle = this.idleCount; idle > 0; idle--) {
-        super.connect((_error, client, release) => {
-          // A pool that is ending answers without a client and without a way to release it.
-          if (!client) return
-          if (this.#connections.isStale(client)) this.#closeStale(client, release)
-          else release()
+        this.#take((_error, taken) => {
+          // A pool that is ending answers with nothing.
+          if (!taken) return
+          if (this.#isStale(taken)) this.#closeStale(taken)
+          else taken.release()
         })
       }
     }
 
     async #end(): Promise<void> {
       // pg.Pool would never answer the acquires that are queued when it ends.
-      if (this.#acquiring > 0) {
-        await serveQueue(
-          new Promise((resolve) => {
-            this.#onAllAcquired = resolve
-          }),
-        )
-      }
+      await this.#checkout.served()
       const released = super.end()
       // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.
       await (this.#ownsLease ? this.lease.close() : released)
@@ -203,7 +169,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
  */
 export const VaultPool: VaultPoolClass = vaultPoolClass(pg)
 
-function refuse(callback: CheckedOut | undefined): Promise<PoolClient> | undefined {
+function refuse(callback: Answer | undefined): Promise<PoolClient> | undefined {
   const error = new Error('Cannot use a pool after calling end on the pool')
   if (!callback) return Promise.reject(error)
   callback(error, undefined, noRelease)

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type AdapterOptions, takeLease } from '../src/adapter.ts'
 import { InvalidOptionError } from '../src/errors.ts'
+import { type AdapterOptions, takeLease } from '../src/take-lease.ts'
 import { token } from '../src/vault/auth/token.ts'
 import { rejection, shown } from './secrets.ts'
 import { leaseOf } from './servers.ts'

@@ -1,21 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 
-const folder = fileURLToPath(new URL('..', import.meta.url))
-
-/** A script of the example in a process of its own, as `npm start` and `npm run migrate` run it. */
-export function runScript(script: 'main' | 'migrate', env: Record<string, string>): ChildProcess {
-  return spawn(
-    process.execPath,
-    ['--import', 'tsx', '--conditions=@vault-lease/source', `src/${script}.ts`],
-    {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { PATH: process.env['PATH'], ...env },
-    },
-  )
+/** A script of an example's package.json, run as `npm run` would, but on our sources and without npm between the signals. */
+export function runScript(
+  folder: string,
+  script: 'start' | 'migrate',
+  env: Readonly<Record<string, string>>,
+): ChildProcess {
+  const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const path = [dirname(process.execPath), join(folder, 'node_modules', '.bin'), process.env['PATH']]
+  return spawn('sh', ['-c', `exec ${scripts[script]}`], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: path.join(delimiter), NODE_OPTIONS: '--conditions=@vault-lease/source', ...env },
+  })
 }
 
 /** The service's address, as it prints it. */

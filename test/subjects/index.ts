@@ -1,13 +1,15 @@
 import { knexSubject, staticKnex } from './knex.ts'
 import { pgSubject, staticPg } from './pg.ts'
 import type { Adapter } from './subject.ts'
+import { staticTypeorm, typeormSubject } from './typeorm.ts'
 
-export type SubjectName = 'pg' | 'knex'
+export type SubjectName = 'pg' | 'knex' | 'typeorm'
 
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   pg: { database: 'postgresql', leased: pgSubject, plain: staticPg },
   knex: { database: 'postgresql', leased: knexSubject, plain: staticKnex },
+  typeorm: { database: 'postgresql', leased: typeormSubject, plain: staticTypeorm },
 }
 
 export const subjectNames = Object.keys(subjects) as SubjectName[]

@@ -1,0 +1,65 @@
+import { ConnectionRetiredError, InvalidOptionError } from '@vault-lease/core'
+import { type ClientClass, vaultPoolClass } from '@vault-lease/pg/adapter'
+import type pg from 'pg'
+import type { Driver } from 'typeorm'
+import type { OpenPoolsOn } from './rotation.ts'
+
+type NodePostgres = Pick<typeof pg, 'Pool' | 'Client'>
+
+/** TypeORM's PostgresDriver, which makes its pools of the class `Pool` in its member `postgres`. */
+type PostgresDriver = Driver & { postgres: NodePostgres }
+
+/**
+ * Prepares the driver of a DataSource: over its own copy of node-postgres, or the one in the caller's option `driver`.
+ *
+ * @throws InvalidOptionError when this is not a driver that works the way this package needs.
+ */
+export function postgresPools(driver: Driver): OpenPoolsOn {
+  const postgresDriver = asPostgresDriver(driver)
+  const nodePostgres = postgresDriver.postgres
+  const VaultPool = vaultPoolClass(nodePostgres)
+  return (session) => {
+    class Pool extends VaultPool {
+      constructor(options: pg.PoolConfig) {
+        const Client = (options.Client as ClientClass | undefined) ?? nodePostgres.Client
+        super({ ...withoutUndefined(options), Client: quietClient(Client), lease: session.lease })
+        session.add(this)
+      }
+    }
+    postgresDriver.postgres = Object.create(nodePostgres, { Pool: { value: Pool } })
+  }
+}
+
+function asPostgresDriver(driver: Driver): PostgresDriver {
+  if (isPostgresDriver(driver)) return driver
+  throw new InvalidOptionError(
+    'This version of TypeORM is not supported: its driver has no "postgres" with a Pool and a Client. ' +
+      'Upgrade @vault-lease/typeorm, or look at the option "driver".',
+  )
+}
+
+function isPostgresDriver(driver: Driver): driver is PostgresDriver {
+  const { postgres } = driver as Partial<PostgresDriver>
+  return typeof postgres?.Pool === 'function' && typeof postgres.Client === 'function'
+}
+
+/** TypeORM names every option of a connection, also those that it does not have. */
+function withoutUndefined(options: pg.PoolConfig): pg.PoolConfig {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+/**
+ * TypeORM releases a query runner whose connection fails while it is idle, and the next query would only hear that it is
+ * released. A connection that is retired tells the next query why.
+ */
+function quietClient(Client: ClientClass): ClientClass {
+  return class QuietClient extends Client {
+    #retired = false
+
+    override emit(event: string | symbol, ...values: unknown[]): boolean {
+      if (event !== 'error') return super.emit(event, ...values)
+      this.#retired ||= values[0] instanceof ConnectionRetiredError
+      return !this.#retired && super.emit(event, ...values)
+    }
+  }
+}

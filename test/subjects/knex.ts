@@ -3,21 +3,31 @@ import { vaultConnection } from '@vault-lease/knex'
 import knex, { type Knex } from 'knex'
 import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
-export const knexSubject: MakeSubject = (place, from) => {
-  const { host, port, database } = place.server
-  return subjectOn(
-    knex({ ...knexOptions(place), connection: vaultConnection({ ...from, host, port, database }) }),
-  )
-}
-
-export const staticKnex: MakeStatic = (place, login) => {
-  const { host, port, database } = place.server
-  return subjectOn(knex({ ...knexOptions(place), connection: { ...login, host, port, database } }))
-}
-
-function subjectOn(db: Knex): ReturnType<MakeSubject> {
+/** knex with the client of one database. */
+export function knexOn(client: 'pg' | 'mysql2'): { leased: MakeSubject; plain: MakeStatic } {
+  const open = (place: Place, connection: Knex.Config['connection']): ReturnType<MakeSubject> =>
+    subjectOn(
+      knex({ ...knexOptions(place), client, ...(connection && { connection }) }),
+      userExpressions[client],
+    )
   return {
-    ...knexWorkload(db),
+    leased: (place, from) => open(place, vaultConnection({ ...from, ...endpoint(place) })),
+    plain: (place, login) => open(place, { ...login, ...endpoint(place) }),
+  }
+}
+
+function endpoint({ server: { host, port, database } }: Place): Place['server'] {
+  return { host, port, database }
+}
+
+const userExpressions = {
+  pg: 'session_user as "user"',
+  mysql2: `substring_index(session_user(), '@', 1) as user`,
+}
+
+function subjectOn(db: Knex, userExpression: string): ReturnType<MakeSubject> {
+  return {
+    ...knexWorkload(db, db.raw(userExpression)),
     inspectables: () => [db, db.client, db.client.config, db.client.pool],
     close: () => db.destroy(),
   }
@@ -25,7 +35,6 @@ function subjectOn(db: Knex): ReturnType<MakeSubject> {
 
 function knexOptions({ max, acquireTimeoutMs, log = () => {} }: Place): Knex.Config {
   return {
-    client: 'pg',
     pool: { min: 0, max },
     acquireConnectionTimeout: acquireTimeoutMs,
     // knex warns of each connection that is lost, which here is the point.
@@ -33,8 +42,7 @@ function knexOptions({ max, acquireTimeoutMs, log = () => {} }: Place): Knex.Con
   }
 }
 
-function knexWorkload(db: Knex): Workload {
-  const sessionUser = db.raw('session_user as "user"')
+function knexWorkload(db: Knex, sessionUser: Knex.Raw): Workload {
   return {
     query: () => db('items').select('name').where({ id: 1 }),
     transaction: (holdMs) =>

@@ -1,2 +1,8 @@
 export * from '@vault-lease/core'
-export { type VaultConnection, type VaultConnectionOptions, vaultConnection } from './vault-connection.ts'
+export {
+  type VaultConnection,
+  type VaultConnectionOptions,
+  type VaultMySql2ConnectionOptions,
+  type VaultPgConnectionOptions,
+  vaultConnection,
+} from './vault-connection.ts'

@@ -1,11 +1,11 @@
-import type { KnexPgClient, KnexPgConnection, KnexRunner } from './knex-client.ts'
+import type { KnexClient, KnexConnection, KnexRunner } from './knex-client.ts'
 
 /**
  * A stream of knex 3 releases its connection twice: when the query is done, and when the reader has seen the end. By the
  * second time the connection may serve somebody else, who would then share it, or lose it to a rotation. Here each stream
  * releases once.
  */
-export function releaseStreamsOnce(client: KnexPgClient): void {
+export function releaseStreamsOnce(client: KnexClient): void {
   const makeRunner = client.runner.bind(client)
   client.runner = (builder) => {
     const runner = makeRunner(builder)
@@ -18,9 +18,9 @@ export function releaseStreamsOnce(client: KnexPgClient): void {
   }
 }
 
-function releasingOnce(client: KnexPgClient): KnexRunner['client'] {
+function releasingOnce(client: KnexClient): KnexRunner['client'] {
   let released = false
-  const releaseConnection = async (connection?: KnexPgConnection): Promise<void> => {
+  const releaseConnection = async (connection?: KnexConnection): Promise<void> => {
     // knex 3.0 and 3.1 release also when no connection could be acquired.
     if (released || !connection) return
     released = true

@@ -1,22 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
 import { CredentialsUnavailableError, type LeaseManager, type TakenLease } from '@vault-lease/core'
 import { serveQueue } from '@vault-lease/core/adapter'
-import {
-  asPgClient,
-  cancelStatement,
-  closeWhenIdle,
-  leasedClient,
-  PgConnections,
-} from '@vault-lease/pg/adapter'
-import type { Knex } from 'knex'
-import type { ClientConfig } from 'pg'
-import type { KnexPgClient, KnexPgConnection } from './knex-client.ts'
+import type { KnexConnections, KnexDialect } from './dialect.ts'
+import type { KnexClient, KnexConnection } from './knex-client.ts'
 import { releaseStreamsOnce } from './release-once.ts'
 
 /** The lease under a knex client between its first connection and its `destroy()`. */
 interface Session {
   readonly lease: LeaseManager
-  readonly connections: PgConnections
+  readonly connections: KnexConnections
   readonly owned: boolean
   close(): Promise<void>
 }
@@ -24,11 +16,12 @@ interface Session {
 /** Overrides of one knex client that open, check out and release its connections by generation. */
 export class KnexRotation {
   /** What knex gives to the driver for each connection; user and password are added as it connects. */
-  readonly connectionSettings: Knex.PgConnectionConfig
+  readonly connectionSettings: object
+  readonly #dialect: KnexDialect
   readonly #openLease: TakenLease<unknown>['open']
-  readonly #client: KnexPgClient
+  readonly #client: KnexClient
   readonly #original: Pick<
-    KnexPgClient,
+    KnexClient,
     | 'acquireRawConnection'
     | 'validateConnection'
     | 'acquireConnection'
@@ -37,11 +30,12 @@ export class KnexRotation {
     | 'driver'
   >
   #session: Session | undefined
-  #firstHandedOut: KnexPgConnection | undefined
+  #firstHandedOut: KnexConnection | undefined
   /** knex is closing its connections by itself. */
   #destroying = false
 
-  constructor(client: KnexPgClient, { open, driver }: TakenLease<Knex.PgConnectionConfig>) {
+  constructor(client: KnexClient, dialect: KnexDialect, { open, driver }: TakenLease<object>) {
+    this.#dialect = dialect
     this.#client = client
     this.#openLease = open
     this.connectionSettings = driver
@@ -57,7 +51,7 @@ export class KnexRotation {
     client.validateConnection = (connection) => this.#validateConnection(connection)
     client.acquireConnection = () => this.#acquireConnection()
     client.releaseConnection = (connection) => this.#releaseConnection(connection)
-    client.cancelQuery = async (connection) => cancelStatement(connection)
+    client.cancelQuery = async (connection) => this.#session?.connections.cancelStatement(connection)
     client.destroy = (callback) => this.#destroy(callback)
     releaseStreamsOnce(client)
   }
@@ -65,26 +59,22 @@ export class KnexRotation {
   /** A knex that was destroyed can be initialised again, so the lease begins with the first connection. */
   #open(): Session {
     const { lease, owned } = this.#openLease()
-    const Base = this.#original.driver.Client
-    const connections = new PgConnections(lease, {
-      max: this.#client.pool?.max ?? Number.POSITIVE_INFINITY,
-      newClient: () => new Base(this.connectionSettings as ClientConfig),
+    const connections = this.#dialect.open(this.#original.driver, this.connectionSettings, lease, {
+      max: () => this.#client.pool?.max ?? Number.POSITIVE_INFINITY,
       occupySlot: () => this.#occupySlot(),
       drainIdle: () => this.#drainIdle(),
     })
-    this.#client.driver = Object.create(this.#original.driver, {
-      Client: { value: leasedClient(Base, connections) },
-    })
-    const detach = lease.attach(connections)
+    this.#client.driver = connections.driver
+    const detach = lease.attach(connections.consumer)
     const close = async (): Promise<void> => {
       if (owned) await lease.close()
-      await connections.allClosed()
+      await connections.consumer.allClosed()
       detach()
     }
     return { lease, connections, owned, close }
   }
 
-  async #acquireRawConnection(): Promise<KnexPgConnection> {
+  async #acquireRawConnection(): Promise<KnexConnection> {
     this.#session ??= this.#open()
     const { lease, connections } = this.#session
     for (let retriesLeft = 1; ; ) {
@@ -94,7 +84,7 @@ export class KnexRotation {
       } catch (error) {
         // The credential may have gone out of force in between: wait for the next one, or hear why there is none.
         if (error instanceof CredentialsUnavailableError) continue
-        if (retriesLeft-- === 0 || !(await connections.worthConnectingAgain(error))) throw error
+        if (retriesLeft-- === 0 || !(await connections.consumer.worthConnectingAgain(error))) throw error
       }
     }
   }
@@ -106,7 +96,7 @@ export class KnexRotation {
   }
 
   /** While no credential may be used nobody gets a connection, and whoever has just got one gives it back. */
-  async #acquireConnection(): Promise<KnexPgConnection> {
+  async #acquireConnection(): Promise<KnexConnection> {
     for (;;) {
       if (this.#client.pool) this.#session ??= this.#open()
       const lease = this.#session?.lease
@@ -118,7 +108,7 @@ export class KnexRotation {
   }
 
   /** knex asks before it hands out a connection, and opens another in place of one that is not valid. */
-  async #validateConnection(connection: KnexPgConnection): Promise<boolean> {
+  async #validateConnection(connection: KnexConnection): Promise<boolean> {
     if (this.#isStale(connection)) {
       await this.#closeStale(connection)
       return false
@@ -128,20 +118,20 @@ export class KnexRotation {
     return valid
   }
 
-  async #releaseConnection(connection: KnexPgConnection): Promise<void> {
+  async #releaseConnection(connection: KnexConnection): Promise<void> {
     if (this.#isStale(connection)) await this.#closeStale(connection)
     await this.#original.releaseConnection(connection)
   }
 
-  #isStale(connection: KnexPgConnection): boolean {
+  #isStale(connection: KnexConnection): boolean {
     // Whoever asked first did so before these overrides were in place: its connection is not used again, because it may
     // be released twice (see release-once.ts).
     if (connection === this.#firstHandedOut) return true
     return this.#session?.connections.isStale(connection) ?? true
   }
 
-  async #closeStale(connection: KnexPgConnection): Promise<void> {
-    await closeWhenIdle(asPgClient(connection))
+  async #closeStale(connection: KnexConnection): Promise<void> {
+    await this.#session?.connections.closeWhenIdle(connection)
     // knex would log an end that it did not ask for as an error.
     connection.__knex__disposed = undefined
   }

@@ -1,34 +1,50 @@
 import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease/core'
-import { checkConnectionOptions, pgOptionNames } from '@vault-lease/pg/adapter'
+import { mysqlOptionNames } from '@vault-lease/mysql2/adapter'
+import { pgOptionNames } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
-import { isKnexPgClient, type KnexPgClient } from './knex-client.ts'
+import type { KnexDialect } from './dialect.ts'
+import { mysql2Dialect } from './dialect-mysql2.ts'
+import { pgDialect } from './dialect-pg.ts'
+import { isKnexClient, type KnexClient } from './knex-client.ts'
 import { KnexRotation } from './rotation.ts'
 
 /** Where the lease comes from, and every connection option of knex for PostgreSQL but the user and the password. */
-export interface VaultConnectionOptions
+export interface VaultPgConnectionOptions
   extends AdapterOptions,
     Omit<Knex.PgConnectionConfig, 'user' | 'password' | 'expirationChecker'> {}
 
+/** Where the lease comes from, and every connection option of knex for MySQL but the user and the password. */
+export interface VaultMySql2ConnectionOptions
+  extends AdapterOptions,
+    Omit<Knex.MySql2ConnectionConfig, 'user' | 'password' | 'expirationChecker'> {}
+
+/** The options for the client that the knex has, `pg` or `mysql2`. */
+export type VaultConnectionOptions = VaultPgConnectionOptions | VaultMySql2ConnectionOptions
+
 /** What knex takes as `connection`. */
-export type VaultConnection = () => Promise<Knex.PgConnectionConfig>
+export type VaultConnection = () => Promise<Knex.PgConnectionConfig | Knex.MySql2ConnectionConfig>
+
+const dialects: Readonly<Record<string, KnexDialect>> = { pg: pgDialect, mysql2: mysql2Dialect }
 
 /**
- * The `connection` of a knex whose database user comes from Vault and is replaced without a failed query.
- * `db.destroy()` drains the pool, revokes the lease, and gives back the token if the library logged in for it.
+ * The `connection` of a knex, with client `pg` or `mysql2`, whose database user comes from Vault and is replaced without a
+ * failed query. `db.destroy()` drains the pool, revokes the lease, and gives back the token if the library logged in for it.
  *
  * @example
  * const db = knex({ client: 'pg', connection: vaultConnection({ role: 'readonly', host, database }) })
  *
- * @throws InvalidOptionError for a misspelt option, a missing role or database, or a user or password beside them.
+ * @throws InvalidOptionError for a misspelt option, a missing role, or a user or password beside them. What can be known
+ * only with the client, such as a missing database of PostgreSQL, rejects the first query.
  */
 export function vaultConnection(options: VaultConnectionOptions = {}): VaultConnection {
-  checkConnectionOptions(options)
-  const taken = takeLease(options, pgOptionNames)
-  const rotations = new WeakMap<KnexPgClient, KnexRotation>()
+  const taken = takeLease<VaultConnectionOptions>(options, [...pgOptionNames, ...mysqlOptionNames])
+  const rotations = new WeakMap<KnexClient, KnexRotation>()
   // knex calls this as a method of its client, before it opens the first connection.
-  return async function connection(this: unknown): Promise<Knex.PgConnectionConfig> {
-    if (!isKnexPgClient(this)) throw unsupportedClient(this)
-    const rotation = rotations.get(this) ?? new KnexRotation(this, taken)
+  return async function connection(this: unknown): ReturnType<VaultConnection> {
+    const dialect = isKnexClient(this) ? dialects[this.driverName] : undefined
+    if (!isKnexClient(this) || !dialect) throw unsupportedClient(this)
+    dialect.check(taken.driver)
+    const rotation = rotations.get(this) ?? new KnexRotation(this, dialect, taken)
     rotations.set(this, rotation)
     return rotation.connectionSettings
   }
@@ -40,6 +56,7 @@ function unsupportedClient(client: unknown): InvalidOptionError {
   const found =
     driver === undefined ? 'It was not called as a method of a knex client' : `This knex uses "${driver}"`
   return new InvalidOptionError(
-    `vaultConnection() works as the "connection" of a knex 3 with client "pg". ${found}, or its version is not supported.`,
+    'vaultConnection() works as the "connection" of a knex 3 with client "pg" or "mysql2". ' +
+      `${found}, or its version is not supported.`,
   )
 }

@@ -213,10 +213,20 @@ describe('a knex on a vaultConnection()', () => {
   })
 
   it.each<[string, object, RegExp]>([
-    ['a misspelt role', { roel: 'app' }, /did you mean "role"/],
-    ['a user', { user: 'me' }, /Leave out "user"/],
     ['a user in the connection string', { connectionString: 'postgresql://me@db/app' }, /Leave the user/],
     ['no database', { database: undefined }, /Which database\?/],
+  ])('refuses %s at the first query, when it knows the client', async (_name, options, message) => {
+    const db = knex({
+      client: 'pg',
+      connection: vaultConnection({ role: 'app', database: 'app', ...options }),
+    })
+    await expect(db.select(1)).rejects.toThrow(message)
+    await db.destroy()
+  })
+
+  it.each<[string, object, RegExp]>([
+    ['a misspelt role', { roel: 'app' }, /did you mean "role"/],
+    ['a user', { user: 'me' }, /Leave out "user"/],
     ['a role with a slash', { role: 'a/b' }, /role "a\/b" holds "\/"/],
   ])('refuses %s before anything is sent', (_name, options, message) => {
     expect(() => vaultConnection({ role: 'app', database: 'app', ...options })).toThrow(message)

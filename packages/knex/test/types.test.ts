@@ -4,6 +4,8 @@ import {
   type LeaseManager,
   type VaultConnection,
   type VaultConnectionOptions,
+  type VaultMySql2ConnectionOptions,
+  type VaultPgConnectionOptions,
   vaultConnection,
 } from '../src/index.ts'
 
@@ -20,13 +22,16 @@ describe('the types of vaultConnection()', () => {
 
   it('have no any where they are ours', () => {
     expectTypeOf(vaultConnection).parameter(0).toEqualTypeOf<VaultConnectionOptions | undefined>()
-    expectTypeOf<Awaited<ReturnType<VaultConnection>>>().toEqualTypeOf<Knex.PgConnectionConfig>()
+    expectTypeOf<Awaited<ReturnType<VaultConnection>>>().toEqualTypeOf<
+      Knex.PgConnectionConfig | Knex.MySql2ConnectionConfig
+    >()
     expectTypeOf<VaultConnectionOptions['lease']>().toEqualTypeOf<LeaseManager | undefined>()
   })
 
   it('take the options of the driver but the user and the password', () => {
     expectTypeOf<VaultConnectionOptions['host']>().toEqualTypeOf<string | undefined>()
-    expectTypeOf<VaultConnectionOptions['ssl']>().toEqualTypeOf<Knex.PgConnectionConfig['ssl']>()
+    expectTypeOf<VaultPgConnectionOptions['ssl']>().toEqualTypeOf<Knex.PgConnectionConfig['ssl']>()
+    expectTypeOf<VaultMySql2ConnectionOptions['ssl']>().toEqualTypeOf<Knex.MySql2ConnectionConfig['ssl']>()
     // @ts-expect-error: it is "role"
     const misspelt: VaultConnectionOptions = { roel: 'app' }
     // @ts-expect-error: Vault gives it

@@ -1,2 +1,3 @@
 export * from '@vault-lease/core'
-export { VaultPool, type VaultPoolClass, type VaultPoolOptions } from './pool.ts'
+export { VaultPool } from './pool.ts'
+export type { VaultPoolClass, VaultPoolOptions } from './pool-class.ts'

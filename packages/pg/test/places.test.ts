@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseServer } from '@vault-lease/testing'
 import { generate } from 'selfsigned'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { VaultPool, VaultPoolOptions } from '../src/pool.ts'
+import type { VaultPool } from '../src/pool.ts'
+import type { VaultPoolOptions } from '../src/pool-class.ts'
 import { type Servers, startServers } from './servers.ts'
 
 describe('a VaultPool reaches its database', () => {

@@ -1,6 +1,7 @@
 import { createLease, type LeaseManager, token } from '@vault-lease/core'
 import { startServers as start, type Servers as TestServers } from '@vault-lease/testing'
-import { VaultPool, type VaultPoolOptions } from '../src/pool.ts'
+import { VaultPool } from '../src/pool.ts'
+import type { VaultPoolOptions } from '../src/pool-class.ts'
 
 /** A real Vault and a real PostgreSQL with a table, and pools on them that are ended together. */
 export interface Servers extends TestServers {

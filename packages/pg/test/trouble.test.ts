@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLease, token } from '@vault-lease/core'
 import type { PoolClient } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { VaultPool, type VaultPoolOptions } from '../src/pool.ts'
+import { VaultPool } from '../src/pool.ts'
+import type { VaultPoolOptions } from '../src/pool-class.ts'
 import { type Servers, startServers } from './servers.ts'
 
 const nowhere = { database: undefined }

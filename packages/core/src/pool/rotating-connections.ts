@@ -7,7 +7,7 @@ import type { LeaseManager } from '../lease/manager.ts'
 /** What the pool around the connections has to offer. */
 export interface PoolHooks {
   /** The most connections that the pool may have. */
-  readonly max: number
+  max(): number
   /** Takes the place of one connection in the pool; the connection that had it is closed. Returns the way to free it. */
   occupySlot(): Promise<() => void>
   /** Closes the connections that nobody uses and that belong to an old generation. */
@@ -60,6 +60,11 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     connections?.delete(connection)
     if (connections?.size === 0) this.#open.delete(generation)
     this.#closed.emit('one')
+  }
+
+  /** None, once the connection has ended. */
+  generationOf(connection: Connection): number | undefined {
+    return this.#generations.get(connection)
   }
 
   /** Whether the connection has ended, or belongs to another generation than the one in force. */
@@ -141,7 +146,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
 
   #isFull(): boolean {
     const open = [...this.#open.values()].reduce((sum, { size }) => sum + size, 0)
-    return open >= this.#pool.max
+    return open >= this.#pool.max()
   }
 
   /** Resolves once connections have closed so far that the condition holds, or with the signal. */

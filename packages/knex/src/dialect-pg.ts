@@ -1,0 +1,32 @@
+import {
+  asPgClient,
+  type ClientClass,
+  cancelStatement,
+  checkConnectionOptions,
+  closeWhenIdle,
+  leasedClient,
+  type PgClient,
+  PgConnections,
+} from '@vault-lease/pg/adapter'
+import type { Client } from 'pg'
+import type { KnexDialect } from './dialect.ts'
+import type { KnexConnection } from './knex-client.ts'
+
+export const pgDialect: KnexDialect = {
+  check: checkConnectionOptions,
+  open(driver, settings, lease, pool) {
+    const { Client: Base } = driver as { readonly Client: ClientClass }
+    const connections = new PgConnections(lease, { ...pool, newClient: () => new Base(settings) })
+    return {
+      consumer: connections,
+      driver: Object.create(driver, { Client: { value: leasedClient(Base, connections) } }),
+      isStale: (connection) => connections.isStale(clientOf(connection)),
+      closeWhenIdle: (connection) => closeWhenIdle(clientOf(connection)),
+      cancelStatement: async (connection) => cancelStatement(clientOf(connection)),
+    }
+  },
+}
+
+function clientOf(connection: KnexConnection): PgClient {
+  return asPgClient(connection as unknown as Client)
+}

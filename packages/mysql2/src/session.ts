@@ -1,0 +1,109 @@
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command, MySqlConnection, MySqlDriver } from './driver.ts'
+import { Streams } from './streams.ts'
+
+/** A server that does not answer the farewell is left after this time. */
+const farewellMs = 2_000
+
+/** A server that reads from the connection notices its end within this time; else it is busy with a statement. */
+const noticesWithinMs = 200
+
+/** One physical connection: its socket, and the driver's connection once that is known. */
+export class Session {
+  readonly #closed: Promise<void>
+  readonly #socket: Socket
+  #connection: MySqlConnection | undefined
+  #streams: Streams | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.#closed = new Promise((resolve) => {
+      if (socket.destroyed) resolve()
+      else socket.once('close', () => resolve())
+    })
+  }
+
+  /** The driver's connection is known now. */
+  adopt(connection: MySqlConnection): void {
+    this.#connection = connection
+    this.#streams = new Streams(connection)
+  }
+
+  /** Resolves when the connection is closed on both sides. */
+  closed(): Promise<void> {
+    return this.#closed
+  }
+
+  /** Closes the connection at once; what was asked of it fails with the reason. */
+  abort(reason: unknown): void {
+    this.#socket.destroy(reason instanceof Error ? reason : new Error(String(reason)))
+  }
+
+  /** Closes the connection once what was asked of it is answered. */
+  async closeWhenIdle({ Connection }: Pick<MySqlDriver, 'Connection'>): Promise<void> {
+    const connection = this.#connection
+    if (!connection) {
+      this.#socket.destroy()
+      return this.#closed
+    }
+    // A pool gives the place away as soon as it hears the end: it shall be free when this is over.
+    connection.removeAllListeners('end')
+    // The pool's own connections have another meaning of end().
+    const { end } = Connection.prototype as { end: (answered: () => void) => unknown }
+    const answered = new Promise<void>((resolve) => end.call(connection, resolve))
+    await Promise.race([answered, this.#closed])
+    await this.#closedWithin(farewellMs)
+    this.#socket.destroy()
+    await this.#closed
+  }
+
+  /**
+   * Closes the connection under whoever uses it: what was asked of it fails with the reason, and what is asked later.
+   *
+   * @param kill ends the session from another connection, when the server is busy with a statement of it.
+   */
+  async closeUnderHolder(reason: () => Error, kill: (threadId: number) => Promise<void>): Promise<void> {
+    const connection = this.#connection
+    if (!connection) {
+      this.#socket.destroy(reason())
+      return this.#closed
+    }
+    // A pool gives the place away as soon as it hears of the end or of an error: it shall be free when this is over.
+    connection
+      .removeAllListeners('end')
+      .removeAllListeners('error')
+      .on('error', () => {})
+    this.#socket.emit('error', reason())
+    this.#streams?.fail(reason)
+    // The driver sets its own refusal when it has closed the connection.
+    Object.defineProperty(connection, 'addCommand', { get: () => refusing(reason), set() {} })
+    // What is still on its way is read, or the server would wait for it to be.
+    this.#socket.resume()
+    if (!(await this.#closedWithin(noticesWithinMs)) && connection.threadId !== null) {
+      await kill(connection.threadId)
+      await this.#closedWithin(farewellMs)
+    }
+    this.#socket.destroy()
+    await this.#closed
+    connection.destroy()
+  }
+
+  async #closedWithin(ms: number): Promise<boolean> {
+    const stop = new AbortController()
+    const waited = sleep(ms, false, { signal: stop.signal }).catch(() => false)
+    const closed = await Promise.race([this.#closed.then(() => true), waited])
+    stop.abort()
+    return closed
+  }
+}
+
+function refusing(reason: () => Error): MySqlConnection['addCommand'] {
+  return (command: Command) => {
+    process.nextTick(() => {
+      if (command.onResult) command.onResult(reason())
+      else if (command.listenerCount('error') > 0) command.emit('error', reason())
+    })
+    return command
+  }
+}

@@ -1,0 +1,165 @@
+import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
+import { type CheckedOut, Checkout } from '@vault-lease/core/adapter'
+import type pg from 'pg'
+import type { PoolClient, PoolConfig } from 'pg'
+import { closeWhenIdle } from './close.ts'
+import { PgConnections } from './connections.ts'
+import { asPgClient, type ClientClass } from './driver.ts'
+import { leasedClient } from './leased-client.ts'
+import { checkConnectionOptions, pgOptionNames } from './options.ts'
+
+/** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
+export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user' | 'password'> {}
+
+/** pg.Pool's own. */
+const defaultMax = 10
+
+type Release = (error?: Error | boolean) => void
+type Answer = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
+
+/** A connection that was taken from the pool. */
+interface Taken {
+  readonly client: PoolClient
+  readonly release: Release
+}
+
+/** A pool that `VaultPool` makes. */
+export interface VaultPool extends pg.Pool {
+  /** The lease under the pool: its status, events and `rotate()`. */
+  readonly lease: LeaseManager
+}
+
+/** The class `VaultPool`. */
+export type VaultPoolClass = new (options?: VaultPoolOptions) => VaultPool
+
+/** `VaultPool` over another copy of node-postgres, such as the one that an ORM brings. */
+export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Client'>): VaultPoolClass {
+  return class VaultPool extends Pool {
+    readonly lease: LeaseManager
+    readonly #ownsLease: boolean
+    readonly #connections: PgConnections
+    readonly #checkout: Checkout<Taken>
+    readonly #detach: () => void
+    #ended: Promise<void> | undefined
+
+    constructor(options: VaultPoolOptions = {}) {
+      checkConnectionOptions(options)
+      const { open, driver } = takeLease(options, pgOptionNames)
+      const { lease, owned } = open()
+      const Base = (driver.Client as ClientClass | undefined) ?? Client
+      const connections = new PgConnections(lease, {
+        max: () => driver.max ?? defaultMax,
+        newClient: () => new Base(driver),
+        occupySlot: () => this.#occupySlot(),
+        drainIdle: () => this.#drainIdle(),
+      })
+      super({ ...driver, Client: leasedClient(Base, connections) })
+      this.lease = lease
+      this.#ownsLease = owned
+      this.#connections = connections
+      this.#checkout = new Checkout(lease, {
+        take: (done) => this.#take(done),
+        giveBack: ({ release }) => release(),
+        isStale: (taken) => this.#isStale(taken),
+        closeStale: (taken) => this.#closeStale(taken),
+        worthConnectingAgain: (error) => connections.worthConnectingAgain(error),
+        patienceMs: () => this.options.connectionTimeoutMillis || undefined,
+      })
+      this.#detach = lease.attach(connections)
+      // The pool drops a broken idle connection by itself; without a listener its 'error' event would end the process.
+      this.on('error', () => {})
+    }
+
+    override connect(): Promise<PoolClient>
+    override connect(callback: Answer): void
+    override connect(callback?: Answer): Promise<PoolClient> | undefined {
+      if (this.#ended) return refuse(callback)
+      if (callback) {
+        this.#acquire(callback)
+        return undefined
+      }
+      return new Promise((resolve, reject) => {
+        this.#acquire((error, client) => (client ? resolve(client) : reject(error)))
+      })
+    }
+
+    override end(): Promise<void>
+    override end(callback: () => void): void
+    override end(callback?: () => void): Promise<void> | undefined {
+      this.#ended ??= this.#end()
+      if (!callback) return this.#ended
+      this.#ended.then(callback, callback)
+      return undefined
+    }
+
+    #acquire(done: Answer): void {
+      this.#checkout.acquire((error, taken) => {
+        if (taken) done(undefined, taken.client, this.#watchRelease(taken))
+        else done(error ?? undefined, undefined, noRelease)
+      })
+    }
+
+    #take(done: CheckedOut<Taken>): void {
+      super.connect((error, client, release) => done(error, client && { client, release }))
+    }
+
+    /** A connection whose generation was replaced while it was out does not go back to the pool. */
+    #watchRelease(taken: Taken): Release {
+      const { client, release } = taken
+      let retired = false
+      client.release = (error) => {
+        if (retired) throw new Error('Release called on client which has already been released to the pool.')
+        if (error || !this.#isStale(taken)) return release(error)
+        retired = true
+        this.#closeStale(taken)
+      }
+      return client.release
+    }
+
+    #isStale({ client }: Taken): boolean {
+      return this.#connections.isStale(asPgClient(client))
+    }
+
+    /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
+    #closeStale({ client, release }: Taken): void {
+      const vacate = (): void => release(true)
+      closeWhenIdle(asPgClient(client)).then(vacate, vacate)
+    }
+
+    async #occupySlot(): Promise<() => void> {
+      const client = await super.connect()
+      await closeWhenIdle(asPgClient(client))
+      return () => client.release(true)
+    }
+
+    #drainIdle(): void {
+      for (let idle = this.idleCount; idle > 0; idle--) {
+        this.#take((_error, taken) => {
+          // A pool that is ending answers with nothing.
+          if (!taken) return
+          if (this.#isStale(taken)) this.#closeStale(taken)
+          else taken.release()
+        })
+      }
+    }
+
+    async #end(): Promise<void> {
+      // pg.Pool would never answer the acquires that are queued when it ends.
+      await this.#checkout.served()
+      const released = super.end()
+      // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.
+      await (this.#ownsLease ? this.lease.close() : released)
+      await this.#connections.allClosed()
+      this.#detach()
+    }
+  }
+}
+
+function refuse(callback: Answer | undefined): Promise<PoolClient> | undefined {
+  const error = new Error('Cannot use a pool after calling end on the pool')
+  if (!callback) return Promise.reject(error)
+  callback(error, undefined, noRelease)
+  return undefined
+}
+
+function noRelease(): void {}

@@ -44,7 +44,7 @@ describe('the demo', () => {
   }, 60_000)
 
   it.each([
-    [['--adapter', 'oracle'], 'there is knex and pg'],
+    [['--adapter', 'oracle'], 'there is pg, knex, '],
     [['--seconds', '0'], 'a whole number above 0'],
     [['--ttl', '1h'], 'not a duration'],
     [['--ttl', '40s'], 'longer than --max-ttl'],

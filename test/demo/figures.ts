@@ -31,11 +31,13 @@ export interface Run {
   /** Date.now() at the start. */
   readonly startedAt: number
   readonly poolMax: number
+  /** What a reader would wonder about. */
+  readonly note?: string
 }
 
 /** Brings together when users came into force and what the database saw. A user's end is its drop. */
 export function figuresOf(
-  run: Omit<Run, 'figures' | 'title' | 'poolMax'>,
+  run: Omit<Run, 'figures' | 'title' | 'poolMax' | 'note'>,
   facts: {
     readonly rotations: number
     readonly inForceFrom: ReadonlyMap<string, number>

@@ -1,10 +1,8 @@
-import type { VaultServer } from '@vault-lease/testing'
-import pg from 'pg'
-import { poolOptions, poolWorkload } from '../subjects/pg.ts'
-import type { Place, Workload } from '../subjects/subject.ts'
+import type { HammerTarget, VaultServer } from '@vault-lease/testing'
+import type { Subject } from '../subjects/subject.ts'
 
 /** A client of the usual kind: it reads credentials, and near their expiry it ends its pool and makes another. */
-export interface HandWrittenClient extends Workload {
+export interface HandWrittenClient extends HammerTarget {
   /** How often it replaced its pool. */
   rotations(): number
   close(): Promise<void>
@@ -13,35 +11,38 @@ export interface HandWrittenClient extends Workload {
 /** A fifth of the TTL before the end, as one would who allows a minute of five. */
 const bufferFraction = 0.2
 
+/** @param openPool a pool of the plain driver. */
 export async function handWrittenClient(
   server: VaultServer,
   credentialsPath: string,
   token: string,
-  place: Place,
+  openPool: (login: { readonly user: string; readonly password: string }) => Subject,
 ): Promise<HandWrittenClient> {
-  let pool = new pg.Pool()
+  let rotations = 0
   let timer: NodeJS.Timeout | undefined
-  let rotations = -1
-  const replacePool = async (): Promise<void> => {
+  const nextPool = async (endOld: () => Promise<void>): Promise<Subject> => {
     const { body } = await server.call('GET', credentialsPath, undefined, { token })
-    const { username, password } = body.data
-    const old = pool
-    if (rotations >= 0) await old.end()
-    pool = new pg.Pool({ ...poolOptions(place), user: username, password })
-    pool.on('error', () => {})
-    rotations++
+    const { username: user, password } = body.data
+    await endOld()
     timer = setTimeout(
       () => replacePool().catch(console.error),
       body.lease_duration * 1_000 * (1 - bufferFraction),
     )
+    return openPool({ user, password })
   }
-  await replacePool()
+  let current = await nextPool(async () => {})
+  const replacePool = async (): Promise<void> => {
+    current = await nextPool(() => current.close())
+    rotations++
+  }
   return {
-    ...poolWorkload(() => pool),
+    query: () => current.query(),
+    transaction: (holdMs) => current.transaction(holdMs),
+    stream: () => current.stream(),
     rotations: () => rotations,
     async close() {
       clearTimeout(timer)
-      await pool.end()
+      await current.close()
     },
   }
 }

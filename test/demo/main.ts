@@ -14,10 +14,9 @@ console.log(
 )
 const live = new LiveLine()
 const runs = await Promise.all([
-  runRotating(servers, options, live),
+  runRotating(servers, options, live).finally(() => live.stop()),
   ...(options.baseline ? [runHandWritten(servers, options)] : []),
 ])
-live.stop()
 await servers.stop()
 
 for (const run of runs) console.log(summary(run))

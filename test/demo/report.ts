@@ -31,6 +31,7 @@ function section(run: Run): string {
 <h2>${escaped(run.title)}</h2>
 ${numbers(run)}
 ${failures(run)}
+${run.note ? `<p>${escaped(run.note)}</p>` : ''}
 ${figure('Database users: in force (dark), then draining until they are dropped (light)', charts.generations)}
 ${figure('Connections at the database', charts.connections)}
 ${figure('Queries', charts.rate)}

@@ -8,7 +8,7 @@ import type { MakeStatic, MakeSubject, Workload } from './subject.ts'
 export const mysql2PromiseSubject: MakeSubject = (place, from) => {
   const pool = createPool({ ...from, ...poolOptions(place) })
   return {
-    ...promiseWorkload(() => pool),
+    ...promiseWorkload(pool),
     inspectables: () => [pool, pool.lease, pool.lease.status()],
     close: () => pool.end(),
   }
@@ -16,13 +16,12 @@ export const mysql2PromiseSubject: MakeSubject = (place, from) => {
 
 export const staticMysql2Promise: MakeStatic = (place, login) => {
   const pool = mysql.createPool({ ...login, ...poolOptions(place) })
-  return { ...promiseWorkload(() => pool), inspectables: () => [pool], close: () => pool.end() }
+  return { ...promiseWorkload(pool), inspectables: () => [pool], close: () => pool.end() }
 }
 
-/** @param current the pool at this moment: a hand-written client changes it. */
-export function promiseWorkload(current: () => mysql.Pool): Workload {
+function promiseWorkload(pool: mysql.Pool): Workload {
   const withConnection = async (run: (connection: mysql.PoolConnection) => Promise<void>): Promise<void> => {
-    const connection = await current().getConnection()
+    const connection = await pool.getConnection()
     try {
       await run(connection)
     } finally {
@@ -30,7 +29,7 @@ export function promiseWorkload(current: () => mysql.Pool): Workload {
     }
   }
   return {
-    query: () => current().query('select name from items where id = ?', [1]),
+    query: () => pool.query('select name from items where id = ?', [1]),
     transaction: (holdMs) =>
       withConnection(async (connection) => {
         await connection.beginTransaction()
@@ -49,9 +48,9 @@ export function promiseWorkload(current: () => mysql.Pool): Workload {
         }
         if (rows !== 100) throw new Error(`the stream gave ${rows} rows`)
       }),
-    deniedQuery: () => current().query('select * from private.forbidden'),
+    deniedQuery: () => pool.query('select * from private.forbidden'),
     async openTransaction() {
-      const connection = await current().getConnection()
+      const connection = await pool.getConnection()
       await connection.beginTransaction()
       return {
         async step() {
@@ -62,7 +61,7 @@ export function promiseWorkload(current: () => mysql.Pool): Workload {
       }
     },
     async openCursor() {
-      const connection = await current().getConnection()
+      const connection = await pool.getConnection()
       return cursorOn(callbackOf(connection), () => connection.release())
     },
   }

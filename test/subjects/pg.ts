@@ -8,7 +8,7 @@ import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 export const pgSubject: MakeSubject = (place, from) => {
   const pool = new VaultPool({ ...from, ...poolOptions(place) })
   return {
-    ...poolWorkload(() => pool),
+    ...poolWorkload(pool),
     inspectables: () => [pool, pool.options, pool.lease, pool.lease.status()],
     close: () => pool.end(),
   }
@@ -16,7 +16,7 @@ export const pgSubject: MakeSubject = (place, from) => {
 
 export const staticPg: MakeStatic = (place, login) => {
   const pool = new pg.Pool({ ...login, ...poolOptions(place) })
-  return { ...poolWorkload(() => pool), inspectables: () => [pool], close: () => pool.end() }
+  return { ...poolWorkload(pool), inspectables: () => [pool], close: () => pool.end() }
 }
 
 export function poolOptions({ server, max, acquireTimeoutMs }: Place): pg.PoolConfig {
@@ -24,12 +24,11 @@ export function poolOptions({ server, max, acquireTimeoutMs }: Place): pg.PoolCo
   return { host, port, database, max, connectionTimeoutMillis: acquireTimeoutMs }
 }
 
-/** @param current the pool at this moment: a hand-written client changes it. */
-export function poolWorkload(current: () => pg.Pool): Workload {
+function poolWorkload(pool: pg.Pool): Workload {
   return {
-    query: () => current().query('select name from items where id = $1', [1]),
+    query: () => pool.query('select name from items where id = $1', [1]),
     async transaction(holdMs) {
-      const client = await current().connect()
+      const client = await pool.connect()
       try {
         await client.query('begin')
         await client.query('select count(*) from items')
@@ -41,7 +40,7 @@ export function poolWorkload(current: () => pg.Pool): Workload {
       }
     },
     async stream() {
-      const client = await current().connect()
+      const client = await pool.connect()
       try {
         let rows = 0
         for await (const _row of client.query(
@@ -54,9 +53,9 @@ export function poolWorkload(current: () => pg.Pool): Workload {
         client.release()
       }
     },
-    deniedQuery: () => current().query('select * from private.forbidden'),
+    deniedQuery: () => pool.query('select * from private.forbidden'),
     async openTransaction() {
-      const client = await current().connect()
+      const client = await pool.connect()
       await client.query('begin')
       return {
         async step() {
@@ -71,7 +70,7 @@ export function poolWorkload(current: () => pg.Pool): Workload {
       }
     },
     async openCursor() {
-      const client = await current().connect()
+      const client = await pool.connect()
       const cursor = client.query(new Cursor<{ user: string }>('select session_user as user from items'))
       return {
         async step() {

@@ -1,8 +1,10 @@
-import { ConnectionRetiredError, InvalidOptionError } from '@vault-lease/core'
+import { InvalidOptionError } from '@vault-lease/core'
 import { type ClientClass, vaultPoolClass } from '@vault-lease/pg/adapter'
 import type pg from 'pg'
 import type { Driver } from 'typeorm'
+import { type WorkingClient, workingClient } from './postgres-client.ts'
 import type { OpenPoolsOn } from './rotation.ts'
+import type { LeasedPool } from './session.ts'
 
 type NodePostgres = Pick<typeof pg, 'Pool' | 'Client'>
 
@@ -19,11 +21,19 @@ export function postgresPools(driver: Driver): OpenPoolsOn {
   const nodePostgres = postgresDriver.postgres
   const VaultPool = vaultPoolClass(nodePostgres)
   return (session) => {
-    class Pool extends VaultPool {
+    class Pool extends VaultPool implements LeasedPool {
+      readonly #open: ReadonlySet<WorkingClient>
+
       constructor(options: pg.PoolConfig) {
-        const Client = (options.Client as ClientClass | undefined) ?? nodePostgres.Client
-        super({ ...withoutUndefined(options), Client: quietClient(Client), lease: session.lease })
+        const open = new Set<WorkingClient>()
+        const Client = workingClient((options.Client as ClientClass | undefined) ?? nodePostgres.Client, open)
+        super({ ...withoutUndefined(options), Client, lease: session.lease })
+        this.#open = open
         session.add(this)
+      }
+
+      get atWork(): boolean {
+        return this.waitingCount > 0 || [...this.#open].some((client) => client.atWork)
       }
     }
     postgresDriver.postgres = Object.create(nodePostgres, { Pool: { value: Pool } })
@@ -46,20 +56,4 @@ function isPostgresDriver(driver: Driver): driver is PostgresDriver {
 /** TypeORM names every option of a connection, also those that it does not have. */
 function withoutUndefined(options: pg.PoolConfig): pg.PoolConfig {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
-/**
- * TypeORM releases a query runner whose connection fails while it is idle, and the next query would only hear that it is
- * released. A connection that is retired tells the next query why.
- */
-function quietClient(Client: ClientClass): ClientClass {
-  return class QuietClient extends Client {
-    #retired = false
-
-    override emit(event: string | symbol, ...values: unknown[]): boolean {
-      if (event !== 'error') return super.emit(event, ...values)
-      this.#retired ||= values[0] instanceof ConnectionRetiredError
-      return !this.#retired && super.emit(event, ...values)
-    }
-  }
 }

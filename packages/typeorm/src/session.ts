@@ -1,10 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
-import { serveQueue } from '@vault-lease/core/adapter'
 
 /** A pool on the lease of a session. */
-interface LeasedPool {
+export interface LeasedPool {
+  /** Whether somebody waits for a connection, or uses one. */
+  readonly atWork: boolean
   end(): Promise<void>
 }
+
+const patienceMs = 10_000
+
+/** TypeORM itself does not release every query runner: one that does nothing for this long is not waited for. */
+const forgottenAfterMs = 200
+
+const lookEveryMs = 10
 
 /** The lease under one DataSource between its `initialize()` and its `destroy()`, and the pools on it. */
 export class Session {
@@ -23,12 +32,24 @@ export class Session {
 
   /** Refuses whoever comes now, serves those who wait, and lets those who work finish, in bounded time. */
   async drain(): Promise<void> {
+    const stop = new AbortController()
     const ended = Promise.all(this.#pools.map((pool) => pool.end()))
-    await serveQueue(ended.then(() => {}))
+    await Promise.race([ended, this.#untilNobodyWorks(stop.signal)])
+    stop.abort()
   }
 
   /** Closes the lease, unless it is the caller's. */
   async close(): Promise<void> {
     if (this.#ownsLease) await this.lease.close()
+  }
+
+  async #untilNobodyWorks(signal: AbortSignal): Promise<void> {
+    const began = performance.now()
+    let lastWork = began
+    for (let now = began; !signal.aborted; now = performance.now()) {
+      if (!this.lease.current || this.#pools.some((pool) => pool.atWork)) lastWork = now
+      if (now - lastWork >= forgottenAfterMs || now - began >= patienceMs) return
+      await sleep(lookEveryMs)
+    }
   }
 }

@@ -1,0 +1,59 @@
+import type { SqlDriverAdapterFactory, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-utils'
+import { takeLease } from '@vault-lease/core'
+import type { VaultPoolOptions } from '@vault-lease/pg'
+import { checkConnectionOptions, pgOptionNames, vaultPoolClass } from '@vault-lease/pg/adapter'
+import type pg from 'pg'
+import { withLeaseErrors } from './lease-errors.ts'
+import { divide } from './options.ts'
+import { loadPrismaAdapter } from './prisma-adapter.ts'
+
+/** The options of @prisma/adapter-pg itself. */
+export interface PrismaPgOptions {
+  /** The schema of the tables, when it is not `public`. */
+  readonly schema?: string
+  /** Hears the errors of idle connections. */
+  readonly onPoolError?: (error: Error) => void
+  /** Hears the errors of connections that a transaction has. */
+  readonly onConnectionError?: (error: Error) => void
+  /** Reads the values of types that the database's users have defined. */
+  readonly userDefinedTypeParser?: (oid: number, value: unknown, adapter: SqlQueryable) => Promise<unknown>
+  /** Names statements, which are then prepared once for each connection. */
+  readonly statementNameGenerator?: (query: SqlQuery) => string
+}
+
+/** Where the lease comes from, the options of pg.Pool but the user and the password, and those of @prisma/adapter-pg. */
+export interface PostgresAdapterOptions extends VaultPoolOptions, PrismaPgOptions {
+  /** As in the `datasource` of your schema. */
+  readonly provider: 'postgresql'
+}
+
+const prismaOptionNames = [
+  'schema',
+  'onPoolError',
+  'onConnectionError',
+  'userDefinedTypeParser',
+  'statementNameGenerator',
+] as const satisfies readonly (keyof PrismaPgOptions)[]
+
+const adapterName = '@prisma/adapter-pg'
+
+export function postgresAdapter({
+  provider: _,
+  ...options
+}: PostgresAdapterOptions): SqlDriverAdapterFactory {
+  const [prismaOptions, poolOptions] = divide(options, prismaOptionNames)
+  checkConnectionOptions(poolOptions)
+  takeLease(poolOptions, pgOptionNames)
+  const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-pg')>(adapterName)
+  // Prisma tells a pool from options by its class, and there may be more than one copy of pg.
+  const VaultPool = vaultPoolClass(require('pg') as typeof pg)
+  return {
+    provider: 'postgres',
+    adapterName,
+    async connect() {
+      const pool = new VaultPool(poolOptions)
+      const factory = new adapter.PrismaPg(pool, { ...prismaOptions, disposeExternalPool: true })
+      return withLeaseErrors(await factory.connect())
+    },
+  }
+}

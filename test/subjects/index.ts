@@ -1,17 +1,22 @@
-import { knexSubject, staticKnex } from './knex.ts'
+import { knexOn } from './knex.ts'
+import { mysql2Subject, staticMysql2 } from './mysql2.ts'
+import { mysql2PromiseSubject, staticMysql2Promise } from './mysql2-promise.ts'
 import { pgSubject, staticPg } from './pg.ts'
 import { prismaSubject, staticPrisma } from './prisma.ts'
 import type { Adapter } from './subject.ts'
 import { staticTypeorm, typeormSubject } from './typeorm.ts'
 
-export type SubjectName = 'pg' | 'knex' | 'typeorm' | 'prisma'
+export type SubjectName = 'pg' | 'knex' | 'knex-mysql' | 'typeorm' | 'mysql2' | 'mysql2-promise' | 'prisma'
 
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   pg: { database: 'postgresql', leased: pgSubject, plain: staticPg },
-  knex: { database: 'postgresql', leased: knexSubject, plain: staticKnex },
+  knex: { database: 'postgresql', ...knexOn('pg') },
+  'knex-mysql': { database: 'mysql', ...knexOn('mysql2') },
   prisma: { database: 'postgresql', leased: prismaSubject, plain: staticPrisma },
   typeorm: { database: 'postgresql', leased: typeormSubject, plain: staticTypeorm },
+  mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
+  'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
 }
 
 export const subjectNames = Object.keys(subjects) as SubjectName[]

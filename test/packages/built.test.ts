@@ -14,7 +14,8 @@ const places = {
   '@vault-lease/pg': 'packages/knex',
   '@vault-lease/pg/adapter': 'packages/knex',
   '@vault-lease/knex': 'examples/knex-postgres',
-  '@vault-lease/testing': 'examples/knex-postgres',
+  '@vault-lease/typeorm': 'examples/typeorm-postgres',
+  '@vault-lease/testing': 'test',
 } as const
 
 describe('the built packages', () => {
@@ -37,7 +38,7 @@ describe('the built packages', () => {
     },
   )
 
-  it.each(['core', 'pg', 'knex', 'testing'])(
+  it.each(['core', 'pg', 'knex', 'typeorm', 'testing'])(
     '%s publishes what its exports name, and no test',
     async (folder) => {
       const cwd = join(root, 'packages', folder)

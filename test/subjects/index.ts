@@ -3,10 +3,19 @@ import { mysql2Subject, staticMysql2 } from './mysql2.ts'
 import { mysql2PromiseSubject, staticMysql2Promise } from './mysql2-promise.ts'
 import { pgSubject, staticPg } from './pg.ts'
 import { prismaSubject, staticPrisma } from './prisma.ts'
+import { prismaMySqlSubject, staticPrismaMySql } from './prisma-mysql.ts'
 import type { Adapter } from './subject.ts'
 import { staticTypeorm, typeormSubject } from './typeorm.ts'
 
-export type SubjectName = 'pg' | 'knex' | 'knex-mysql' | 'typeorm' | 'mysql2' | 'mysql2-promise' | 'prisma'
+export type SubjectName =
+  | 'pg'
+  | 'knex'
+  | 'knex-mysql'
+  | 'typeorm'
+  | 'mysql2'
+  | 'mysql2-promise'
+  | 'prisma'
+  | 'prisma-mysql'
 
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
@@ -14,6 +23,7 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   knex: { database: 'postgresql', ...knexOn('pg') },
   'knex-mysql': { database: 'mysql', ...knexOn('mysql2') },
   prisma: { database: 'postgresql', leased: prismaSubject, plain: staticPrisma },
+  'prisma-mysql': { database: 'mysql', leased: prismaMySqlSubject, plain: staticPrismaMySql },
   typeorm: { database: 'postgresql', leased: typeormSubject, plain: staticTypeorm },
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },

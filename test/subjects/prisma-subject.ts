@@ -28,7 +28,7 @@ export function prismaSubjectOn(db: PrismaClient, { sessionUser, inspectables }:
   }
   const userOfRow = async (tx: Prisma.TransactionClient, row: number): Promise<string> => {
     const rows = await tx.$queryRawUnsafe<{ user: string }[]>(
-      `select ${sessionUser} as "user" from items order by id limit 1 offset ${row}`,
+      `select ${sessionUser} as user from items order by id limit 1 offset ${row}`,
     )
     return rows[0]?.user ?? ''
   }

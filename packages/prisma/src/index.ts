@@ -1,4 +1,5 @@
 export * from '@vault-lease/core'
 export { vaultLeaseErrorOf } from './lease-errors.ts'
-export type { PostgresAdapterOptions } from './postgres.ts'
+export type { MySqlAdapterOptions, PrismaMariaDbOptions } from './mysql.ts'
+export type { PostgresAdapterOptions, PrismaPgOptions } from './postgres.ts'
 export { type VaultAdapterOptions, vaultAdapter } from './vault-adapter.ts'

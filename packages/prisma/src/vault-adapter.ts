@@ -1,9 +1,10 @@
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { InvalidOptionError } from '@vault-lease/core'
+import { type MySqlAdapterOptions, mysqlAdapter } from './mysql.ts'
 import { type PostgresAdapterOptions, postgresAdapter } from './postgres.ts'
 
 /** Which database it is; where the lease comes from; and the options of the driver and of Prisma's adapter for it. */
-export type VaultAdapterOptions = PostgresAdapterOptions
+export type VaultAdapterOptions = PostgresAdapterOptions | MySqlAdapterOptions
 
 /**
  * The `adapter` of a PrismaClient whose database user comes from Vault and is replaced without a failed query.
@@ -23,6 +24,8 @@ export function vaultAdapter(options: VaultAdapterOptions): SqlDriverAdapterFact
   switch (options.provider) {
     case 'postgresql':
       return postgresAdapter(options)
+    case 'mysql':
+      return mysqlAdapter(options)
     default:
       throw new InvalidOptionError('Which database? Set the option "provider" to "postgresql" or "mysql".')
   }

@@ -1,0 +1,97 @@
+import type { PrismaMariaDb } from '@prisma/adapter-mariadb'
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease/core'
+import { withLeaseErrors } from './lease-errors.ts'
+import type { MariaDbDriver } from './mariadb/connections.ts'
+import { LeasedPool, type PoolLimits } from './mariadb/leased-pool.ts'
+import { divide } from './options.ts'
+import { loadPrismaAdapter } from './prisma-adapter.ts'
+
+/** The options of @prisma/adapter-mariadb itself. */
+export interface PrismaMariaDbOptions {
+  /** Sends statements as text in place of preparing them. */
+  readonly useTextProtocol?: boolean
+  /** Hears the errors of connections that a transaction has. */
+  readonly onConnectionError?: (error: Error) => void
+}
+
+type Pool = Extract<ConstructorParameters<typeof PrismaMariaDb>[0], { getConnection: unknown }>
+
+/** The options of a pool of mariadb, in the version that Prisma's adapter brings. */
+type PoolConfig = Exclude<ConstructorParameters<typeof PrismaMariaDb>[0], Pool | string>
+
+/** What only the driver's own pool can do. */
+type UnsupportedOption = (typeof unsupportedOptions)[number]
+
+/** Where the lease comes from, the options of mariadb but the user and the password, and those of @prisma/adapter-mariadb. */
+export interface MySqlAdapterOptions
+  extends AdapterOptions,
+    Omit<PoolConfig, 'user' | 'password' | UnsupportedOption>,
+    PrismaMariaDbOptions {
+  /** As in the `datasource` of your schema: MySQL or MariaDB. */
+  readonly provider: 'mysql'
+}
+
+const unsupportedOptions = [
+  'stream',
+  'minimumIdle',
+  'minDelayValidation',
+  'initializationTimeout',
+  'resetAfterUse',
+  'noControlAfterUse',
+  'leakDetectionTimeout',
+] as const
+
+const prismaOptionNames = [
+  'useTextProtocol',
+  'onConnectionError',
+] as const satisfies readonly (keyof PrismaMariaDbOptions)[]
+
+const limitNames = ['connectionLimit', 'acquireTimeout', 'idleTimeout'] as const
+
+const adapterName = '@prisma/adapter-mariadb'
+
+export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): SqlDriverAdapterFactory {
+  const [prismaOptions, poolOptions] = divide(options, prismaOptionNames)
+  const unsupported = unsupportedOptions.find((name) => Object.hasOwn(poolOptions, name))
+  if (unsupported) throw new InvalidOptionError(`The option "${unsupported}" is not supported here.`)
+  // None of the driver's options is spelt nearly like one of ours.
+  const { open, driver: driverOptions } = takeLease(poolOptions, [])
+  const [limits, config] = divide(driverOptions, limitNames)
+  const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-mariadb')>(adapterName)
+  const driver = require('mariadb') as MariaDbDriver
+  return {
+    provider: 'mysql',
+    adapterName,
+    async connect() {
+      const { lease, owned: ownsLease } = open()
+      const pool = new LeasedPool({
+        driver,
+        // As Prisma's adapter does with a pool of its own.
+        config: { prepareCacheLength: 0, ...config },
+        limits: poolLimits(limits),
+        lease,
+        ownsLease,
+      })
+      // As much of a pool as Prisma's adapter uses.
+      const factory = new adapter.PrismaMariaDb(pool as unknown as Pool, {
+        ...prismaOptions,
+        disposeExternalPool: true,
+      })
+      return withLeaseErrors(await factory.connect())
+    },
+  }
+}
+
+/** The defaults are those of the driver's pool. */
+function poolLimits({
+  connectionLimit = 10,
+  acquireTimeout = 10_000,
+  idleTimeout = 1_800,
+}: Pick<PoolConfig, (typeof limitNames)[number]>): PoolLimits {
+  return {
+    connectionLimit,
+    acquireTimeoutMs: acquireTimeout,
+    idleTimeoutMs: idleTimeout > 0 ? idleTimeout * 1_000 : undefined,
+  }
+}

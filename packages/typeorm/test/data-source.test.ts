@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { appRole } from '@vault-lease/core'
 import pg from 'pg'
 import { DataSource, type QueryRunner } from 'typeorm'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -16,6 +17,11 @@ describe('a DataSource of vaultDataSource()', () => {
   const sessions = (): Promise<unknown[]> =>
     servers.database.query(`select 1 from pg_stat_activity where usename like 'v-%'`)
 
+  const tokens = async (): Promise<number> => {
+    const { body } = await servers.vault.must('LIST', 'auth/token/accessors')
+    return body.data.keys.length
+  }
+
   it('works by its one line, and destroy() leaves nothing', async () => {
     const dataSource = await servers.dataSource()
     expect(await userOf(dataSource)).toMatch(/^v-token-app-/)
@@ -31,7 +37,7 @@ describe('a DataSource of vaultDataSource()', () => {
     await dataSource.destroy()
     await dataSource.initialize()
     expect(await userOf(dataSource)).not.toBe(before)
-    await expect(dataSource.initialize()).rejects.toThrow('already connected')
+    await expect(dataSource.initialize()).rejects.toThrow('already')
   })
 
   it('is initialised once by two who ask at the same time', async () => {
@@ -99,7 +105,11 @@ describe('a DataSource of vaultDataSource()', () => {
     ],
     ['the cache cannot be reached', /no cache/, () => ({ cache: { provider: () => unreachableCache } })],
   ])('leaves nothing when it cannot be initialised because %s', async (_why, message, options) => {
-    await expect(servers.dataSource(options(servers.place))).rejects.toThrow(message)
+    const auth = appRole(await servers.engine.createAppRole())
+    const vault = { address: servers.vault.address, auth }
+    const before = await tokens()
+    await expect(servers.dataSource({ vault, ...options(servers.place) })).rejects.toThrow(message)
+    expect(await tokens()).toBe(before)
     expect(await servers.engine.users()).toEqual([])
     expect(await sessions()).toEqual([])
   })

@@ -67,7 +67,7 @@ export async function startServers(): Promise<Servers> {
       return lease
     },
     async dataSource(options = {}) {
-      const from = options.lease ? {} : { vault: await vaultOptions(), role }
+      const from = options.lease ? {} : { vault: options.vault ?? (await vaultOptions()), role }
       const dataSource = new DataSource(
         vaultDataSource({ type: 'postgres', ...from, ...place, entities: [Items], ...options }),
       )

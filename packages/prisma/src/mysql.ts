@@ -4,6 +4,7 @@ import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease
 import { withLeaseErrors } from './lease-errors.ts'
 import type { MariaDbDriver } from './mariadb/connections.ts'
 import { LeasedPool, type PoolLimits } from './mariadb/leased-pool.ts'
+import { type PoolDriver, prismaAdapterOver } from './mariadb/prisma-adapter.ts'
 import { divide } from './options.ts'
 import { loadPrismaAdapter } from './prisma-adapter.ts'
 
@@ -59,7 +60,7 @@ export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): 
   const { open, driver: driverOptions } = takeLease(poolOptions, [])
   const [limits, config] = divide(driverOptions, limitNames)
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-mariadb')>(adapterName)
-  const driver = require('mariadb') as MariaDbDriver
+  const driver = require('mariadb') as MariaDbDriver & PoolDriver
   return {
     provider: 'mysql',
     adapterName,
@@ -73,12 +74,7 @@ export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): 
         lease,
         ownsLease,
       })
-      // As much of a pool as Prisma's adapter uses.
-      const factory = new adapter.PrismaMariaDb(pool as unknown as Pool, {
-        ...prismaOptions,
-        disposeExternalPool: true,
-      })
-      return withLeaseErrors(await factory.connect())
+      return withLeaseErrors(await prismaAdapterOver(pool, adapter.PrismaMariaDb, driver, prismaOptions))
     },
   }
 }

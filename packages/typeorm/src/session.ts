@@ -34,8 +34,11 @@ export class Session {
   async drain(): Promise<void> {
     const stop = new AbortController()
     const ended = Promise.all(this.#pools.map((pool) => pool.end()))
-    await Promise.race([ended, this.#untilNobodyWorks(stop.signal)])
-    stop.abort()
+    try {
+      await Promise.race([ended, this.#untilNobodyWorks(stop.signal)])
+    } finally {
+      stop.abort()
+    }
   }
 
   /** Closes the lease, unless it is the caller's. */
@@ -47,6 +50,7 @@ export class Session {
     const began = performance.now()
     let lastWork = began
     for (let now = began; !signal.aborted; now = performance.now()) {
+      // Who waits for a credential is not in the queue of a pool yet.
       if (!this.lease.current || this.#pools.some((pool) => pool.atWork)) lastWork = now
       if (now - lastWork >= forgottenAfterMs || now - began >= patienceMs) return
       await sleep(lookEveryMs)

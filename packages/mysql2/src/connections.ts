@@ -1,4 +1,5 @@
 import { connect, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Credential, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
 import { notProven, type PoolHooks, RotatingConnections } from '@vault-lease/core/adapter'
 import type { Connection, ConnectionOptions } from 'mysql2'
@@ -9,8 +10,30 @@ const defaultPort = 3306
 
 const accessDenied = 1045
 const accessDeniedWithoutPassword = 1698
+const accountLocked = 3118
+const accountLockedOnMariaDb = 4151
+const refusals: readonly unknown[] = [
+  accessDenied,
+  accessDeniedWithoutPassword,
+  accountLocked,
+  accountLockedOnMariaDb,
+]
+
 const databaseAccessDenied = 1044
 const tableAccessDenied = 1142
+const columnAccessDenied = 1143
+const routineAccessDenied = 1370
+/** What a user hears who is gone, but also one whom the statement is not allowed. */
+const denials: readonly unknown[] = [
+  databaseAccessDenied,
+  tableAccessDenied,
+  columnAccessDenied,
+  routineAccessDenied,
+]
+
+/** The longest that a session or a statement is waited for to end. */
+const endWithinMs = 2_000
+const lookAgainMs = 10
 
 /** Where connections are made, and with which driver. */
 export interface MySqlPlace {
@@ -32,7 +55,9 @@ export class MySqlConnections extends RotatingConnections<Session> {
     super(lease, pool, {
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
       closeUnderHolder: (session, reason) =>
-        session.closeUnderHolder(reason, (threadId) => this.#asUserOf(session, `kill ${threadId}`)),
+        session.closeUnderHolder(reason, (threadId) =>
+          this.#asUserOf(session, (connection) => endSession(connection, threadId)),
+        ),
     })
     this.#lease = lease
     this.#driver = driver
@@ -80,10 +105,12 @@ export class MySqlConnections extends RotatingConnections<Session> {
     }
   }
 
-  /** Whether the connection has ended, or belongs to another generation than the one in force. */
+  /** Whether the connection has ended, or belongs to another user than the one in force. */
   isConnectionStale(connection: Connection): boolean {
     const session = this.#sessions.get(connection)
-    return session === undefined || this.isStale(session)
+    if (session === undefined || this.isStale(session)) return true
+    // Its holder may have called changeUser().
+    return connection.config.user !== this.#credentials.get(session)?.username
   }
 
   /** Closes a connection that nobody uses any more. Resolves when the server has closed it too. */
@@ -94,18 +121,21 @@ export class MySqlConnections extends RotatingConnections<Session> {
   /** Ends the statement that the connection runs, from a connection of its own. */
   async cancelStatement(connection: Connection): Promise<void> {
     const session = this.#sessions.get(connection)
-    if (session) await this.#asUserOf(session, `kill query ${connection.threadId}`)
+    if (!session) return
+    await this.#asUserOf(session, async (other) => {
+      await rowsOf(other, `kill query ${connection.threadId}`)
+    })
   }
 
   /** Remembers which generation the server refused. */
   noteError(session: Session, error: Error): void {
     const errno = errnoOf(error)
-    if (isRefusal(errno)) this.noteRefusal(session, error)
+    if (refusals.includes(errno)) this.noteRefusal(session, error)
     else this.#noteErrno(session, errno)
   }
 
   #noteErrno(session: Session, errno: unknown): void {
-    if (errno !== tableAccessDenied && errno !== databaseAccessDenied) return
+    if (!denials.includes(errno)) return
     const generation = this.generationOf(session)
     if (generation !== undefined) this.#lease.suspected(generation)
   }
@@ -119,45 +149,53 @@ export class MySqlConnections extends RotatingConnections<Session> {
       enumerable: false,
       writable: true,
     })
-    const socket = openSocket(place, this.#options.stream)
-    const session = new Session(socket)
+    let session: Session
+    try {
+      session = new Session(openSocket(place, this.#options.stream))
+    } catch (error) {
+      // The caller's own function threw: as if the connection had failed.
+      return new Socket().destroy(error instanceof Error ? error : new Error(String(error)))
+    }
     this.#credentials.set(session, credential)
     this.opening(session, credential.generation)
     void session.closed().then(() => this.closed(session))
     this.#opened = session
-    return socket
+    return session.socket
   }
 
   async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
     try {
-      await this.#withConnectionAs(credential, async (connection) => {
-        const abort = (): void => this.#sessions.get(connection)?.abort(signal.reason)
-        signal.addEventListener('abort', abort, { once: true })
-        signal.throwIfAborted()
-        await checkUser(connection, credential).finally(() => signal.removeEventListener('abort', abort))
-      })
+      await this.#withConnectionAs(credential, signal, (connection) => checkUser(connection, credential))
     } catch (error) {
-      throw notProven(credential, error, isRefusal(errnoOf(error)))
+      throw notProven(credential, error, refusals.includes(errnoOf(error)))
     }
   }
 
   /** A user may end its own sessions, and the statements in them. */
-  async #asUserOf(session: Session, statement: string): Promise<void> {
+  async #asUserOf(session: Session, use: (connection: Connection) => Promise<void>): Promise<void> {
     const credential = this.#credentials.get(session)
-    if (!credential) return
-    await this.#withConnectionAs(
-      credential,
-      (connection) => new Promise<void>((resolve) => connection.query(statement, () => resolve())),
-    )
+    if (credential) await this.#withConnectionAs(credential, AbortSignal.timeout(endWithinMs), use)
   }
 
   async #withConnectionAs(
     credential: Credential,
+    signal: AbortSignal,
     use: (connection: Connection) => Promise<void>,
   ): Promise<void> {
+    signal.throwIfAborted()
     const stream: OpenStream = (place) => this.#open(place, credential)
-    const connection = this.connect(() => this.#driver.createConnection({ ...this.#options, stream }))
-    await use(connection).finally(() => this.closeWhenIdle(connection))
+    const options = { ...this.#options, stream }
+    // The statements are ours, not the caller's to format.
+    delete options.queryFormat
+    const connection = this.connect(() => this.#driver.createConnection(options))
+    const abort = (): void => this.#sessions.get(connection)?.abort(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      await use(connection)
+    } finally {
+      signal.removeEventListener('abort', abort)
+      await this.closeWhenIdle(connection)
+    }
   }
 }
 
@@ -172,19 +210,28 @@ function openSocket(place: StreamPlace, stream: unknown): Socket {
 }
 
 async function checkUser(connection: Connection, { username }: Credential): Promise<void> {
-  // The rows are not read: they may go through a type cast of the caller's.
-  const rows = await new Promise<unknown>((resolve, reject) => {
-    connection.query(
-      `select 1 from dual where substring_index(session_user(), '@', 1) = ?`,
-      [username],
-      (error, found) => (error ? reject(error) : resolve(found)),
-    )
-  })
-  if (!Array.isArray(rows) || rows.length !== 1) throw new Error('the session belongs to another user')
+  const rows = await rowsOf(
+    connection,
+    `select 1 from dual where substring_index(session_user(), '@', 1) = ?`,
+    [username],
+  )
+  if (rows.length !== 1) throw new Error('the session belongs to another user')
 }
 
-function isRefusal(errno: unknown): boolean {
-  return errno === accessDenied || errno === accessDeniedWithoutPassword
+/** Resolves when the session is listed no longer: its connection is closed before the statement in it ends. */
+async function endSession(connection: Connection, threadId: number): Promise<void> {
+  await rowsOf(connection, `kill ${threadId}`)
+  const listed = 'select 1 from information_schema.processlist where id = ?'
+  while ((await rowsOf(connection, listed, [threadId])).length > 0) await sleep(lookAgainMs)
+}
+
+/** How many rows there are counts, not what is in them: that may go through a type cast of the caller's. */
+function rowsOf(connection: Connection, sql: string, values: unknown[] = []): Promise<readonly unknown[]> {
+  return new Promise((resolve, reject) => {
+    connection.query(sql, values, (error, rows) =>
+      error ? reject(error) : resolve(Array.isArray(rows) ? rows : []),
+    )
+  })
 }
 
 function errnoOf(error: unknown): unknown {

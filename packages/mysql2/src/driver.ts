@@ -9,6 +9,7 @@ import type {
   Pool,
   PoolConnection,
 } from 'mysql2'
+import type { Admission } from './admission.ts'
 
 /** mysql2 itself, as far as it is needed here: the copy that the caller, or the ORM, uses. */
 export interface MySqlDriver {
@@ -58,7 +59,10 @@ export type OpenStream = (place: StreamPlace) => Socket
 
 /** The pool with its undocumented parts. */
 export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 'end'> & {
-  readonly config: { readonly connectionLimit: number }
+  readonly config: Admission & {
+    readonly connectionLimit: number
+    readonly connectionConfig: { readonly connectTimeout: number }
+  }
   getConnection(
     done: (error: Error | null | undefined, connection: PooledConnection | undefined) => void,
   ): void
@@ -69,8 +73,9 @@ export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
 export function asUnderlyingPool(pool: Pool): UnderlyingPool {
   const { config } = pool as unknown as Partial<UnderlyingPool>
-  if (typeof config?.connectionLimit === 'number') return pool as unknown as UnderlyingPool
-  throw unsupported('a pool lacks config.connectionLimit')
+  if (typeof config?.connectionLimit === 'number' && typeof config.connectionConfig === 'object')
+    return pool as unknown as UnderlyingPool
+  throw unsupported('a pool lacks config.connectionLimit or config.connectionConfig')
 }
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */

@@ -17,7 +17,7 @@ export interface VaultPool extends Omit<Pool, 'end'> {
    * Lets the queue be served and connections be released, revokes the lease, and gives back the token if the library
    * logged in for it. Ending twice is ending once.
    */
-  end(ended?: (error?: Error) => void): Promise<void>
+  end(ended?: Parameters<Pool['end']>[0]): Promise<void>
 }
 
 /** A pool over the given copy of mysql2, such as the one that an ORM brings. */

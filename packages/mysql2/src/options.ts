@@ -58,22 +58,35 @@ export const mysqlOptionNames: readonly string[] = [
 
 interface ConnectionOptions {
   readonly uri?: string | undefined
+  readonly stream?: unknown
 }
 
 const secretNames = ['password1', 'passwordSha1'] as const
+const loginNames = ['user', 'password', ...secretNames] as const
 
 /**
  * Checks what `takeLease()` cannot know.
  *
- * @throws InvalidOptionError when a password is given in another way, or a user or password stands in the URI.
+ * @throws InvalidOptionError when a password is given in another way, when a user or password stands in the URI, and for
+ * one stream for all connections.
  */
-export function checkConnectionOptions(options: ConnectionOptions): void {
-  const secret = secretNames.find((name) => Object.hasOwn(options, name))
+export function checkConnectionOptions({ uri, stream, ...others }: ConnectionOptions): void {
+  const secret = secretNames.find((name) => Object.hasOwn(others, name))
   if (secret) throw new InvalidOptionError(`Leave out "${secret}": the password comes from Vault.`)
-  const { uri } = options
-  if (uri === undefined || !URL.canParse(uri)) return
-  const { username, password } = new URL(uri)
-  if (username !== '' || password !== '') {
+  if (stream !== undefined && typeof stream !== 'function') {
+    throw new InvalidOptionError(
+      'The option "stream" has to be a function that opens a stream for each connection.',
+    )
+  }
+  if (uri) checkUri(uri)
+}
+
+function checkUri(uri: string): void {
+  // The driver's own error would show what stands in it.
+  if (!URL.canParse(uri))
+    throw new InvalidOptionError('The option "uri" is not a URL such as mysql://host:3306/database.')
+  const { username, password, searchParams } = new URL(uri)
+  if (username !== '' || password !== '' || loginNames.some((name) => searchParams.has(name))) {
     throw new InvalidOptionError('Leave the user and the password out of "uri": they come from Vault.')
   }
 }

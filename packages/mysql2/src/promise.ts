@@ -27,5 +27,5 @@ export interface VaultPool extends Pool {
  */
 export function createPool(options: VaultPoolOptions = {}): VaultPool {
   const pool = createCallbackPool(options)
-  return Object.assign(pool.promise(), { lease: pool.lease })
+  return Object.assign(pool.promise(options.Promise), { lease: pool.lease })
 }

@@ -1,14 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
 import { type CheckedOut, Checkout } from '@vault-lease/core/adapter'
+import { HeldPlaces } from './admission.ts'
 import { MySqlConnections, type MySqlPlace } from './connections.ts'
 import { asPooledConnection, asUnderlyingPool, type PooledConnection, type UnderlyingPool } from './driver.ts'
 
 type Taken = CheckedOut<PooledConnection>
 type Ended = (error?: Error) => void
-
-/** mysql2's own. */
-const defaultConnectTimeoutMs = 10_000
 
 /** A mysql2 pool, with overrides that open, check out and release its connections by generation. */
 export class PoolRotation {
@@ -20,8 +18,8 @@ export class PoolRotation {
   readonly #detach: () => void
   readonly #original: Pick<UnderlyingPool, 'getConnection' | 'releaseConnection' | 'end'>
   readonly #idle = new Set<PooledConnection>()
-  /** Callbacks of ours that stand in the pool's queue: the pool comes back with them when there is room. */
-  readonly #queued = new WeakSet<Taken>()
+  readonly #closing = new WeakSet<PooledConnection>()
+  readonly #places: HeldPlaces
   #closingIdle = false
   #ended: Promise<void> | undefined
 
@@ -40,6 +38,7 @@ export class PoolRotation {
     this.#lease = lease
     this.#ownsLease = owned
     this.#connections = connections
+    this.#places = new HeldPlaces(pool.config)
     this.#original = {
       getConnection: pool.getConnection.bind(pool),
       releaseConnection: pool.releaseConnection.bind(pool),
@@ -51,9 +50,10 @@ export class PoolRotation {
       isStale: (connection) => connections.isConnectionStale(connection),
       closeStale: (connection) => this.#closeStale(connection),
       worthConnectingAgain: (error) => connections.worthConnectingAgain(error),
-      patienceMs: () => options.connectTimeout ?? defaultConnectTimeoutMs,
+      // 0 is no limit.
+      patienceMs: () => pool.config.connectionConfig.connectTimeout || undefined,
     })
-    pool.on('release', (connection) => this.#idle.add(asPooledConnection(connection)))
+    pool.on('release', (connection) => this.#becameIdle(asPooledConnection(connection)))
     pool.on('acquire', (connection) => this.#idle.delete(asPooledConnection(connection)))
     pool.getConnection = (done) => this.#getConnection(done)
     pool.releaseConnection = (connection) => this.#releaseConnection(connection)
@@ -62,8 +62,7 @@ export class PoolRotation {
   }
 
   #getConnection(done: Taken): void {
-    if (this.#queued.has(done)) this.#take(done)
-    else if (this.#ended) process.nextTick(done, new Error('Pool is closed.'))
+    if (this.#ended) process.nextTick(done, new Error('Pool is closed.'))
     else this.#checkout.acquire(done)
   }
 
@@ -75,34 +74,67 @@ export class PoolRotation {
       else if (opened && error) this.#connections.noteError(opened, error)
       done(error, connection)
     }
-    this.#queued.add(taken)
     opened = this.#connections.openedBy(() => this.#original.getConnection(taken))
   }
 
   #releaseConnection(connection: PooledConnection): void {
-    if (connection._pool === null) {
-      // It has left the pool already, which wants to know who is next.
-      this.#idle.delete(connection)
-      this.#original.releaseConnection(connection)
-    } else if (this.#closingIdle || this.#connections.isConnectionStale(connection)) {
-      this.#closeStale(connection)
-    } else {
-      this.#original.releaseConnection(connection)
-    }
+    if (connection._pool === null) this.#passOnPlaceOf(connection)
+    else if (this.#isDone(connection)) this.#closeStale(connection)
+    else this.#original.releaseConnection(connection)
+  }
+
+  /** The connection has left the pool, which asks itself for another one on behalf of whoever is next. */
+  #passOnPlaceOf(connection: PooledConnection): void {
+    this.#idle.delete(connection)
+    const { getConnection } = this.pool
+    this.pool.getConnection = (done) => this.#take(done)
+    this.#original.releaseConnection(connection)
+    this.pool.getConnection = getConnection
+  }
+
+  #becameIdle(connection: PooledConnection): void {
+    if (this.#closing.has(connection)) return
+    this.#idle.add(connection)
+    // The pool may have been resetting it when the idle ones were closed.
+    if (this.#isDone(connection)) this.#drainIdle()
+  }
+
+  #isDone(connection: PooledConnection): boolean {
+    return this.#closingIdle || this.#connections.isConnectionStale(connection)
+  }
+
+  #closeStale(connection: PooledConnection): void {
+    const vacate = this.#vacating(connection, this.#places.hold())
+    this.#empty(connection).then(vacate, vacate)
   }
 
   /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
-  #closeStale(connection: PooledConnection): void {
-    const vacate = (): void => connection.destroy()
-    this.#connections.closeWhenIdle(connection).then(vacate, vacate)
+  async #empty(connection: PooledConnection): Promise<void> {
+    this.#closing.add(connection)
+    // Whoever counts has counted it as acquired.
+    this.pool.emit('release', connection)
+    await this.#connections.closeWhenIdle(connection)
+  }
+
+  #vacating(connection: PooledConnection, letGo: () => void): () => void {
+    return () => {
+      connection.destroy()
+      letGo()
+    }
   }
 
   async #occupySlot(): Promise<() => void> {
-    const connection = await new Promise<PooledConnection>((resolve, reject) => {
-      this.#take((error, taken) => (taken ? resolve(taken) : reject(error)))
-    })
-    await this.#connections.closeWhenIdle(connection)
-    return () => connection.destroy()
+    const letGo = this.#places.hold()
+    try {
+      const connection = await new Promise<PooledConnection>((resolve, reject) => {
+        this.#take((error, taken) => (taken ? resolve(taken) : reject(error)))
+      })
+      await this.#empty(connection)
+      return this.#vacating(connection, letGo)
+    } catch (error) {
+      letGo()
+      throw error
+    }
   }
 
   #drainIdle(): void {

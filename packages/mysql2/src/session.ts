@@ -7,17 +7,18 @@ import { Streams } from './streams.ts'
 const farewellMs = 2_000
 
 /** A server that reads from the connection notices its end within this time; else it is busy with a statement. */
-const noticesWithinMs = 200
+const noticesWithinMs = 25
 
 /** One physical connection: its socket, and the driver's connection once that is known. */
 export class Session {
+  readonly socket: Socket
   readonly #closed: Promise<void>
-  readonly #socket: Socket
   #connection: MySqlConnection | undefined
   #streams: Streams | undefined
+  #keepPlace = (): void => {}
 
   constructor(socket: Socket) {
-    this.#socket = socket
+    this.socket = socket
     this.#closed = new Promise((resolve) => {
       if (socket.destroyed) resolve()
       else socket.once('close', () => resolve())
@@ -27,6 +28,7 @@ export class Session {
   /** The driver's connection is known now. */
   adopt(connection: MySqlConnection): void {
     this.#connection = connection
+    this.#keepPlace = keepingPlace(connection)
     this.#streams = new Streams(connection)
   }
 
@@ -37,24 +39,23 @@ export class Session {
 
   /** Closes the connection at once; what was asked of it fails with the reason. */
   abort(reason: unknown): void {
-    this.#socket.destroy(reason instanceof Error ? reason : new Error(String(reason)))
+    this.socket.destroy(reason instanceof Error ? reason : new Error(String(reason)))
   }
 
   /** Closes the connection once what was asked of it is answered. */
   async closeWhenIdle({ Connection }: Pick<MySqlDriver, 'Connection'>): Promise<void> {
     const connection = this.#connection
     if (!connection) {
-      this.#socket.destroy()
+      this.socket.destroy()
       return this.#closed
     }
-    // A pool gives the place away as soon as it hears the end: it shall be free when this is over.
-    connection.removeAllListeners('end')
+    this.#keepPlace()
     // The pool's own connections have another meaning of end().
     const { end } = Connection.prototype as { end: (answered: () => void) => unknown }
     const answered = new Promise<void>((resolve) => end.call(connection, resolve))
     await Promise.race([answered, this.#closed])
     await this.#closedWithin(farewellMs)
-    this.#socket.destroy()
+    this.socket.destroy()
     await this.#closed
   }
 
@@ -66,25 +67,21 @@ export class Session {
   async closeUnderHolder(reason: () => Error, kill: (threadId: number) => Promise<void>): Promise<void> {
     const connection = this.#connection
     if (!connection) {
-      this.#socket.destroy(reason())
+      this.socket.destroy(reason())
       return this.#closed
     }
-    // A pool gives the place away as soon as it hears of the end or of an error: it shall be free when this is over.
-    connection
-      .removeAllListeners('end')
-      .removeAllListeners('error')
-      .on('error', () => {})
-    this.#socket.emit('error', reason())
+    this.#keepPlace()
+    this.socket.emit('error', reason())
     this.#streams?.fail(reason)
     // The driver sets its own refusal when it has closed the connection.
     Object.defineProperty(connection, 'addCommand', { get: () => refusing(reason), set() {} })
     // What is still on its way is read, or the server would wait for it to be.
-    this.#socket.resume()
+    this.socket.resume()
     if (!(await this.#closedWithin(noticesWithinMs)) && connection.threadId !== null) {
-      await kill(connection.threadId)
+      await kill(connection.threadId).catch(() => {})
       await this.#closedWithin(farewellMs)
     }
-    this.#socket.destroy()
+    this.socket.destroy()
     await this.#closed
     connection.destroy()
   }
@@ -98,9 +95,30 @@ export class Session {
   }
 }
 
+/**
+ * A pool gives the place of a connection away as soon as it hears of its end or of an error; here it shall be free when the
+ * server has closed it. Whoever else listens goes on hearing of both.
+ */
+function keepingPlace(connection: MySqlConnection): () => void {
+  // The pool listens from the beginning, before anybody else can.
+  const ofPool = (['end', 'error'] as const).map((event) => ({
+    event,
+    listener: connection.listeners(event)[0] as (() => void) | undefined,
+  }))
+  return () => {
+    for (const { event, listener } of ofPool) if (listener) connection.off(event, listener)
+  }
+}
+
 function refusing(reason: () => Error): MySqlConnection['addCommand'] {
   return (command: Command) => {
+    let over = false
+    command.once('end', () => {
+      over = true
+    })
     process.nextTick(() => {
+      // The execution of a statement is over when its preparation has failed.
+      if (over) return
       if (command.onResult) command.onResult(reason())
       else if (command.listenerCount('error') > 0) command.emit('error', reason())
     })

@@ -5,13 +5,15 @@ import { pgSubject, staticPg } from './pg.ts'
 import { prismaSubject, staticPrisma } from './prisma.ts'
 import { prismaMySqlSubject, staticPrismaMySql } from './prisma-mysql.ts'
 import type { Adapter } from './subject.ts'
-import { staticTypeorm, typeormSubject } from './typeorm.ts'
+import { typeormOn } from './typeorm.ts'
 
 export type SubjectName =
   | 'pg'
   | 'knex'
   | 'knex-mysql'
   | 'typeorm'
+  | 'typeorm-mysql'
+  | 'typeorm-mariadb'
   | 'mysql2'
   | 'mysql2-promise'
   | 'prisma'
@@ -24,7 +26,9 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   'knex-mysql': { database: 'mysql', ...knexOn('mysql2') },
   prisma: { database: 'postgresql', leased: prismaSubject, plain: staticPrisma },
   'prisma-mysql': { database: 'mysql', leased: prismaMySqlSubject, plain: staticPrismaMySql },
-  typeorm: { database: 'postgresql', leased: typeormSubject, plain: staticTypeorm },
+  typeorm: { database: 'postgresql', ...typeormOn('postgres') },
+  'typeorm-mysql': { database: 'mysql', ...typeormOn('mysql') },
+  'typeorm-mariadb': { database: 'mysql', ...typeormOn('mariadb') },
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
 }

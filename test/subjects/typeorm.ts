@@ -17,35 +17,64 @@ const Items = new EntitySchema<Item>({
   columns: { id: { type: Number, primary: true }, name: { type: 'text' }, hits: { type: Number } },
 })
 
-const Forbidden = new EntitySchema<{ id: number }>({
-  name: 'forbidden',
-  schema: 'private',
-  columns: { id: { type: Number, primary: true } },
-})
+type Type = 'postgres' | 'mysql' | 'mariadb'
 
-export const typeormSubject: MakeSubject = (place, from) =>
-  subjectOn(vaultDataSource({ ...from, ...optionsFor(place) }))
+/** Where the databases differ. */
+interface Dialect {
+  readonly options: (place: Place) => object
+  /** Where MySQL has a database of its own, PostgreSQL has a schema. */
+  readonly privateIs: 'schema' | 'database'
+  /** As an expression of SQL. */
+  readonly sessionUser: string
+}
 
-export const staticTypeorm: MakeStatic = (place, { user, password }) =>
-  subjectOn({ ...optionsFor(place), username: user, password })
+const mysqlDialect: Dialect = {
+  options: ({ acquireTimeoutMs }) => ({ connectTimeout: acquireTimeoutMs }),
+  privateIs: 'database',
+  sessionUser: `substring_index(session_user(), '@', 1)`,
+}
 
-function optionsFor({ server, max, acquireTimeoutMs, log = () => {} }: Place) {
-  const { host, port, database } = server
-  return {
-    type: 'postgres' as const,
-    host,
-    port,
-    database,
-    poolSize: max,
-    connectTimeoutMS: acquireTimeoutMs,
+const dialects: Readonly<Record<Type, Dialect>> = {
+  postgres: {
+    options: ({ acquireTimeoutMs, log = () => {} }) => ({
+      connectTimeoutMS: acquireTimeoutMs,
+      // A pool tells of each idle connection that is lost, which here is the point.
+      poolErrorHandler: log,
+    }),
+    privateIs: 'schema',
+    sessionUser: 'session_user',
+  },
+  mysql: mysqlDialect,
+  mariadb: mysqlDialect,
+}
+
+/** TypeORM on one type of database. */
+export function typeormOn(type: Type): { leased: MakeSubject; plain: MakeStatic } {
+  const { options, privateIs, sessionUser } = dialects[type]
+  const Forbidden = new EntitySchema<{ id: number }>({
+    name: 'forbidden',
+    [privateIs]: 'private',
+    columns: { id: { type: Number, primary: true } },
+  })
+  const optionsFor = (place: Place) => ({
+    ...placeOf(place),
+    ...options(place),
+    type,
     entities: [Items, Forbidden],
-    // A pool tells of each idle connection that is lost, which here is the point.
-    poolErrorHandler: log,
+  })
+  const open = (dataSourceOptions: DataSourceOptions) =>
+    subjectOn(new DataSource(dataSourceOptions), { Forbidden, sessionUser })
+  return {
+    leased: (place, from) => open(vaultDataSource({ ...from, ...optionsFor(place) })),
+    plain: (place, { user, password }) => open({ ...optionsFor(place), username: user, password }),
   }
 }
 
-function subjectOn(options: DataSourceOptions): ReturnType<MakeSubject> {
-  const dataSource = new DataSource(options)
+function placeOf({ server: { host, port, database }, max }: Place) {
+  return { host, port, database, poolSize: max }
+}
+
+function subjectOn(dataSource: DataSource, names: Names): ReturnType<MakeSubject> {
   let initialized: Promise<DataSource> | undefined
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
@@ -56,7 +85,7 @@ function subjectOn(options: DataSourceOptions): ReturnType<MakeSubject> {
     ...workload(() => {
       initialized ??= dataSource.initialize()
       return initialized
-    }),
+    }, names),
     inspectables: () => [dataSource, dataSource.options, dataSource.driver],
     close() {
       closed ??= close()
@@ -65,8 +94,16 @@ function subjectOn(options: DataSourceOptions): ReturnType<MakeSubject> {
   }
 }
 
-function workload(ready: () => Promise<DataSource>): Workload {
-  const sessionUsers = 'select session_user as user from items, items more'
+/** What a workload asks for by another name in each database. */
+interface Names {
+  readonly Forbidden: EntitySchema
+  /** As an expression of SQL. */
+  readonly sessionUser: string
+}
+
+function workload(ready: () => Promise<DataSource>, { Forbidden, sessionUser }: Names): Workload {
+  // So many rows, and so long ones, that no buffer on the way holds them all.
+  const sessionUsers = `select ${sessionUser} as who, repeat('x', 10000) as filler from items, items more`
   return {
     query: async () => await (await ready()).getRepository(Items).findOneByOrFail({ id: 1 }),
     async transaction(holdMs) {
@@ -97,8 +134,8 @@ function workload(ready: () => Promise<DataSource>): Workload {
       await runner.startTransaction()
       return {
         async step() {
-          const [{ user }] = await runner.query(`${sessionUsers} limit 1`)
-          return user
+          const [{ who }] = await runner.query(`${sessionUsers} limit 1`)
+          return who
         },
         async finish() {
           await runner.commitTransaction().finally(() => runner.release())
@@ -108,12 +145,12 @@ function workload(ready: () => Promise<DataSource>): Workload {
     async openCursor() {
       const runner = (await ready()).createQueryRunner()
       const stream = await runner.stream(sessionUsers)
-      const rows: AsyncIterator<{ user: string }> = stream[Symbol.asyncIterator]()
+      const rows: AsyncIterator<{ who: string }> = stream[Symbol.asyncIterator]()
       return {
         async step() {
           const { value } = await rows.next()
           for (let row = 1; row < batchSize; row++) await rows.next()
-          return value.user
+          return value.who
         },
         async finish() {
           stream.destroy()

@@ -1,3 +1,3 @@
 export * from '@vault-lease/core'
-export type { VaultDataSourceOptions, VaultPostgresOptions } from './options.ts'
+export type { VaultDataSourceOptions, VaultMySqlOptions, VaultPostgresOptions } from './options.ts'
 export { vaultDataSource } from './vault-data-source.ts'

@@ -5,24 +5,46 @@ import type { DataSourceOptions } from 'typeorm'
 /** TypeORM's own options for PostgreSQL. */
 export type PostgresOptions = Extract<DataSourceOptions, { readonly type: 'postgres' }>
 
-type Replication = NonNullable<PostgresOptions['replication']>
-type FromVault = 'username' | 'password'
+/** TypeORM's own options for MySQL and MariaDB. */
+export type MySqlOptions = Extract<DataSourceOptions, { readonly type: 'mysql' | 'mariadb' }>
 
-/** Where the lease comes from, and every option of a PostgreSQL DataSource but the user and the password. */
-export interface VaultPostgresOptions
-  extends AdapterOptions,
-    Omit<PostgresOptions, FromVault | 'replication'> {
+type FromVault = 'username' | 'password'
+type Replicated = Pick<PostgresOptions | MySqlOptions, 'replication'>
+
+/** Options of TypeORM without the user and the password. */
+type WithoutUser<Options extends Replicated> = Omit<Options, FromVault | 'replication'> & {
   /** The servers of a replicated database, which all know the same users. */
-  readonly replication?: Omit<Replication, 'master' | 'slaves'> & {
-    readonly master: Omit<Replication['master'], FromVault>
-    readonly slaves: Omit<Replication['slaves'][number], FromVault>[]
-  }
+  readonly replication?: ReplicationWithoutUser<NonNullable<Options['replication']>>
 }
 
-/** The options of `vaultDataSource()`, by their `type`. */
-export type VaultDataSourceOptions = VaultPostgresOptions
+type ReplicationWithoutUser<Replication extends NonNullable<Replicated['replication']>> = Omit<
+  Replication,
+  'master' | 'slaves'
+> & {
+  readonly master: Omit<Replication['master'], FromVault>
+  readonly slaves: Omit<Replication['slaves'][number], FromVault>[]
+}
 
-type Endpoint = Pick<PostgresOptions, 'url' | 'database'>
+/** Where the lease comes from, and every option of a PostgreSQL DataSource but the user and the password. */
+export interface VaultPostgresOptions extends AdapterOptions, WithoutUser<PostgresOptions> {}
+
+/** Where the lease comes from, and every option of a MySQL or MariaDB DataSource but the user and the password. */
+export interface VaultMySqlOptions extends AdapterOptions, WithoutUser<MySqlOptions> {}
+
+/** The options of `vaultDataSource()`, by their `type`. */
+export type VaultDataSourceOptions = VaultPostgresOptions | VaultMySqlOptions
+
+interface Endpoint {
+  readonly url?: string
+  readonly database?: string
+}
+
+/** What a database needs to know beside the user. */
+const checks: Readonly<Record<VaultDataSourceOptions['type'], (endpoint: Endpoint) => void>> = {
+  postgres: ({ url, database }) => checkConnectionOptions({ database, connectionString: url }),
+  mysql: () => {},
+  mariadb: () => {},
+}
 
 /**
  * Checks what `takeLease()` cannot know.
@@ -30,21 +52,24 @@ type Endpoint = Pick<PostgresOptions, 'url' | 'database'>
  * @throws InvalidOptionError when the type of database is not supported, or an endpoint names a user or no database.
  */
 export function checkDataSourceOptions({ type, replication, ...endpoint }: VaultDataSourceOptions): void {
-  if (type !== 'postgres') {
-    throw new InvalidOptionError(`"type" has to be "postgres", and not "${type}".`)
+  if (!Object.hasOwn(checks, type)) {
+    throw new InvalidOptionError(
+      `"type" has to be one of "${Object.keys(checks).join('", "')}", and not "${type}".`,
+    )
   }
-  const endpoints = replication ? [replication.master, ...replication.slaves] : [endpoint]
-  endpoints.forEach(checkEndpoint)
+  for (const each of replication ? [replication.master, ...replication.slaves] : [endpoint]) {
+    checkNoUser(each)
+    checks[type](each)
+  }
 }
 
-function checkEndpoint(endpoint: Endpoint): void {
-  const { url, database } = endpoint
+function checkNoUser(endpoint: Endpoint): void {
+  const { url } = endpoint
   if ('username' in endpoint || 'password' in endpoint || (url !== undefined && namesUser(url))) {
     throw new InvalidOptionError(
       'Leave the user and the password out of "url" and "replication": they come from Vault.',
     )
   }
-  checkConnectionOptions({ database, connectionString: url })
 }
 
 function namesUser(url: string): boolean {

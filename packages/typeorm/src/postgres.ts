@@ -5,6 +5,7 @@ import type { Driver } from 'typeorm'
 import { type WorkingClient, workingClient } from './postgres-client.ts'
 import type { OpenPoolsOn } from './rotation.ts'
 import type { LeasedPool } from './session.ts'
+import { withoutUndefined } from './without-undefined.ts'
 
 type NodePostgres = Pick<typeof pg, 'Pool' | 'Client'>
 
@@ -51,9 +52,4 @@ function asPostgresDriver(driver: Driver): PostgresDriver {
 function isPostgresDriver(driver: Driver): driver is PostgresDriver {
   const { postgres } = driver as Partial<PostgresDriver>
   return typeof postgres?.Pool === 'function' && typeof postgres.Client === 'function'
-}
-
-/** TypeORM names every option of a connection, also those that it does not have. */
-function withoutUndefined(options: pg.PoolConfig): pg.PoolConfig {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

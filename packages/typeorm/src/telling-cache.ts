@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm'
 
 type CacheOption = DataSource['options']['cache']
-type CacheOptions = Exclude<NonNullable<CacheOption>, boolean>
+export type CacheOptions = Exclude<NonNullable<CacheOption>, boolean>
 type Provider = NonNullable<CacheOptions['provider']>
 
 /**

@@ -1,8 +1,17 @@
-import { takeLease } from '@vault-lease/core'
-import { checkDataSourceOptions, type PostgresOptions, type VaultDataSourceOptions } from './options.ts'
+import { type AdapterOptions, takeLease } from '@vault-lease/core'
+import type { Driver } from 'typeorm'
+import { mysqlPools } from './mysql.ts'
+import {
+  checkDataSourceOptions,
+  type MySqlOptions,
+  type PostgresOptions,
+  type VaultDataSourceOptions,
+  type VaultMySqlOptions,
+  type VaultPostgresOptions,
+} from './options.ts'
 import { postgresPools } from './postgres.ts'
-import { DataSourceRotation } from './rotation.ts'
-import { tellingCache } from './telling-cache.ts'
+import { DataSourceRotation, type OpenPoolsOn } from './rotation.ts'
+import { type CacheOptions, tellingCache } from './telling-cache.ts'
 
 /** No option of TypeORM is so near to one of ours that it could be meant. */
 const typeormOptionNames: readonly string[] = []
@@ -17,11 +26,21 @@ const typeormOptionNames: readonly string[] = []
  *
  * @throws InvalidOptionError for a misspelt option, a missing role or database, or a user or password beside them.
  */
-export function vaultDataSource(options: VaultDataSourceOptions): PostgresOptions {
+export function vaultDataSource(options: VaultPostgresOptions): PostgresOptions
+export function vaultDataSource(options: VaultMySqlOptions): MySqlOptions
+export function vaultDataSource(options: VaultDataSourceOptions): PostgresOptions | MySqlOptions
+export function vaultDataSource(options: VaultDataSourceOptions): PostgresOptions | MySqlOptions {
+  return options.type === 'postgres' ? leased(options, postgresPools) : leased(options, mysqlPools)
+}
+
+function leased<Options extends VaultDataSourceOptions>(
+  options: Options,
+  poolsOf: (driver: Driver) => OpenPoolsOn,
+): Omit<Options, keyof AdapterOptions> & { readonly cache: CacheOptions } {
   const { open, driver } = takeLease(options, typeormOptionNames)
   checkDataSourceOptions(options)
-  const cache = tellingCache(driver.cache, (dataSource) => {
-    new DataSourceRotation(dataSource, open, postgresPools(dataSource.driver))
+  const cache = tellingCache(options.cache, (dataSource) => {
+    new DataSourceRotation(dataSource, open, poolsOf(dataSource.driver))
   })
   return { ...driver, cache }
 }

@@ -28,7 +28,17 @@ describe('the options of vaultDataSource()', () => {
       /out of "url" and "replication"/,
     ],
     ['a role with a slash', { role: 'a/b' }, /role "a\/b" holds "\/"/],
-    ['another database', { type: 'sqlite' }, /"type" has to be "postgres", and not "sqlite"/],
+    [
+      'another database',
+      { type: 'sqlite' },
+      /has to be one of "postgres", "mysql", "mariadb", and not "sqlite"/,
+    ],
+    ['a user in the url of MySQL', { type: 'mysql', url: 'mysql://me@db/app' }, /out of "url"/],
+    [
+      'a password of a replica of MariaDB',
+      { type: 'mariadb', replication: { master: {}, slaves: [{ password: 'secret' }] } },
+      /out of "url" and "replication"/,
+    ],
   ])('are refused, before anything is sent, with %s', (_name, options, message) => {
     expect(() => vaultDataSource(withOptions(options))).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringMatching(message) }),
@@ -39,6 +49,10 @@ describe('the options of vaultDataSource()', () => {
     vaultDataSource(withOptions({ database: undefined, url: 'postgresql://db/app' }))
     process.env['PGDATABASE'] = 'app'
     vaultDataSource(withOptions({ database: undefined }))
+  })
+
+  it('need no database on MySQL, which has one to choose in every statement', () => {
+    vaultDataSource({ type: 'mysql', role: 'app' })
   })
 
   it('go to TypeORM as they are, without ours', () => {

@@ -4,41 +4,58 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
   type LeaseManager,
   type VaultDataSourceOptions,
+  type VaultMySqlOptions,
   type VaultPostgresOptions,
   vaultDataSource,
 } from '../src/index.ts'
 import { type Item, Items } from './servers.ts'
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>
+type MySqlOptions = Extract<DataSourceOptions, { type: 'mysql' | 'mariadb' }>
 
 /** What compiles and what does not is checked by `npm run check`. */
 describe('the types of vaultDataSource()', () => {
+  const postgres = vaultDataSource({ type: 'postgres', role: 'app', database: 'app', entities: [Items] })
+  const mysql = vaultDataSource({ type: 'mysql', role: 'app', charset: 'utf8mb4', entities: [Items] })
+  const either = (options: VaultDataSourceOptions) => vaultDataSource(options)
+
   it('fit a DataSource and the module of Nest', () => {
-    const options = vaultDataSource({ type: 'postgres', role: 'app', database: 'app', entities: [Items] })
-    expectTypeOf(options).toExtend<DataSourceOptions>()
-    expectTypeOf(options).toExtend<TypeOrmModuleOptions>()
-    const items = () => new DataSource(options).getRepository(Items)
+    expectTypeOf(either).returns.toExtend<DataSourceOptions>()
+    expectTypeOf(either).returns.toExtend<TypeOrmModuleOptions>()
+    const items = () => new DataSource(mysql).getRepository(Items)
     expectTypeOf(items).returns.toEqualTypeOf<Repository<Item>>()
   })
 
-  it('have no any where they are ours', () => {
-    expectTypeOf(vaultDataSource).parameter(0).toEqualTypeOf<VaultDataSourceOptions>()
-    expectTypeOf(vaultDataSource).returns.toEqualTypeOf<PostgresOptions>()
+  it('are those of TypeORM for the type of database', () => {
+    expectTypeOf(postgres).toEqualTypeOf<PostgresOptions>()
+    expectTypeOf(mysql).toEqualTypeOf<MySqlOptions>()
+    expectTypeOf(either).returns.toEqualTypeOf<PostgresOptions | MySqlOptions>()
     expectTypeOf<VaultDataSourceOptions['lease']>().toEqualTypeOf<LeaseManager | undefined>()
+    expectTypeOf<VaultDataSourceOptions['type']>().toEqualTypeOf<'postgres' | 'mysql' | 'mariadb'>()
   })
 
   it('take the options of TypeORM but the user and the password', () => {
     expectTypeOf<VaultPostgresOptions['poolSize']>().toEqualTypeOf<PostgresOptions['poolSize']>()
     expectTypeOf<VaultPostgresOptions['ssl']>().toEqualTypeOf<PostgresOptions['ssl']>()
     expectTypeOf<VaultPostgresOptions['uuidExtension']>().toEqualTypeOf<PostgresOptions['uuidExtension']>()
+    expectTypeOf<VaultMySqlOptions['timezone']>().toEqualTypeOf<MySqlOptions['timezone']>()
     // @ts-expect-error: it is "role"
     const misspelt: VaultDataSourceOptions = { type: 'postgres', roel: 'app' }
     // @ts-expect-error: Vault gives it
-    const withPassword: VaultDataSourceOptions = { type: 'postgres', password: 'secret' }
+    const withPassword: VaultDataSourceOptions = { type: 'mysql', password: 'secret' }
     // @ts-expect-error: Vault gives it
-    const inReplica: VaultDataSourceOptions['replication'] = { master: { username: 'me' }, slaves: [] }
+    const inReplica: VaultMySqlOptions['replication'] = { master: { username: 'me' }, slaves: [] }
+    // @ts-expect-error: an option of PostgreSQL
+    const ofAnother: VaultDataSourceOptions = { type: 'mariadb', uuidExtension: 'pgcrypto' }
     // @ts-expect-error: not a database that Vault makes users for
     const elsewhere: VaultDataSourceOptions = { type: 'sqlite', database: 'app' }
-    expect([misspelt, withPassword, inReplica, elsewhere]).toHaveLength(4)
+    expect([misspelt, withPassword, inReplica, ofAnother, elsewhere]).toHaveLength(5)
+  })
+
+  it('do not compile in a call with a misspelt option either', () => {
+    // @ts-expect-error: it is "role"
+    expect(() => vaultDataSource({ type: 'mysql', roel: 'app' })).toThrow('did you mean "role"')
+    // @ts-expect-error: it is "charset"
+    vaultDataSource({ type: 'mysql', role: 'app', charzet: 'utf8mb4' })
   })
 })

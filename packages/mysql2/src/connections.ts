@@ -21,15 +21,9 @@ const refusals: readonly unknown[] = [
 
 const databaseAccessDenied = 1044
 const tableAccessDenied = 1142
-const columnAccessDenied = 1143
 const routineAccessDenied = 1370
 /** What a user hears who is gone, but also one whom the statement is not allowed. */
-const denials: readonly unknown[] = [
-  databaseAccessDenied,
-  tableAccessDenied,
-  columnAccessDenied,
-  routineAccessDenied,
-]
+const denials: readonly unknown[] = [databaseAccessDenied, tableAccessDenied, routineAccessDenied]
 
 /** The longest that a session or a statement is waited for to end. */
 const endWithinMs = 2_000

@@ -1,0 +1,301 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PoolConnection } from 'mysql2'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { VaultPool } from '../src/index.ts'
+import {
+  ask,
+  connectionOf,
+  failureOf,
+  maxConnections,
+  running,
+  type Servers,
+  startServers,
+} from './servers.ts'
+
+const locked = [`CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}' ACCOUNT LOCK`]
+const untilReady = { timeout: 15_000, interval: 50 }
+
+describe('a pool of createPool() in trouble', () => {
+  let servers: Servers
+  const unhandled: unknown[] = []
+  beforeAll(async () => {
+    process.on('unhandledRejection', (reason) => unhandled.push(reason))
+    servers = await startServers()
+    await servers.database.query(
+      `create procedure count_items() sql security definer select count(*) from items`,
+    )
+  })
+  afterEach(async () => {
+    servers.database.resume()
+    servers.vault.resume()
+    await servers.endAll()
+  })
+  afterAll(async () => {
+    await servers?.[Symbol.asyncDispose]()
+    expect(unhandled).toEqual([])
+  })
+
+  const asSuperuser = (sql: string) => servers.database.query(sql)
+  const changePassword = (user: string | undefined) =>
+    asSuperuser(`alter user '${user}'@'%' identified by 'changed behind the back'`)
+  const isWell = async (pool: VaultPool, generation: number): Promise<void> => {
+    await ask(pool, 'select count(*) from items')
+    expect(pool.lease.status()).toMatchObject({ state: 'ready', generation })
+  }
+
+  it('rotates once and connects again when the database refuses the user, and runs no statement twice', async () => {
+    const pool = await servers.pool()
+    const held = await Promise.all([connectionOf(pool), connectionOf(pool)])
+    await changePassword(pool.lease.status().username)
+    const insert = `insert into items (name) values ('once')`
+    await Promise.all(Array.from({ length: 10 }, () => ask(pool, insert)))
+    for (const connection of held) {
+      await ask(connection, insert)
+      connection.release()
+    }
+    expect(await ask(pool, `select 1 from items where name = 'once'`)).toHaveLength(12)
+    await isWell(pool, 2)
+  })
+
+  it('rotates once when the user is gone as connections are opened', async () => {
+    const pool = await servers.pool()
+    await pool.lease.ready()
+    await servers.engine.revokePrefix(servers.role)
+    await Promise.all(Array.from({ length: 10 }, () => ask(pool, 'select count(*) from items')))
+    await isWell(pool, 2)
+  })
+
+  it('rotates when the user is locked', async () => {
+    const pool = await servers.pool()
+    await pool.lease.ready()
+    await asSuperuser(`alter user '${pool.lease.status().username}'@'%' account lock`)
+    await isWell(pool, 2)
+  })
+
+  /** Rights to a whole database stay with the sessions that have them, those to a table or a procedure do not. */
+  const poolWithRightsTo = async (...objects: string[]): Promise<VaultPool> => {
+    const role = 'by-object'
+    const creationStatements = [
+      `CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'`,
+      ...objects.map((object) => `GRANT ${object} TO '{{name}}'@'%'`),
+    ]
+    await servers.engine.role(role, { ttl: '60s', maxTtl: '10m', creationStatements })
+    return await servers.pool({ role, connectionLimit: 1 })
+  }
+
+  it.each<[string, number, string]>([
+    ['statement', 1142, 'select count(*) from items'],
+    ['call', 1370, 'call count_items()'],
+    ['change of database', 1044, 'use app'],
+  ])(
+    'notices by the %s that is denied (%i) that the user was dropped, and serves the rest',
+    async (_name, errno, sql) => {
+      const pool = await poolWithRightsTo('select on app.items', 'execute on procedure app.count_items')
+      await ask(pool, sql)
+      await servers.engine.revokePrefix('by-object')
+      expect(await failureOf(ask(pool, sql))).toMatchObject({ errno })
+      await isWell(pool, 2)
+    },
+  )
+
+  it.each<[string, number, string]>([
+    ['a table', 1142, 'delete from items where id = 0'],
+    ['a procedure', 1370, 'call count_items()'],
+    ['a database', 1044, 'use other'],
+  ])('keeps the user when only its rights to %s were taken away (%i)', async (_name, errno, sql) => {
+    await asSuperuser('create database if not exists other')
+    const pool = await poolWithRightsTo(
+      'select, delete on app.items',
+      'execute on procedure app.count_items',
+      'select on other.*',
+    )
+    await ask(pool, sql)
+    const { username } = pool.lease.status()
+    await asSuperuser(`revoke all privileges, grant option from '${username}'@'%'`)
+    await asSuperuser(`grant select on app.items to '${username}'@'%'`)
+    for (const _again of [1, 2]) expect(await failureOf(ask(pool, sql))).toMatchObject({ errno })
+    await isWell(pool, 1)
+  })
+
+  it('keeps the user whose right to the whole database was taken away, says so, and goes on when it is back', async () => {
+    const pool = await servers.pool({ connectionLimit: 1 })
+    await pool.lease.ready()
+    const { username } = pool.lease.status()
+    const rights = `select, insert, update, delete on app.*`
+    await asSuperuser(`revoke ${rights} from '${username}'@'%'`)
+    expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({ errno: 1044 })
+    await asSuperuser(`grant ${rights} to '${username}'@'%'`)
+    await isWell(pool, 1)
+  })
+
+  it('whose database is down at the start says so, leaves no user, and works once it is up', async () => {
+    const pool = await servers.pool()
+    await servers.database.kill()
+    expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      retryable: true,
+    })
+    await servers.database.start()
+    await vi.waitFor(() => pool.lease.ready(), untilReady)
+    await isWell(pool, pool.lease.status().generation)
+    expect(await servers.engine.users()).toHaveLength(1)
+  })
+
+  it('fails what ran when the database was restarted, a stream too, and serves the rest', async () => {
+    const pool = await servers.pool()
+    const rows = pool.query(`select repeat('x', 1000) from seq_1_to_1000000`).stream()[Symbol.asyncIterator]()
+    await rows.next()
+    const sleeping = failureOf(ask(pool, 'do sleep(60)'))
+    const executing = failureOf(
+      new Promise((resolve, reject) =>
+        pool.execute('do sleep(61)', (error) => (error ? reject(error) : resolve(undefined))),
+      ),
+    )
+    await vi.waitFor(async () => expect(await running(servers, 'do sleep(60)')).toBe(1))
+    await servers.database.restart()
+    const toTheEnd = async (): Promise<void> => {
+      while (!(await rows.next()).done);
+    }
+    for (const error of await Promise.all([failureOf(toTheEnd()), sleeping, executing]))
+      expect(error).toMatchObject({
+        code: expect.stringMatching(/PROTOCOL_CONNECTION_LOST|ECONNRESET|EPIPE/),
+      })
+    await isWell(pool, 1)
+  })
+
+  it('goes on after the database was paused during a rotation', async () => {
+    const pool = await servers.pool({ connectionLimit: 2 })
+    await ask(pool, 'select 1')
+    servers.database.pause()
+    const slow = [ask(pool, 'select 1'), ask(pool, 'select 1'), ask(pool, 'select 1'), pool.lease.rotate()]
+    await sleep(700)
+    servers.database.resume()
+    await Promise.all(slow)
+    await isWell(pool, 2)
+  })
+
+  it('survives a server that is killed during a rotation', async () => {
+    const pool = await servers.pool({ connectionLimit: 2 })
+    await Promise.all([ask(pool, 'select 1'), ask(pool, 'select 1')])
+    const rotation = failureOf(pool.lease.rotate())
+    await servers.database.kill()
+    await failureOf(ask(pool, 'select 1'))
+    await servers.database.start()
+    await rotation
+    await vi.waitFor(() => ask(pool, 'select 1'), untilReady)
+  })
+
+  it('closes in time although the database answers no more', async () => {
+    const pool = await servers.pool({ connectionLimit: 2, rotation: { drainTimeoutMs: 200 } })
+    const held = await connectionOf(pool)
+    const heard = new Promise((resolve) => held.on('error', resolve))
+    const failed = failureOf(ask(held, 'do sleep(30)'))
+    await pool.lease.rotate()
+    servers.database.pause()
+    const [{ forced }] = await once(pool.lease, 'retired')
+    servers.database.resume()
+    expect(forced).toBe(1)
+    for (const error of [await heard, await failed])
+      expect(error).toMatchObject({ code: 'ERR_CONNECTION_RETIRED' })
+    held.release()
+    await isWell(pool, 2)
+  }, 10_000)
+
+  it('whose first user is locked says so, and gives it back', async () => {
+    const role = 'locked'
+    await servers.engine.role(role, { ttl: '60s', maxTtl: '10m', creationStatements: locked })
+    const pool = await servers.pool({ role })
+    expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      cause: { code: 'ERR_CREDENTIAL_NOT_PROVEN', cause: { message: expect.stringContaining('locked') } },
+    })
+    await pool.end()
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('whose new user is locked keeps the old one, and gives the new one back', async () => {
+    const role = 'locked-later'
+    await servers.engine.role(role, { ttl: '60s', maxTtl: '10m' })
+    const pool = await servers.pool({ role })
+    await ask(pool, 'select 1')
+    const { username } = pool.lease.status()
+    await servers.engine.role(role, { ttl: '60s', maxTtl: '10m', creationStatements: locked })
+    expect(await failureOf(pool.lease.rotate())).toMatchObject({
+      code: 'ERR_CREDENTIAL_NOT_PROVEN',
+      refused: true,
+    })
+    expect(await servers.engine.users()).toEqual([username])
+    await ask(pool, 'select 1')
+    await servers.engine.role(role, { ttl: '60s', maxTtl: '10m' })
+    await pool.lease.rotate()
+    await isWell(pool, 2)
+  })
+
+  it('rotates on a server that has no connection left to give, and says who has not got one', async () => {
+    const pool = await servers.pool({ connectionLimit: 2 })
+    await Promise.all([ask(pool, 'do sleep(0.05)'), ask(pool, 'do sleep(0.05)')])
+    const others = await servers.pool({ connectionLimit: 2 * maxConnections })
+    const held: PoolConnection[] = []
+    const error = await failureOf(
+      (async () => {
+        for (;;) held.push(await connectionOf(others))
+      })(),
+    )
+    expect(error).toMatchObject({ errno: 1040, message: 'Too many connections' })
+    await pool.lease.rotate()
+    await isWell(pool, 2)
+    for (const connection of held) connection.release()
+    await isWell(others, 1)
+  })
+
+  it('ends the statement that still runs when the time to drain has passed, and tells its holder', async () => {
+    const pool = await servers.pool({ connectionLimit: 3, rotation: { drainTimeoutMs: 200 } })
+    const connection = await connectionOf(pool)
+    const retired = { code: 'ERR_CONNECTION_RETIRED' }
+    const heard = new Promise((resolve) => connection.on('error', resolve))
+    const slow = failureOf(ask(connection, 'select sleep(60)'))
+    const pooled = failureOf(ask(pool, 'select sleep(61)'))
+    await vi.waitFor(async () => expect(await running(servers, 'select sleep(60)')).toBe(1))
+    const { username } = pool.lease.status()
+    const ended = once(pool.lease, 'retired')
+    await pool.lease.rotate()
+    expect(await slow).toMatchObject(retired)
+    expect(await heard).toMatchObject(retired)
+    expect(await pooled).toMatchObject(retired)
+    expect(await failureOf(ask(connection, 'select 1'))).toMatchObject(retired)
+    const executed = vi.fn()
+    connection.execute('select 1', executed)
+    await expect(async () => {
+      for await (const _row of connection.query('select 1').stream()) expect.unreachable()
+    }).rejects.toMatchObject(retired)
+    await sleep(10)
+    expect(executed).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(retired))
+    connection.release()
+    await isWell(pool, 2)
+    expect((await ended)[0]).toMatchObject({ forced: 2 })
+    for (const sql of ['select sleep(60)', 'select sleep(61)']) expect(await running(servers, sql)).toBe(0)
+    await vi.waitFor(async () =>
+      expect(await servers.engine.drops()).toContainEqual(
+        expect.objectContaining({ username, openSessions: 0 }),
+      ),
+    )
+  })
+
+  it('answers thousands who wait, when the first credential comes and when none does', async () => {
+    const pool = await servers.pool()
+    servers.vault.pause()
+    const waiting = Array.from({ length: 3_000 }, () => ask(pool, 'select 1'))
+    await sleep(200)
+    servers.vault.resume()
+    expect(await Promise.all(waiting)).toHaveLength(3_000)
+    const impatient = await servers.pool({ connectTimeout: 300 })
+    servers.vault.pause()
+    const unserved = await Promise.all(
+      Array.from({ length: 1_000 }, () => failureOf(ask(impatient, 'select 1'))),
+    )
+    servers.vault.resume()
+    for (const error of unserved) expect(error).toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE' })
+    await vi.waitFor(() => isWell(impatient, 1), untilReady)
+  })
+})

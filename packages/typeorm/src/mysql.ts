@@ -2,10 +2,10 @@ import { InvalidOptionError } from '@vault-lease/core'
 import { leasedPool, type MySqlDriver, type VaultPool } from '@vault-lease/mysql2/adapter'
 import type { PoolOptions } from 'mysql2'
 import type { Driver } from 'typeorm'
+import { givenOptions } from './given-options.ts'
 import { LeasedCluster } from './mysql-cluster.ts'
 import { WatchedPool } from './mysql-pool.ts'
 import type { OpenPoolsOn } from './rotation.ts'
-import { withoutUndefined } from './without-undefined.ts'
 
 /** TypeORM's MysqlDriver, which makes its pools by the functions of its member `mysql`. */
 type MysqlDriver = Driver & { mysql: MySqlDriver }
@@ -20,7 +20,7 @@ export function mysqlPools(driver: Driver): OpenPoolsOn {
   const mysql2 = mysqlDriver.mysql
   return (session) => {
     const createPool = (options: PoolOptions): VaultPool => {
-      const pool = leasedPool(mysql2, { ...withoutUndefined(options), lease: session.lease })
+      const pool = leasedPool(mysql2, { ...givenOptions(options), lease: session.lease })
       session.add(new WatchedPool(pool))
       return pool
     }

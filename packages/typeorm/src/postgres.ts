@@ -2,10 +2,10 @@ import { InvalidOptionError } from '@vault-lease/core'
 import { type ClientClass, vaultPoolClass } from '@vault-lease/pg/adapter'
 import type pg from 'pg'
 import type { Driver } from 'typeorm'
+import { givenOptions } from './given-options.ts'
 import { type WorkingClient, workingClient } from './postgres-client.ts'
 import type { OpenPoolsOn } from './rotation.ts'
 import type { LeasedPool } from './session.ts'
-import { withoutUndefined } from './without-undefined.ts'
 
 type NodePostgres = Pick<typeof pg, 'Pool' | 'Client'>
 
@@ -28,7 +28,7 @@ export function postgresPools(driver: Driver): OpenPoolsOn {
       constructor(options: pg.PoolConfig) {
         const open = new Set<WorkingClient>()
         const Client = workingClient((options.Client as ClientClass | undefined) ?? nodePostgres.Client, open)
-        super({ ...withoutUndefined(options), Client, lease: session.lease })
+        super({ ...givenOptions(options), Client, lease: session.lease })
         this.#open = open
         session.add(this)
       }

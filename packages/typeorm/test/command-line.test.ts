@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Servers, startServers } from './servers.ts'
+import { ownerRole, type Servers, startServers } from './servers.ts'
 
 const command = join(dirname(createRequire(import.meta.url).resolve('typeorm')), 'cli.js')
 const project = fileURLToPath(new URL('./project', import.meta.url))
@@ -12,12 +12,7 @@ const project = fileURLToPath(new URL('./project', import.meta.url))
 describe('the command line of TypeORM, with a data source of vaultDataSource()', () => {
   let servers: Servers
   beforeAll(async () => {
-    servers = await startServers()
-    const mayCreate = [
-      `CREATE ROLE "{{name}}" WITH LOGIN SUPERUSER PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`,
-      `ALTER ROLE "{{name}}" SET role = postgres`,
-    ]
-    await servers.engine.role('migrate', { ttl: '60s', maxTtl: '10m', creationStatements: mayCreate })
+    servers = await startServers('postgres')
   })
   afterAll(() => servers?.[Symbol.asyncDispose]())
 
@@ -29,11 +24,11 @@ describe('the command line of TypeORM, with a data source of vaultDataSource()',
         {
           cwd: project,
           timeout: 20_000,
-          env: { ...(await servers.environment()), VAULT_DB_ROLE: 'migrate' },
+          env: { ...(await servers.environment()), VAULT_DB_ROLE: ownerRole },
         },
       )
       expect(await servers.engine.users()).toEqual([])
-      expect(await servers.engine.leases('migrate')).toEqual([])
+      expect(await servers.engine.leases(ownerRole)).toEqual([])
       return stdout
     }
     expect(await run('migration:run')).toMatch(/Books20260101000000 .*executed successfully/)

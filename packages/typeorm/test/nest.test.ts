@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { vaultDataSource } from '../src/vault-data-source.ts'
 import { type Item, Items, type Servers, startServers } from './servers.ts'
 
-describe('Nest on vaultDataSource()', () => {
+describe.each(['postgres', 'mysql'] as const)('Nest on vaultDataSource() for %s', (type) => {
   let servers: Servers
   beforeAll(async () => {
-    servers = await startServers()
+    servers = await startServers(type)
   })
   afterAll(() => servers?.[Symbol.asyncDispose]())
 
@@ -18,7 +18,7 @@ describe('Nest on vaultDataSource()', () => {
     const module = await Test.createTestingModule({
       imports: [
         TypeOrmModule.forRoot({
-          ...vaultDataSource({ type: 'postgres', vault, role: 'app', ...servers.place }),
+          ...vaultDataSource({ type, vault, role: 'app', ...servers.place }),
           autoLoadEntities: true,
         }),
         TypeOrmModule.forFeature([Items]),

@@ -1,8 +1,8 @@
 import { createLease, type LeaseManager, token, type VaultOptions } from '@vault-lease/core'
 import { startServers as start, type Servers as TestServers } from '@vault-lease/testing'
 import { DataSource, EntitySchema } from 'typeorm'
-import type { VaultPostgresOptions } from '../src/options.ts'
-import { vaultDataSource } from '../src/vault-data-source.ts'
+import { type VaultDataSourceOptions, vaultDataSource } from '../src/index.ts'
+import { type Dialect, dialects, type Type } from './dialects.ts'
 
 export interface Item {
   id: number
@@ -15,10 +15,11 @@ export const Items = new EntitySchema<Item>({
 })
 
 /** The place, and a lease or where one comes from. */
-export type Options = Omit<VaultPostgresOptions, 'type'>
+export type Options = Omit<VaultDataSourceOptions, 'type'>
 
-/** A real Vault and a real PostgreSQL with a table of items. */
+/** A real Vault and a real database with a table of items. */
 export interface Servers extends TestServers {
+  readonly dialect: Dialect
   readonly place: { readonly host: string; readonly port: number; readonly database: string }
   vaultOptions(): Promise<VaultOptions>
   /** What a process of its own needs to find the servers. */
@@ -27,19 +28,26 @@ export interface Servers extends TestServers {
   lease(): Promise<LeaseManager>
   /** A DataSource that is initialised, with a lease of its own. */
   dataSource(options?: Options): Promise<DataSource>
+  /** The database user that a statement of the DataSource runs as. */
+  userOf(on: Pick<DataSource, 'query'>): Promise<string>
+  /** What is connected to the database as a user from Vault. */
+  sessions(): Promise<unknown[]>
   /** What was opened since is closed, and nothing is left. */
   endAll(): Promise<void>
 }
 
 const role = 'app'
 
-export async function startServers(): Promise<Servers> {
-  const servers = await start({
-    kind: 'postgresql',
-    schema: ['create table items (id serial primary key, name text)'],
-  })
+/** Its users may make tables. */
+export const ownerRole = 'owner'
+
+export async function startServers(type: Type): Promise<Servers> {
+  const dialect = dialects[type]
+  const servers = await start({ kind: dialect.kind, schema: [dialect.itemsTable] })
   const { vault, engine, database } = servers
-  await engine.role(role, { ttl: '60s', maxTtl: '10m' })
+  const terms = { ttl: '60s', maxTtl: '10m' }
+  await engine.role(role, terms)
+  await engine.role(ownerRole, { ...terms, creationStatements: dialect.ownerStatements })
   const place = { host: database.host, port: database.port, database: database.database }
   const dataSources: DataSource[] = []
   const leases: LeaseManager[] = []
@@ -50,6 +58,7 @@ export async function startServers(): Promise<Servers> {
   })
   return {
     ...servers,
+    dialect,
     place,
     vaultOptions,
     environment: async () => ({
@@ -69,11 +78,16 @@ export async function startServers(): Promise<Servers> {
     async dataSource(options = {}) {
       const from = options.lease ? {} : { vault: options.vault ?? (await vaultOptions()), role }
       const dataSource = new DataSource(
-        vaultDataSource({ type: 'postgres', ...from, ...place, entities: [Items], ...options }),
+        vaultDataSource({ type, ...from, ...place, entities: [Items], ...options }),
       )
       dataSources.push(dataSource)
       return await dataSource.initialize()
     },
+    async userOf(on) {
+      const [{ who }] = await on.query(dialect.sessionUser)
+      return who
+    },
+    sessions: () => database.query(dialect.sessions),
     async endAll() {
       for (const dataSource of dataSources.splice(0)) {
         if (dataSource.isInitialized) await dataSource.destroy()
@@ -83,10 +97,4 @@ export async function startServers(): Promise<Servers> {
       if (left.length > 0) throw new Error(`${left.length} database users are left`)
     },
   }
-}
-
-/** The database user that a statement of the DataSource runs as. */
-export async function userOf(dataSource: DataSource): Promise<string> {
-  const [{ user }] = await dataSource.query('select session_user as user')
-  return user
 }

@@ -1,4 +1,5 @@
 export * from '@vault-lease/core'
+export { type VaultDatabaseUrlOptions, vaultDatabaseUrl } from './database-url.ts'
 export { vaultLeaseErrorOf } from './lease-errors.ts'
 export type { MySqlAdapterOptions, PrismaMariaDbOptions } from './mysql.ts'
 export type { PostgresAdapterOptions, PrismaPgOptions } from './postgres.ts'

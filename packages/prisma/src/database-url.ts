@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import {
+  type AdapterOptions,
+  type Consumer,
+  type Credential,
+  InvalidOptionError,
+  takeLease,
+} from '@vault-lease/core'
+
+/** Where the database is, and where the lease comes from. */
+export interface VaultDatabaseUrlOptions extends AdapterOptions {
+  /** As in the `datasource` of your schema. */
+  readonly provider: 'postgresql' | 'mysql'
+  /** Default: PGHOST for PostgreSQL, else `localhost`. */
+  readonly host?: string | undefined
+  /** Default: PGPORT for PostgreSQL, else the provider's own. */
+  readonly port?: number | undefined
+  /** Default: PGDATABASE for PostgreSQL. */
+  readonly database?: string | undefined
+  /** What follows the question mark, such as `schema` or `sslmode`. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+}
+
+const ownNames = ['provider', 'host', 'port', 'database', 'parameters']
+
+/**
+ * A connection URL with a database user from Vault, for the command line of Prisma: for `prisma.config.ts`.
+ *
+ * The lease is renewed for as long as the process runs, and revoked when it ends by itself. When the process is ended, or
+ * calls `process.exit()`, the lease ends with its TTL. A lease that you pass in is yours.
+ *
+ * @example
+ * export default defineConfig({
+ *   datasource: { url: await vaultDatabaseUrl({ provider: 'postgresql', role: 'app-migrate', host, database }) },
+ * })
+ *
+ * @throws InvalidOptionError for a misspelt option, a missing role or database, or a user or password beside them.
+ * @throws CredentialsUnavailableError when Vault gives no credential.
+ */
+export async function vaultDatabaseUrl(options: VaultDatabaseUrlOptions): Promise<string> {
+  const { open, driver } = takeLease(options, ownNames)
+  const urlFor = databaseUrl(driver, process.env)
+  const { lease, owned } = open()
+  const over = new AbortController()
+  lease.attach(inUseUntil(over.signal))
+  const close = async (): Promise<void> => {
+    over.abort()
+    // A failure leaves the lease to its TTL.
+    await lease.close().catch(() => {})
+  }
+  try {
+    const credential = await lease.credential()
+    if (owned) process.once('beforeExit', close)
+    return urlFor(credential)
+  } catch (error) {
+    if (owned) await close()
+    throw error
+  }
+}
+
+/** The URL of an old generation may be in use until the process ends. */
+function inUseUntil(over: AbortSignal): Consumer {
+  return {
+    prove: async () => {},
+    async retire(_generation, { signal }) {
+      const either = AbortSignal.any([over, signal])
+      if (!either.aborted) await once(either, 'abort')
+      return { closed: 0, forced: 0 }
+    },
+  }
+}
+
+function databaseUrl(
+  { provider, host, port, database, parameters = {} }: Omit<VaultDatabaseUrlOptions, keyof AdapterOptions>,
+  env: NodeJS.ProcessEnv,
+): (credential: Credential) => string {
+  const place = defaults[provider]?.(env)
+  if (!place) {
+    throw new InvalidOptionError('Which database? Set the option "provider" to "postgresql" or "mysql".')
+  }
+  const name = database ?? place.database
+  if (!name) throw new InvalidOptionError('Which database? Set the option "database".')
+  const server = `${bracketed(host ?? place.host)}:${port ?? place.port}`
+  const search = new URLSearchParams(parameters)
+  const query = search.size > 0 ? `?${search}` : ''
+  return ({ username, password }) => {
+    const login = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
+    return `${provider}://${login}@${server}/${encodeURIComponent(name)}${query}`
+  }
+}
+
+interface DefaultPlace {
+  readonly host: string
+  readonly port: number | string
+  readonly database: string | undefined
+}
+
+const defaults: Readonly<
+  Record<VaultDatabaseUrlOptions['provider'], (env: NodeJS.ProcessEnv) => DefaultPlace>
+> = {
+  postgresql: ({ PGHOST: host = 'localhost', PGPORT: port = 5432, PGDATABASE: database }) => ({
+    host,
+    port,
+    database,
+  }),
+  mysql: () => ({ host: 'localhost', port: 3306, database: undefined }),
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -39,7 +39,7 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
   if (uid !== undefined) chownSync(folder.path, uid, uid)
   const data = join(folder.path, 'data')
   const own = { cwd: folder.path, ...(uid !== undefined && { uid, gid: uid }) }
-  const initialising = ['--no-defaults', `--datadir=${data}`, '--skip-test-db']
+  const initialising = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${folder.path}`, '--skip-test-db']
   await promisify(execFile)(installDb, [...initialising, '--auth-root-authentication-method=normal'], own)
   const start = (port: number): Promise<ServerProcess> =>
     ServerProcess.start({
@@ -48,6 +48,8 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
       args: [
         ...['--no-defaults', `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1'],
         ...[`--socket=${join(folder.path, 'socket')}`, `--pid-file=${join(folder.path, 'pid')}`],
+        // A server that starts removes the temporary tables of every other that shares its folder for them.
+        `--tmpdir=${folder.path}`,
         // Else 127.0.0.1 becomes localhost, where users of '%' are others.
         ...['--skip-name-resolve', '--skip-log-bin', '--innodb-flush-log-at-trx-commit=2'],
         ...['--innodb-buffer-pool-size=32M', `--max-connections=${maxConnections}`],

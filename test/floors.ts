@@ -1,6 +1,14 @@
 // npm run test:floors: the contract in a copy of the workspace that has the oldest drivers which our packages declare.
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, readFileSync, rmSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +18,18 @@ const copy = join(root, '.cache', 'floors')
 
 /** What the oldest drivers allow of what they are made of. */
 const beneath = { 'pg-pool': '3.6.0', tarn: '3.0.2' }
-const floors = { pg: floorOf('pg', 'pg'), knex: floorOf('knex', 'knex'), ...beneath }
+const prisma = floorOf('prisma', '@prisma/adapter-pg')
+const floors = {
+  pg: floorOf('pg', 'pg'),
+  mysql2: floorOf('mysql2', 'mysql2'),
+  knex: floorOf('knex', 'knex'),
+  typeorm: floorOf('typeorm', 'typeorm'),
+  prisma,
+  '@prisma/client': prisma,
+  '@prisma/adapter-pg': prisma,
+  '@prisma/adapter-mariadb': floorOf('prisma', '@prisma/adapter-mariadb'),
+  ...beneath,
+}
 
 console.log(
   `The contract over ${Object.entries(floors)
@@ -28,32 +47,61 @@ for (const part of [
 ]) {
   cpSync(join(root, part), join(copy, part), { recursive: true, filter: isSource })
 }
-const overrides = Object.entries(floors).map(([name, version]) => `  ${name}: ${version}\n`)
+const overrides = Object.entries(floors).map(([name, version]) => `  '${name}': ${version}\n`)
 appendFileSync(join(copy, 'pnpm-workspace.yaml'), `overrides:\n${overrides.join('')}`)
 run('npx', '-y', 'pnpm@12', 'install', '--no-frozen-lockfile', '--reporter=silent')
 const contract = join(copy, 'test')
 assertLoads(join(copy, 'packages', 'pg'), 'pg', 'pg-pool')
+assertLoads(join(copy, 'packages', 'mysql2'), 'mysql2')
 assertLoads(join(copy, 'packages', 'knex'), 'knex', 'pg')
+assertLoads(join(copy, 'packages', 'knex'), 'knex', 'mysql2')
+assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm', 'pg')
+assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm', 'mysql2')
 assertLoads(contract, 'knex', 'pg')
 assertLoads(contract, 'knex', 'tarn')
 assertLoads(contract, 'pg', 'pg-pool')
-run(process.execPath, 'node_modules/vitest/vitest.mjs', 'run', 'test/contract')
+assertLoads(contract, 'prisma')
+assertLoads(join(copy, 'packages', 'prisma'), '@prisma/adapter-pg')
+assertLoads(join(copy, 'packages', 'prisma'), '@prisma/adapter-mariadb')
+writeSchemasForPrisma6()
+run(process.execPath, 'test/prisma-clients.mjs')
+run(process.execPath, 'node_modules/vitest/vitest.mjs', 'run', 'test/contract', ...process.argv.slice(2))
 
 /** What a folder loads by a package's name, and what that package loads by the next one, are the floors. */
 function assertLoads(folder: string, ...names: (keyof typeof floors)[]): void {
-  let from = join(folder, 'package.json')
+  let from = folder
   for (const name of names) {
-    from = createRequire(from).resolve(`${name}/package.json`)
-    const { version } = manifest(dirname(from))
+    from = folderOf(name, from)
+    const { version } = manifest(from)
     if (version !== floors[name])
       throw new Error(`${folder} loads ${name} ${version} by ${names.join(' > ')}`)
   }
 }
 
+/** Not every package lets its package.json be resolved. */
+function folderOf(name: string, from: string): string {
+  const places = createRequire(join(from, 'package.json')).resolve.paths(name) ?? []
+  const found = places.map((place) => join(place, name)).find((place) => existsSync(place))
+  if (!found) throw new Error(`${from} finds no ${name}`)
+  return realpathSync(found)
+}
+
+/** Prisma 6 has the engine that works with adapters as a choice, and wants a URL although the adapter connects. */
+function writeSchemasForPrisma6(): void {
+  for (const provider of ['postgresql', 'mysql']) {
+    const path = join(contract, 'subjects', 'prisma', `${provider}.prisma`)
+    const schema = readFileSync(path, 'utf8')
+      .replace('generator client {', 'generator client {\n  engineType = "client"')
+      .replace('datasource db {', 'datasource db {\n  url = env("UNUSED")')
+    writeFileSync(path, schema)
+  }
+}
+
 function floorOf(folder: string, peer: string): string {
   const range = manifest(join(root, 'packages', folder)).peerDependencies?.[peer] ?? ''
-  if (!/^\^\d+\.\d+\.\d+$/.test(range)) throw new Error(`packages/${folder} declares ${peer} "${range}"`)
-  return range.slice(1)
+  const [, lowest] = /^\^(\d+\.\d+\.\d+)(?: \|\| \^\d+\.\d+\.\d+)*$/.exec(range) ?? []
+  if (!lowest) throw new Error(`packages/${folder} declares ${peer} "${range}"`)
+  return lowest
 }
 
 function manifest(folder: string): { version: string; peerDependencies?: Record<string, string> } {
@@ -61,7 +109,7 @@ function manifest(folder: string): { version: string; peerDependencies?: Record<
 }
 
 function isSource(path: string): boolean {
-  return !['node_modules', 'dist', '.turbo'].includes(basename(path))
+  return !['node_modules', 'dist', '.turbo', 'generated'].includes(basename(path))
 }
 
 function run(command: string, ...args: string[]): void {

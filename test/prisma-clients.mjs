@@ -29,8 +29,9 @@ function generateClient(path) {
   if (isCurrent(generated, schema) && readFileSync(generated, 'utf8').includes(version)) return
   console.error(`Generating the Prisma client of ${path} …`)
   const cli = join(dirname(manifest), 'build', 'index.js')
-  // Generating does not use the schema engine; without a path to one Prisma would download it.
-  const env = { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, ...process.env }
+  // Generating does not use the engines (Prisma 6 has two); without a path to one Prisma would download it.
+  const unused = process.execPath
+  const env = { PRISMA_SCHEMA_ENGINE_BINARY: unused, PRISMA_QUERY_ENGINE_LIBRARY: unused, ...process.env }
   const command = [cli, 'generate', '--schema', schema, '--no-hints']
   const { status } = spawnSync(process.execPath, command, { cwd: root, env, stdio: ['ignore', 2, 2] })
   if (status === 0) return

@@ -80,6 +80,16 @@ describe.each(['postgres', 'mysql'] as const)('a DataSource of vaultDataSource()
     expect(await servers.database.query(`select 1 from items where name = 'last'`)).toHaveLength(1)
   })
 
+  it('lets a query runner finish one long statement after another when it is destroyed', async () => {
+    const dataSource = await servers.dataSource()
+    const runner = dataSource.createQueryRunner()
+    await runner.connect()
+    const statements = async (): Promise<void> => {
+      for (let count = 0; count < 3; count++) await runner.query(servers.dialect.sleep(0.3))
+    }
+    await Promise.all([statements(), dataSource.destroy()])
+  })
+
   it.each<[string, number, (runner: QueryRunner) => Promise<unknown>]>([
     ['a transaction is never ended', 12_000, (runner) => runner.startTransaction()],
     ['a query runner is never released', 1_000, (runner) => runner.query('select 1')],
@@ -115,7 +125,7 @@ describe.each(['postgres', 'mysql'] as const)('a DataSource of vaultDataSource()
   it('keeps the limits of the pool across a rotation', async () => {
     const lease = await servers.lease()
     const dataSource = await servers.dataSource({ lease, poolSize: 2 })
-    const slowly = Array.from({ length: 6 }, () => dataSource.query(servers.dialect.sleepShortly))
+    const slowly = Array.from({ length: 6 }, () => dataSource.query(servers.dialect.sleep(0.05)))
     await sleep(20)
     expect(await servers.sessions()).toHaveLength(2)
     await lease.rotate()

@@ -9,9 +9,9 @@ export interface Dialect {
   readonly ownerStatements: readonly string[]
   readonly sessionUser: string
   readonly sessions: string
-  readonly sleepShortly: string
   /** Options of the driver that close an idle connection soon. */
   readonly closeIdle: object
+  sleep(seconds: number): string
   changePassword(user: string): string
 }
 
@@ -26,8 +26,8 @@ const mysql: Dialect = {
   ],
   sessionUser: `select substring_index(session_user(), '@', 1) as who`,
   sessions: `select 1 from information_schema.processlist where user like 'v-%'`,
-  sleepShortly: 'select sleep(0.05)',
   closeIdle: { maxIdle: 0, idleTimeout: 1 },
+  sleep: (seconds) => `select sleep(${seconds})`,
   changePassword: (user) => `alter user '${user}'@'%' identified by 'changed behind the back'`,
 }
 
@@ -41,8 +41,8 @@ export const dialects: Readonly<Record<Type, Dialect>> = {
     ],
     sessionUser: 'select session_user as who',
     sessions: `select 1 from pg_stat_activity where usename like 'v-%'`,
-    sleepShortly: 'select pg_sleep(0.05)',
     closeIdle: { idleTimeoutMillis: 1 },
+    sleep: (seconds) => `select pg_sleep(${seconds})`,
     changePassword: (user) => `alter role "${user}" password 'changed behind the back'`,
   },
   mysql,

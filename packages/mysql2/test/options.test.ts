@@ -82,7 +82,8 @@ describe('a pool of createPool() keeps to the options of mysql2', () => {
     const worker = async (): Promise<void> => {
       while (!stop) await ask(pool, 'select 1')
     }
-    const workers = Promise.all([worker(), worker()])
+    const most = 2 + (options.queueLimit ?? 0)
+    const workers = Promise.all(Array.from({ length: most }, worker))
     for (let rotation = 0; rotation < 10; rotation++) {
       await sleep(20)
       await pool.lease.rotate()

@@ -14,6 +14,9 @@ const places = {
   '@vault-lease/pg': 'packages/knex',
   '@vault-lease/pg/adapter': 'packages/knex',
   '@vault-lease/knex': 'examples/knex-postgres',
+  '@vault-lease/mysql2': 'examples/mysql2-express',
+  '@vault-lease/mysql2/promise': 'examples/mysql2-express',
+  '@vault-lease/mysql2/adapter': 'packages/knex',
   '@vault-lease/typeorm': 'examples/typeorm-postgres',
   '@vault-lease/testing': 'test',
 } as const

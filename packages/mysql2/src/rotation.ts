@@ -139,7 +139,12 @@ export class PoolRotation {
 
   #drainIdle(): void {
     for (let idle = this.#idle.size; idle > 0; idle--) {
-      this.#take((_error, connection) => connection?.release())
+      // The pool hands it over a moment later.
+      const letGo = this.#places.hold()
+      this.#take((_error, connection) => {
+        connection?.release()
+        letGo()
+      })
     }
   }
 

@@ -92,6 +92,19 @@ describe('a pool of createPool() keeps to the options of mysql2', () => {
     await workers
   })
 
+  it('waitForConnections: refuses nobody in the moment in which the idle connections are closed', async () => {
+    const pool = await servers.pool({ waitForConnections: false, connectionLimit: 3 })
+    const all = async (): Promise<void> => {
+      const held = await Promise.all([connectionOf(pool), connectionOf(pool), connectionOf(pool)])
+      for (const connection of held) connection.release()
+    }
+    await all()
+    for (let rotation = 0; rotation < 5; rotation++) {
+      await pool.lease.rotate()
+      await all()
+    }
+  })
+
   it('gracefulEnd: end() of a connection closes it, and end() of the pool everything', async () => {
     const pool = await servers.pool({ gracefulEnd: true, connectionLimit: 1 })
     const connection = await connectionOf(pool)

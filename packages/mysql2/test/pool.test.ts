@@ -157,6 +157,7 @@ describe('a pool of createPool() is a pool of mysql2', () => {
     const worker = async (): Promise<void> => {
       while (!stop) await ask(pool, 'do 1')
     }
+    await ask(pool, 'do 1')
     const workers = Promise.all([worker(), worker(), worker(), worker()])
     await sleep(50)
     const { username } = pool.lease.status()

@@ -1,33 +1,16 @@
 import { connect, Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Credential, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
 import { notProven, type PoolHooks, RotatingConnections } from '@vault-lease/core/adapter'
 import type { Connection, ConnectionOptions } from 'mysql2'
 import { asMySqlConnection, type MySqlDriver, type OpenStream, type StreamPlace } from './driver.ts'
+import { denials, errnoOf, refusals } from './server-errors.ts'
 import { Session } from './session.ts'
+import { checkUser, endSession, rowsOf } from './statements.ts'
 
 const defaultPort = 3306
 
-const accessDenied = 1045
-const accessDeniedWithoutPassword = 1698
-const accountLocked = 3118
-const accountLockedOnMariaDb = 4151
-const refusals: readonly unknown[] = [
-  accessDenied,
-  accessDeniedWithoutPassword,
-  accountLocked,
-  accountLockedOnMariaDb,
-]
-
-const databaseAccessDenied = 1044
-const tableAccessDenied = 1142
-const routineAccessDenied = 1370
-/** What a user hears who is gone, but also one whom the statement is not allowed. */
-const denials: readonly unknown[] = [databaseAccessDenied, tableAccessDenied, routineAccessDenied]
-
 /** The longest that a session or a statement is waited for to end. */
 const endWithinMs = 2_000
-const lookAgainMs = 10
 
 /** Where connections are made, and with which driver. */
 export interface MySqlPlace {
@@ -201,33 +184,4 @@ function openSocket(place: StreamPlace, stream: unknown): Socket {
   const socket = connect(port ?? defaultPort, host)
   if (enableKeepAlive) socket.once('connect', () => socket.setKeepAlive(true, keepAliveInitialDelay))
   return socket.setNoDelay(true)
-}
-
-async function checkUser(connection: Connection, { username }: Credential): Promise<void> {
-  const rows = await rowsOf(
-    connection,
-    `select 1 from dual where substring_index(session_user(), '@', 1) = ?`,
-    [username],
-  )
-  if (rows.length !== 1) throw new Error('the session belongs to another user')
-}
-
-/** Resolves when the session is listed no longer: its connection is closed before the statement in it ends. */
-async function endSession(connection: Connection, threadId: number): Promise<void> {
-  await rowsOf(connection, `kill ${threadId}`)
-  const listed = 'select 1 from information_schema.processlist where id = ?'
-  while ((await rowsOf(connection, listed, [threadId])).length > 0) await sleep(lookAgainMs)
-}
-
-/** How many rows there are counts, not what is in them: that may go through a type cast of the caller's. */
-function rowsOf(connection: Connection, sql: string, values: unknown[] = []): Promise<readonly unknown[]> {
-  return new Promise((resolve, reject) => {
-    connection.query(sql, values, (error, rows) =>
-      error ? reject(error) : resolve(Array.isArray(rows) ? rows : []),
-    )
-  })
-}
-
-function errnoOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined
 }

@@ -251,7 +251,7 @@ describe('a pool of createPool() keeps to the options of mysql2', () => {
     it('is what the end of an `await using` block calls', async () => {
       const pool = await servers.promisePool()
       {
-        await using scoped = pool as typeof pool & AsyncDisposable
+        await using scoped = pool
         await scoped.query('select 1')
         await using connection = await scoped.getConnection()
         await connection.query('select 1')

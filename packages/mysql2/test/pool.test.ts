@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { Pool, RowDataPacket } from 'mysql2'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ask, connectionOf, failureOf, type Servers, startServers, userOf, whoAmI } from './servers.ts'
@@ -166,6 +169,21 @@ describe('a pool of createPool() is a pool of mysql2', () => {
     expect((await retired)[0]).toMatchObject({ username, forced: 0 })
     stop = true
     await workers
+  })
+
+  it('that by its environment alone finds its role, and lets the process end when it has', async () => {
+    const script = `
+      import { createPool } from '@vault-lease/mysql2/promise'
+      const { DB_HOST: host, DB_PORT: port, DB_NAME: database } = process.env
+      const pool = createPool({ host, port: Number(port), database })
+      const [[row]] = await pool.query('${whoAmI.replaceAll("'", '"')}')
+      console.log(row.user)
+      await pool.end()`
+    const args = ['--conditions=@vault-lease/source', '--import', 'tsx', '--input-type=module', '-e', script]
+    const cwd = fileURLToPath(new URL('..', import.meta.url))
+    const env = await servers.environment()
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 10_000 })
+    expect(stdout).toMatch(/^v-token-app-/)
   })
 
   describe.each<[string, () => Promise<Pool>]>([

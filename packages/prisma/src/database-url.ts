@@ -4,6 +4,7 @@ import {
   type Consumer,
   type Credential,
   InvalidOptionError,
+  type LeaseManager,
   takeLease,
 } from '@vault-lease/core'
 
@@ -26,8 +27,8 @@ const ownNames = ['provider', 'host', 'port', 'database', 'parameters']
 /**
  * A connection URL with a database user from Vault, for the command line of Prisma: for `prisma.config.ts`.
  *
- * The lease is renewed for as long as the process runs, and revoked when it ends by itself. When the process is ended, or
- * calls `process.exit()`, the lease ends with its TTL. A lease that you pass in is yours.
+ * The lease is renewed for as long as the process runs, and revoked when it ends by itself. When the process is killed, or
+ * calls `process.exit()`, as Prisma does when a command fails, the lease ends with its TTL. A lease that you pass in is yours.
  *
  * @example
  * export default defineConfig({
@@ -41,13 +42,9 @@ export async function vaultDatabaseUrl(options: VaultDatabaseUrlOptions): Promis
   const { open, driver } = takeLease(options, ownNames)
   const urlFor = databaseUrl(driver, process.env)
   const { lease, owned } = open()
-  const over = new AbortController()
-  lease.attach(inUseUntil(over.signal))
-  const close = async (): Promise<void> => {
-    over.abort()
-    // A failure leaves the lease to its TTL.
-    await lease.close().catch(() => {})
-  }
+  lease.attach(inUseWhileLeased(lease))
+  // A failure leaves the lease to its TTL.
+  const close = (): Promise<void> => lease.close().catch(() => {})
   try {
     const credential = await lease.credential()
     if (owned) process.once('beforeExit', close)
@@ -58,12 +55,14 @@ export async function vaultDatabaseUrl(options: VaultDatabaseUrlOptions): Promis
   }
 }
 
-/** The URL of an old generation may be in use until the process ends. */
-function inUseUntil(over: AbortSignal): Consumer {
+/** The URL of an old generation may be in use for as long as there is a newer one. */
+function inUseWhileLeased(lease: LeaseManager): Consumer {
+  const over = new AbortController()
   return {
     prove: async () => {},
     async retire(_generation, { signal }) {
-      const either = AbortSignal.any([over, signal])
+      if (lease.generation === 0) over.abort()
+      const either = AbortSignal.any([over.signal, signal])
       if (!either.aborted) await once(either, 'abort')
       return { closed: 0, forced: 0 }
     },

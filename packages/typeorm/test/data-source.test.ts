@@ -3,6 +3,7 @@ import { appRole } from '@vault-lease/core'
 import { DataSource, type QueryRunner } from 'typeorm'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { vaultDataSource } from '../src/vault-data-source.ts'
+import { startDetour } from './detour.ts'
 import { Items, type Options, ownerRole, type Servers, startServers } from './servers.ts'
 
 describe.each(['postgres', 'mysql'] as const)('a DataSource of vaultDataSource() for %s', (type) => {
@@ -120,6 +121,25 @@ describe.each(['postgres', 'mysql'] as const)('a DataSource of vaultDataSource()
     expect(await tokens()).toBe(before)
     expect(await servers.engine.users()).toEqual([])
     expect(await servers.sessions()).toEqual([])
+  })
+
+  it.each<[string, (place: Servers['place']) => Options]>([
+    ['the database', (place) => place],
+    ['a replica', (place) => ({ replication: { master: place, slaves: [place] } })],
+  ])('can be initialised after it failed because %s could not be reached', async (_what, options) => {
+    using detour = await startDetour(servers.place)
+    const { host, port } = detour
+    const vault = await servers.vaultOptions()
+    const place = { ...servers.place, host, port }
+    const dataSource = new DataSource(vaultDataSource({ type, vault, role: 'app', ...options(place) }))
+    detour.reachable = false
+    await expect(dataSource.initialize()).rejects.toThrow()
+    expect(await servers.engine.users()).toEqual([])
+    detour.reachable = true
+    await dataSource.initialize()
+    expect(await servers.userOf(dataSource)).toMatch(/^v-/)
+    await dataSource.destroy()
+    expect(await servers.engine.users()).toEqual([])
   })
 
   it('keeps the limits of the pool across a rotation', async () => {

@@ -9,8 +9,8 @@ import { checkUser, endSession, rowsOf } from './statements.ts'
 
 const defaultPort = 3306
 
-/** The longest that a session or a statement is waited for to end. */
-const endWithinMs = 2_000
+/** The longest that the end of a session or a statement is waited for. MariaDB may take two seconds for one that waits. */
+const endWithinMs = 3_000
 
 /** Where connections are made, and with which driver. */
 export interface MySqlPlace {

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credential } from '@vault-lease/core'
 import type { Connection } from 'mysql2'
+import { errnoOf } from './server-errors.ts'
 
-const lookAgainMs = 10
+const noSuchThread = 1094
+const killAgainMs = 10
 
 /** @throws when the session is not of this user. */
 export async function checkUser(connection: Connection, { username }: Credential): Promise<void> {
@@ -14,11 +16,16 @@ export async function checkUser(connection: Connection, { username }: Credential
   if (rows.length !== 1) throw new Error('the session belongs to another user')
 }
 
-/** Resolves when the session is listed no longer: its connection is closed before the statement in it ends. */
+/** Kills a session until there is none: the server closes its connection before the statement in it ends. */
 export async function endSession(connection: Connection, threadId: number): Promise<void> {
-  await rowsOf(connection, `kill ${threadId}`)
-  const listed = 'select 1 from information_schema.processlist where id = ?'
-  while ((await rowsOf(connection, listed, [threadId])).length > 0) await sleep(lookAgainMs)
+  try {
+    for (;;) {
+      await rowsOf(connection, `kill ${threadId}`)
+      await sleep(killAgainMs)
+    }
+  } catch (error) {
+    if (errnoOf(error) !== noSuchThread) throw error
+  }
 }
 
 /** How many rows there are counts, not what is in them: that may go through a type cast of the caller's. */

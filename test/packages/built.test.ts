@@ -18,6 +18,7 @@ const places = {
   '@vault-lease/mysql2/promise': 'examples/mysql2-express',
   '@vault-lease/mysql2/adapter': 'packages/knex',
   '@vault-lease/typeorm': 'examples/typeorm-postgres',
+  '@vault-lease/prisma': 'examples/prisma-postgres',
   '@vault-lease/testing': 'test',
 } as const
 
@@ -41,7 +42,7 @@ describe('the built packages', () => {
     },
   )
 
-  it.each(['core', 'pg', 'knex', 'typeorm', 'testing'])(
+  it.each(['core', 'pg', 'knex', 'typeorm', 'prisma', 'testing'])(
     '%s publishes what its exports name, and no test',
     async (folder) => {
       const cwd = join(root, 'packages', folder)

@@ -39,7 +39,8 @@ function intercepted<Target extends object>(
 
 /** Of an error that has a `code`, Prisma keeps that, the message and `meta`. */
 function rethrow(error: unknown): never {
-  if (error instanceof VaultLeaseError) Object.defineProperty(error, 'meta', { value: { cause: error } })
+  if (error instanceof VaultLeaseError)
+    Object.defineProperty(error, 'meta', { value: { cause: error }, configurable: true })
   throw error
 }
 

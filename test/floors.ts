@@ -108,8 +108,10 @@ function manifest(folder: string): { version: string; peerDependencies?: Record<
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 }
 
+/** The tests of the packages themselves are for the newest versions. */
 function isSource(path: string): boolean {
-  return !['node_modules', 'dist', '.turbo', 'generated'].includes(basename(path))
+  const isTestOfPackage = /packages\/[^/]+\/test$/.test(path)
+  return !isTestOfPackage && !['node_modules', 'dist', '.turbo', 'generated'].includes(basename(path))
 }
 
 function run(command: string, ...args: string[]): void {

@@ -13,5 +13,5 @@ export const staticPrisma: MakeStatic = (place, login) =>
 
 function subjectOn(place: Place, adapter: Prisma.PrismaClientOptionsWithAdapter['adapter']): Subject {
   const db = new PrismaClient({ adapter, transactionOptions: transactionOptions(place) })
-  return prismaSubjectOn(db, { sessionUser: 'session_user', inspectables: [adapter] })
+  return prismaSubjectOn(db, { sessionUser: 'session_user::text', inspectables: [adapter] })
 }

@@ -21,7 +21,7 @@ app.setErrorHandler<Error>((error, _request, reply) => {
 app.register(users, { prefix: '/users', db })
 app.get('/health', (_request, reply) => reply.code(lease.current ? 200 : 503).send(lease.status()))
 
-closeOnSignal(app, () => db.$disconnect(), lease)
+closeOnSignal(app, db, lease)
 await lease.ready()
 const { HOST: host = '0.0.0.0', PORT: port = '3000' } = process.env
 console.log(`Listening on ${await app.listen({ host, port: Number(port) })}`)

@@ -9,7 +9,7 @@ const lease = createLease({ vault: vault() })
 const db = new PrismaClient({ adapter: vaultAdapter({ provider: 'postgresql', lease, max: 10 }) })
 const app = createApp(db, lease)
 
-closeOnSignal(app, () => db.$disconnect(), lease)
+closeOnSignal(app, db, lease)
 await lease.ready()
 const { HOST: host = '0.0.0.0', PORT: port = '3000' } = process.env
 console.log(`Listening on ${await app.listen({ host, port: Number(port) })}`)

@@ -1,5 +1,13 @@
-/** What can be closed: an HTTP server or a lease manager, a knex or a DataSource, a pool, or a function of your own. */
-export type Closable = AsyncDisposable | { destroy(): unknown } | { end(): unknown } | (() => unknown)
+/**
+ * What can be closed: an HTTP server or a lease manager, a knex or a DataSource, a pool, a PrismaClient, or a function of
+ * your own.
+ */
+export type Closable =
+  | AsyncDisposable
+  | { destroy(): unknown }
+  | { end(): unknown }
+  | { $disconnect(): unknown }
+  | (() => unknown)
 
 const signals = ['SIGTERM', 'SIGINT'] as const
 const exitCodes = { SIGTERM: 143, SIGINT: 130 } as const
@@ -52,5 +60,6 @@ function closeOne(closable: Closable): unknown {
   if (Symbol.asyncDispose in closable) return closable[Symbol.asyncDispose]()
   if ('destroy' in closable) return closable.destroy()
   if ('end' in closable) return closable.end()
+  if ('$disconnect' in closable) return closable.$disconnect()
   return closable()
 }

@@ -209,7 +209,10 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
    * still in use after `timeoutMs` (default 10 s) are closed under their holder. Closing twice is closing once.
    */
   close({ timeoutMs = closeTimeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= awaited(this.#clock, this.#close(timeoutMs))
+    if (!this.#closing) {
+      this.#closing = awaited(this.#clock, this.#close(timeoutMs))
+      this.#noteState()
+    }
     return this.#closing
   }
 
@@ -386,7 +389,6 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
 
   async #close(timeoutMs: number): Promise<void> {
     this.#cancelTimer?.()
-    this.#noteState()
     if (this.#work) await settled(this.#clock, this.#work.done, finishWorkWithinMs)
     this.#stopWork.abort(new LeaseClosedError(`The lease of ${this.#source.description} was closed.`))
     await this.#work?.done

@@ -369,7 +369,10 @@ describe('a lease manager', () => {
   it('close() drains, revokes and gives back the token, once', async () => {
     const { source, lease } = setUp([quietConsumer()])
     await lease.ready()
+    const states: string[] = []
+    lease.on('state', ({ to }) => states.push(to))
     await Promise.all([lease.close(), lease.close(), lease[Symbol.asyncDispose]()])
+    expect(states).toEqual(['closing', 'closed'])
     expect(source.calls.filter((call) => !call.startsWith('shorten'))).toEqual([
       'fetch',
       'revoke v-1',

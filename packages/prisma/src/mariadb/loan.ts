@@ -8,6 +8,9 @@ export interface LoanHooks {
   onReturn(): Promise<void>
 }
 
+/** What a holder listens to; not all of them stop when they give the connection back. */
+type Listening = Parameters<Connection['removeListener']>
+
 /** A connection in the hands of one holder. */
 export interface Loan {
   /** For the holder: the driver's connection, which can be given back once. */
@@ -18,9 +21,11 @@ export interface Loan {
 
 export function lend(connection: Connection, { onError, onReturn }: LoanHooks): Loan {
   const waiting = new Set<(error: Error) => void>()
+  const listeners: Listening[] = []
   let refusal: (() => Error) | undefined
   let returned: Promise<void> | undefined
   const release = (): Promise<void> => {
+    for (const listening of listeners.splice(0)) connection.removeListener(...listening)
     returned ??= onReturn()
     return returned
   }
@@ -42,6 +47,7 @@ export function lend(connection: Connection, { onError, onReturn }: LoanHooks): 
       const member: unknown = Reflect.get(connection, key)
       if (typeof member !== 'function') return member
       return (...args: readonly unknown[]) => {
+        if (key === 'on') listeners.push(args as Listening)
         const result: unknown = Reflect.apply(member, connection, args)
         return result instanceof Promise ? answer(result) : result
       }

@@ -163,6 +163,8 @@ export class PoolRotation {
     if (this.#ownsLease) await this.#lease.close()
     await this.#connections.allClosed()
     this.#detach()
+    // A user that was being proven meanwhile has the place of a connection.
+    await this.#places.noneHeld()
     // The pool strikes off the last connection a moment after it has closed.
     await setImmediate()
     await new Promise<void>((resolve, reject) => {

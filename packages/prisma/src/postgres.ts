@@ -4,6 +4,7 @@ import type { VaultPoolOptions } from '@vault-lease/pg'
 import { checkConnectionOptions, pgOptionNames, vaultPoolClass } from '@vault-lease/pg/adapter'
 import type pg from 'pg'
 import { withLeaseErrors } from './lease-errors.ts'
+import { poolForTransactions } from './lost-connection.ts'
 import { divide } from './options.ts'
 import { loadPrismaAdapter } from './prisma-adapter.ts'
 
@@ -46,7 +47,7 @@ export function postgresAdapter({
   takeLease(poolOptions, pgOptionNames)
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-pg')>(adapterName)
   // Prisma tells a pool from options by its class, and there may be more than one copy of pg.
-  const VaultPool = vaultPoolClass(require('pg') as typeof pg)
+  const VaultPool = poolForTransactions(vaultPoolClass(require('pg') as typeof pg))
   return {
     provider: 'postgres',
     adapterName,

@@ -87,7 +87,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     const session = this.#sessions.get(connection)
     if (session === undefined || this.isStale(session)) return true
     // Its holder may have called changeUser().
-    return connection.config.user !== this.#credentials.get(session)?.username
+    return connection.config.user !== session.username
   }
 
   /** Closes a connection that nobody uses any more. Resolves when the server has closed it too. */
@@ -128,7 +128,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     })
     let session: Session
     try {
-      session = new Session(openSocket(place, this.#options.stream))
+      session = new Session(openSocket(place, this.#options.stream), credential.username)
     } catch (error) {
       // The caller's own function threw: as if the connection had failed.
       return new Socket().destroy(error instanceof Error ? error : new Error(String(error)))

@@ -20,6 +20,7 @@ export class PoolRotation {
   readonly #idle = new Set<PooledConnection>()
   readonly #closing = new WeakSet<PooledConnection>()
   readonly #places: HeldPlaces
+  #givenBack: PooledConnection | undefined
   #closingIdle = false
   #ended: Promise<void> | undefined
 
@@ -80,7 +81,13 @@ export class PoolRotation {
   #releaseConnection(connection: PooledConnection): void {
     if (connection._pool === null) this.#passOnPlaceOf(connection)
     else if (this.#isDone(connection)) this.#closeStale(connection)
-    else this.#original.releaseConnection(connection)
+    else this.#giveBack(connection)
+  }
+
+  #giveBack(connection: PooledConnection): void {
+    this.#givenBack = connection
+    this.#original.releaseConnection(connection)
+    this.#givenBack = undefined
   }
 
   /** The connection has left the pool, which asks itself for another one on behalf of whoever is next. */
@@ -95,7 +102,8 @@ export class PoolRotation {
   #becameIdle(connection: PooledConnection): void {
     if (this.#closing.has(connection)) return
     this.#idle.add(connection)
-    // The pool may have been resetting it when the idle ones were closed.
+    if (connection === this.#givenBack) return
+    // The pool was resetting it, perhaps while the idle ones were closed.
     if (this.#isDone(connection)) this.#drainIdle()
   }
 

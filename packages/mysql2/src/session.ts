@@ -12,13 +12,16 @@ const noticesWithinMs = 25
 /** One physical connection: its socket, and the driver's connection once that is known. */
 export class Session {
   readonly socket: Socket
+  /** The user that it was opened for. */
+  readonly username: string
   readonly #closed: Promise<void>
   #connection: MySqlConnection | undefined
   #streams: Streams | undefined
   #keepPlace = (): void => {}
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, username: string) {
     this.socket = socket
+    this.username = username
     this.#closed = new Promise((resolve) => {
       if (socket.destroyed) resolve()
       else socket.once('close', () => resolve())

@@ -11,6 +11,7 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 /** A folder in which Node finds the package and its peers by its name, without the source condition. */
 const places = {
   '@vault-lease/core': 'packages/knex',
+  '@vault-lease/core/adapter': 'packages/knex',
   '@vault-lease/pg': 'packages/knex',
   '@vault-lease/pg/adapter': 'packages/knex',
   '@vault-lease/knex': 'examples/knex-postgres',
@@ -42,7 +43,7 @@ describe('the built packages', () => {
     },
   )
 
-  it.each(['core', 'pg', 'knex', 'typeorm', 'prisma', 'testing'])(
+  it.each(['core', 'pg', 'mysql2', 'knex', 'typeorm', 'prisma', 'testing'])(
     '%s publishes what its exports name, and no test',
     async (folder) => {
       const cwd = join(root, 'packages', folder)

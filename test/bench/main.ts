@@ -6,7 +6,7 @@ import { subjects } from '../subjects/index.ts'
 import { type BenchServers, startBenchServers } from './bench-servers.ts'
 import { type Comparison, compare, describe, header, type Pair } from './compare.ts'
 import { collectGarbage, measureRound, type Scenario, type SideName, warmUpMs } from './measure.ts'
-import { type BenchOptions, parseOptions, usage } from './options.ts'
+import { asksForHelp, type BenchOptions, parseOptions, usage } from './options.ts'
 
 /** A pool takes this long to be made and closed, about. */
 const aroundMs = 300
@@ -53,8 +53,13 @@ async function measureAll(kind: DatabaseServer['kind'], scenarios: readonly Scen
 }
 
 function optionsOrExit(): BenchOptions {
+  const args = process.argv.slice(2)
+  if (asksForHelp(args)) {
+    console.log(usage)
+    process.exit(0)
+  }
   try {
-    return parseOptions(process.argv.slice(2))
+    return parseOptions(args)
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`)
     process.exit(2)

@@ -53,6 +53,8 @@ const limitNames = ['connectionLimit', 'acquireTimeout', 'idleTimeout'] as const
 const adapterName = '@prisma/adapter-mariadb'
 
 export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): SqlDriverAdapterFactory {
+  const url = ['connectionString', 'uri', 'url'].find((name) => Object.hasOwn(options, name))
+  if (url) throw new InvalidOptionError(`Name "host", "port" and "database" in place of "${url}".`)
   const [prismaOptions, poolOptions] = divide(options, prismaOptionNames)
   const unsupported = unsupportedOptions.find((name) => Object.hasOwn(poolOptions, name))
   if (unsupported) throw new InvalidOptionError(`The option "${unsupported}" is not supported here.`)

@@ -49,6 +49,14 @@ describe('the options of vaultAdapter()', () => {
     expect(given({ provider: 'mysql', ...place, minimumIdle: 1 })).toThrow('"minimumIdle" is not supported')
   })
 
+  it.each(['connectionString', 'uri', 'url'])(
+    'refuse "%s" for MySQL, whose adapter would not see it',
+    (name) => {
+      const options = { provider: 'mysql', ...place, [name]: 'mysql://me:secret@db/app' }
+      expect(given(options)).toThrow(`in place of "${name}"`)
+    },
+  )
+
   it('are those of the driver too', () => {
     for (const name of Object.keys(mariadb.defaultOptions({}))) {
       if (['user', 'password', 'stream'].includes(name)) continue

@@ -115,7 +115,10 @@ export class LeaseManager extends EventEmitter<LeaseEvents> implements AsyncDisp
    */
   async credential({ signal, timeoutMs }: WaitOptions = {}): Promise<Credential> {
     if (this.current) return this.current
-    const timeout = (): Error => this.#unavailable(`No credential came within ${timeoutMs} ms.`)
+    const timeout = (): Error =>
+      this.#unavailable(
+        `No credential came within ${timeoutMs} ms.${this.#work ? ' An attempt is still waiting, for Vault or for the database to answer.' : ''}`,
+      )
     const limit = timeoutMs === undefined ? undefined : deadlineAfter(this.#clock, timeoutMs, timeout, signal)
     try {
       return await awaited(this.#clock, this.#awaitCredential(limit?.signal ?? signal))

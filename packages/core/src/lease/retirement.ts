@@ -28,7 +28,7 @@ const shortenMarginMs = 2_000
 const revokeWithinMs = 15_000
 const revokeWithinWhileClosingMs = 7_000
 const shortestMs = 1_000
-const shortenWithinMs = 5_000
+const endWithoutWaitingMs = 5_000
 const firstPauseMs = 1_000
 const longestPauseMs = 60_000
 
@@ -66,16 +66,25 @@ async function revoke(steps: RetirementSteps): Promise<void> {
     if (failure === undefined) return steps.onRevoked()
     steps.onFailed('revoke', failure)
     if (failure instanceof VaultLeaseError && !failure.retryable) return await endSoon(steps)
-    if (last || clock.now() + pauseMs >= retiring.issued.lease.end) return
+    if (last) return await leaveToVault(steps)
+    if (clock.now() + pauseMs >= retiring.issued.lease.end) return
     await sleep(clock, pauseMs, closing).catch(() => {})
   }
+}
+
+/** The database may be what does not answer: then Vault goes on trying when we are gone. */
+async function leaveToVault(steps: RetirementSteps): Promise<void> {
+  const revoke = (signal: AbortSignal): Promise<void> =>
+    steps.source.revokeInBackground(steps.retiring.issued, signal)
+  const failure = await failureOf(steps, 'revoke', endWithoutWaitingMs, revoke)
+  if (failure !== undefined) steps.onFailed('revoke', failure)
 }
 
 /** A policy may forbid to revoke and allow to renew. */
 async function endSoon(steps: RetirementSteps): Promise<void> {
   const { lease } = steps.retiring.issued
   const shorten = (signal: AbortSignal): Promise<void> => steps.source.shorten(lease, shortestMs, signal)
-  const failure = await failureOf(steps, 'shorten', shortenWithinMs, shorten)
+  const failure = await failureOf(steps, 'shorten', endWithoutWaitingMs, shorten)
   if (failure !== undefined) steps.onFailed('shorten', failure)
 }
 

@@ -8,9 +8,10 @@ export function notProven(
   refused: boolean,
 ): CredentialNotProvenError {
   const message = error instanceof Error ? error.message : String(error)
-  return new CredentialNotProvenError(
-    `The database did not accept the user "${username}" that Vault created: ${message}. ` +
-      'Check that Vault and the application reach the same database, and the creation_statements of the role.',
-    { cause: error, refused },
-  )
+  const what = refused
+    ? `The database did not accept the user "${username}" that Vault created: ${message}. ` +
+      'Check that Vault and the application reach the same database, and the creation_statements of the role.'
+    : `The user "${username}" that Vault created could not be tried at the database: ${message}. ` +
+      'Check that the database is up and has connections to spare, and the host, port and database of the pool.'
+  return new CredentialNotProvenError(what, { cause: error, refused })
 }

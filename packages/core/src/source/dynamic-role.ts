@@ -59,9 +59,17 @@ class DynamicRole implements CredentialSource {
     await this.#renewFor(lease, ms, signal)
   }
 
-  async revoke({ lease }: IssuedCredential, signal: AbortSignal): Promise<void> {
-    // HashiCorp Vault queues the revocation unless told to be synchronous; OpenBao is synchronous unless told not to be.
-    const body = { lease_id: lease.id, sync: true }
+  revoke(issued: IssuedCredential, signal: AbortSignal): Promise<void> {
+    return this.#revoke(issued, true, signal)
+  }
+
+  revokeInBackground(issued: IssuedCredential, signal: AbortSignal): Promise<void> {
+    return this.#revoke(issued, false, signal)
+  }
+
+  /** HashiCorp Vault queues the revocation unless told to be synchronous; OpenBao is synchronous unless told not to be. */
+  async #revoke({ lease }: IssuedCredential, sync: boolean, signal: AbortSignal): Promise<void> {
+    const body = { lease_id: lease.id, sync }
     await this.#vault.send({ method: 'PUT', path: 'sys/leases/revoke', body, signal })
     const token = this.#tokens.get(lease.id)
     this.#tokens.delete(lease.id)

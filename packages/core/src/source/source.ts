@@ -22,6 +22,8 @@ export interface CredentialSource {
   shorten(lease: Lease, ms: number, signal: AbortSignal): Promise<void>
   /** Ends the lease and waits until the database user is gone. */
   revoke(issued: IssuedCredential, signal: AbortSignal): Promise<void>
+  /** Ends the lease without waiting: Vault drops the user by itself, when the database can be reached. */
+  revokeInBackground(issued: IssuedCredential, signal: AbortSignal): Promise<void>
   /** Extends the token under which credentials are fetched. */
   renewToken(signal: AbortSignal): Promise<void>
   /** Gives back what the source itself holds: the token, when it logged in for one. */

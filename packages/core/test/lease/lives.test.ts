@@ -188,6 +188,20 @@ describe('the life of a lease on a real server, without an adapter', () => {
     await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]), { timeout: 6_000 })
   })
 
+  it('close() while the database is down leaves the user to Vault, which drops it by itself', async () => {
+    const lease = await leaseBy(undefined, 'hour')
+    await lease.ready()
+    await servers.database.kill()
+    await lease.close()
+    await servers.database.start()
+    const [id] = await servers.engine.leases('hour')
+    const { body } = await servers.vault.call('PUT', 'sys/leases/lookup', {
+      lease_id: `database/creds/hour/${id}`,
+    })
+    expect(body.data?.ttl ?? 0).toBeLessThanOrEqual(0)
+    await servers.engine.revokePrefix('hour')
+  })
+
   it('a token of ours that somebody revoked takes its leases along: a new login brings a new credential', async () => {
     const lease = await leaseBy(appRole(await servers.engine.createAppRole({ ttl: '1h' })), 'second')
     await lease.ready()

@@ -54,6 +54,10 @@ class ScriptedSource implements CredentialSource {
     this.alive.delete(username)
   }
 
+  revokeInBackground({ username }: IssuedCredential, signal: AbortSignal): Promise<void> {
+    return this.#asked(`revoke ${username} in the background`, signal)
+  }
+
   renewToken(signal: AbortSignal): Promise<void> {
     return this.#asked('renew-token', signal)
   }
@@ -362,6 +366,10 @@ describe('a lease manager', () => {
     await lease.rotate()
     await clock.advance(second)
     await lease.close()
+    expect(source.calls.filter((call) => call.endsWith('in the background'))).toEqual([
+      'revoke v-1 in the background',
+      'revoke v-2 in the background',
+    ])
     expect(lease.status().state).toBe('closed')
     expect(clock.pending).toBe(0)
   })

@@ -111,6 +111,7 @@ function sourceOn(vault: ShortLivedVault, clock: ManualClock): CredentialSource 
     renew: async (lease) => renewedLease(lease, grant(vault.renew(lease.id))),
     shorten: async () => {},
     revoke: async () => {},
+    revokeInBackground: async () => {},
     renewToken: async () => {},
     close: async () => {},
   }

@@ -3,3 +3,12 @@ export { type CheckedOut, Checkout, type CheckoutHooks } from './pool/checkout.t
 export { notProven } from './pool/not-proven.ts'
 export { type DriverHooks, type PoolHooks, RotatingConnections } from './pool/rotating-connections.ts'
 export { serveQueue } from './pool/serve-queue.ts'
+export { settlesWithin } from './pool/settles-within.ts'
+export {
+  endMySqlSession,
+  isMySqlDenial,
+  isMySqlRefusal,
+  mysqlErrnoOf,
+  mysqlSessionOfUser,
+} from './server/mysql.ts'
+export { namesLogin } from './server/url.ts'

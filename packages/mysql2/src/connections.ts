@@ -1,11 +1,17 @@
 import { connect, Socket } from 'node:net'
 import { type Credential, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
-import { notProven, type PoolHooks, RotatingConnections } from '@vault-lease/core/adapter'
+import {
+  endMySqlSession,
+  isMySqlDenial,
+  isMySqlRefusal,
+  notProven,
+  type PoolHooks,
+  RotatingConnections,
+} from '@vault-lease/core/adapter'
 import type { Connection, ConnectionOptions } from 'mysql2'
 import { asMySqlConnection, type MySqlDriver, type OpenStream, type StreamPlace } from './driver.ts'
-import { denials, errnoOf, refusals } from './server-errors.ts'
 import { Session } from './session.ts'
-import { checkUser, endSession, rowsOf } from './statements.ts'
+import { checkUser, rowsOf } from './statements.ts'
 
 const defaultPort = 3306
 
@@ -33,7 +39,9 @@ export class MySqlConnections extends RotatingConnections<Session> {
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
       closeUnderHolder: (session, reason) =>
         session.closeUnderHolder(reason, (threadId) =>
-          this.#asUserOf(session, (connection) => endSession(connection, threadId)),
+          this.#asUserOf(session, (connection) =>
+            endMySqlSession((sql) => rowsOf(connection, sql), threadId),
+          ),
         ),
     })
     this.#lease = lease
@@ -77,7 +85,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     connection.on('error', (error) => this.noteError(session, error))
     const handlePacket = connection.handlePacket.bind(connection)
     connection.handlePacket = (packet) => {
-      if (packet?.isError()) this.#noteErrno(session, packet.clone().asError('utf8').errno)
+      if (packet?.isError()) this.#noteDenial(session, packet.clone().asError('utf8'))
       handlePacket(packet)
     }
   }
@@ -106,13 +114,12 @@ export class MySqlConnections extends RotatingConnections<Session> {
 
   /** Remembers which generation the server refused. */
   noteError(session: Session, error: Error): void {
-    const errno = errnoOf(error)
-    if (refusals.includes(errno)) this.noteRefusal(session, error)
-    else this.#noteErrno(session, errno)
+    if (isMySqlRefusal(error)) this.noteRefusal(session, error)
+    else this.#noteDenial(session, error)
   }
 
-  #noteErrno(session: Session, errno: unknown): void {
-    if (!denials.includes(errno)) return
+  #noteDenial(session: Session, error: unknown): void {
+    if (!isMySqlDenial(error)) return
     const generation = this.generationOf(session)
     if (generation !== undefined) this.#lease.suspected(generation)
   }
@@ -144,7 +151,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     try {
       await this.#withConnectionAs(credential, signal, (connection) => checkUser(connection, credential))
     } catch (error) {
-      throw notProven(credential, error, refusals.includes(errnoOf(error)))
+      throw notProven(credential, error, isMySqlRefusal(error))
     }
   }
 

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '@vault-lease/core'
+import { namesLogin } from '@vault-lease/core/adapter'
 
 /** The options of createPool and createConnection (3.24), so that a misspelt one of ours is told from one of theirs. */
 export const mysqlOptionNames: readonly string[] = [
@@ -62,7 +63,6 @@ interface ConnectionOptions {
 }
 
 const secretNames = ['password1', 'passwordSha1'] as const
-const loginNames = ['user', 'password', ...secretNames] as const
 
 /**
  * Checks what `takeLease()` cannot know.
@@ -85,8 +85,7 @@ function checkUri(uri: string): void {
   // The driver's own error would show what stands in it.
   if (!URL.canParse(uri))
     throw new InvalidOptionError('The option "uri" is not a URL such as mysql://host:3306/database.')
-  const { username, password, searchParams } = new URL(uri)
-  if (username !== '' || password !== '' || loginNames.some((name) => searchParams.has(name))) {
+  if (namesLogin(new URL(uri))) {
     throw new InvalidOptionError('Leave the user and the password out of "uri": they come from Vault.')
   }
 }

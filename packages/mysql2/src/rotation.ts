@@ -158,7 +158,7 @@ export class PoolRotation {
 
   #end(ended?: Ended): Promise<void> {
     this.#ended ??= this.#close()
-    this.#ended.then(() => ended?.(), ended)
+    if (ended) this.#ended.then(() => ended(), ended)
     return this.#ended
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { settlesWithin } from '@vault-lease/core/adapter'
 import type { Command, MySqlConnection, MySqlDriver } from './driver.ts'
 import { Streams } from './streams.ts'
 
@@ -57,7 +57,7 @@ export class Session {
     const { end } = Connection.prototype as { end: (answered: () => void) => unknown }
     const answered = new Promise<void>((resolve) => end.call(connection, resolve))
     await Promise.race([answered, this.#closed])
-    await this.#closedWithin(farewellMs)
+    await settlesWithin(this.#closed, farewellMs)
     this.socket.destroy()
     await this.#closed
   }
@@ -65,6 +65,7 @@ export class Session {
   /**
    * Closes the connection under whoever uses it: what was asked of it fails with the reason, and what is asked later.
    *
+   * @throws what `kill` throws: then the session may still be open at the server.
    * @param kill ends the session from another connection, when the server is busy with a statement of it.
    */
   async closeUnderHolder(reason: () => Error, kill: (threadId: number) => Promise<void>): Promise<void> {
@@ -80,21 +81,15 @@ export class Session {
     Object.defineProperty(connection, 'addCommand', { get: () => refusing(reason), set() {} })
     // What is still on its way is read, or the server would wait for it to be.
     this.socket.resume()
-    if (!(await this.#closedWithin(noticesWithinMs)) && connection.threadId !== null) {
-      await kill(connection.threadId).catch(() => {})
-      await this.#closedWithin(farewellMs)
+    try {
+      if ((await settlesWithin(this.#closed, noticesWithinMs)) || connection.threadId === null) return
+      await kill(connection.threadId)
+      await settlesWithin(this.#closed, farewellMs)
+    } finally {
+      this.socket.destroy()
+      await this.#closed
+      connection.destroy()
     }
-    this.socket.destroy()
-    await this.#closed
-    connection.destroy()
-  }
-
-  async #closedWithin(ms: number): Promise<boolean> {
-    const stop = new AbortController()
-    const waited = sleep(ms, false, { signal: stop.signal }).catch(() => false)
-    const closed = await Promise.race([this.#closed.then(() => true), waited])
-    stop.abort()
-    return closed
   }
 }
 

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '@vault-lease/core'
+import { namesLogin } from '@vault-lease/core/adapter'
 
 /** The options of pg.Pool and pg.Client (8.23), so that a misspelt one of ours is told from one of theirs. */
 export const pgOptionNames: readonly string[] = [
@@ -51,7 +52,7 @@ interface ConnectionOptions {
  */
 export function checkConnectionOptions({ database, connectionString }: ConnectionOptions): void {
   const url = parsed(connectionString)
-  if (url && (namesIn(url, 'username', 'user') || namesIn(url, 'password', 'password'))) {
+  if (url && namesLogin(url)) {
     throw new InvalidOptionError(
       'Leave the user and the password out of "connectionString": they come from Vault.',
     )
@@ -61,10 +62,6 @@ export function checkConnectionOptions({ database, connectionString }: Connectio
   throw new InvalidOptionError(
     'Which database? Set the option "database", or the environment variable PGDATABASE.',
   )
-}
-
-function namesIn(url: URL, part: 'username' | 'password', parameter: string): boolean {
-  return url[part] !== '' || url.searchParams.has(parameter)
 }
 
 /** A connection string that is no URL names its database in a form that only the driver understands. */

@@ -122,11 +122,13 @@ describe.each(['postgresql', 'mysql'] as const)('a PrismaClient on vaultAdapter(
   })
 
   it('ends a statement that runs until its user has to go', async () => {
-    const lease = await servers.lease('2s')
+    const lease = await servers.lease('60s', { drainTimeoutMs: 200 })
     const db = await servers.client({ lease })
+    await db.author.findMany()
     const running = db.$queryRawUnsafe(servers.slow)
     const [retired] = await Promise.all([
       once(lease, 'retired'),
+      lease.rotate(),
       expect(running).rejects.toMatchObject({
         code: 'ERR_CONNECTION_RETIRED',
         meta: { cause: expect.any(ConnectionRetiredError) },

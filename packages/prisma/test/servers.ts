@@ -2,6 +2,7 @@ import {
   type AdapterOptions,
   createLease,
   type LeaseManager,
+  type RotationOptions,
   token,
   type VaultOptions,
 } from '@vault-lease/core'
@@ -65,7 +66,7 @@ export interface Servers extends TestServers {
   readonly slow: string
   readonly place: Place
   vaultOptions(): Promise<VaultOptions>
-  lease(ttl?: string): Promise<LeaseManager>
+  lease(ttl?: string, rotation?: RotationOptions): Promise<LeaseManager>
   adapter(options?: Options): Promise<ReturnType<typeof vaultAdapter>>
   client(options?: Options): Promise<PrismaClient>
   userOf(db: Pick<PrismaClient, '$queryRawUnsafe'>): Promise<string>
@@ -99,9 +100,9 @@ export async function startServers(provider: Provider): Promise<Servers> {
     place,
     vaultOptions,
     adapter,
-    async lease(ttl = '60s') {
+    async lease(ttl = '60s', rotation = {}) {
       await role(ttl)
-      const lease = createLease({ vault: await vaultOptions(), role: 'app' })
+      const lease = createLease({ vault: await vaultOptions(), role: 'app', rotation })
       leases.push(lease)
       return lease
     },

@@ -1,4 +1,5 @@
 import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
+import { namesLogin } from '@vault-lease/core/adapter'
 import { checkConnectionOptions } from '@vault-lease/pg/adapter'
 import type { DataSourceOptions } from 'typeorm'
 
@@ -65,15 +66,13 @@ export function checkDataSourceOptions({ type, replication, ...endpoint }: Vault
 
 function checkNoUser(endpoint: Endpoint): void {
   const { url } = endpoint
-  if ('username' in endpoint || 'password' in endpoint || (url !== undefined && namesUser(url))) {
+  if (
+    'username' in endpoint ||
+    'password' in endpoint ||
+    (url !== undefined && URL.canParse(url) && namesLogin(new URL(url)))
+  ) {
     throw new InvalidOptionError(
       'Leave the user and the password out of "url" and "replication": they come from Vault.',
     )
   }
-}
-
-function namesUser(url: string): boolean {
-  if (!URL.canParse(url)) return false
-  const { username, password, searchParams } = new URL(url)
-  return `${username}${password}` !== '' || searchParams.has('user') || searchParams.has('password')
 }

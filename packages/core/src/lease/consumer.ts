@@ -16,6 +16,8 @@ export interface Retired {
   readonly closed: number
   /** Connections closed under their holder because the deadline had come. */
   readonly forced: number
+  /** Why it is not known that the server has closed them all too, when that is so. */
+  readonly failure?: unknown
 }
 
 /** What an adapter gives the lease manager: the two steps of a rotation that only a driver can do. */

@@ -103,8 +103,10 @@ async function retire(steps: RetirementSteps): Promise<void> {
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') steps.onFailed('retire', outcome.reason)
       else {
-        total.closed += outcome.value.closed
-        total.forced += outcome.value.forced
+        const { closed, forced, failure } = outcome.value
+        total.closed += closed
+        total.forced += forced
+        if (failure !== undefined) steps.onFailed('retire', failure)
       }
     }
     steps.onRetired(total)

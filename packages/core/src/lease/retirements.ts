@@ -16,6 +16,9 @@ interface RetirementsParts {
   readonly onFailed: RetirementSteps['onFailed']
 }
 
+/** What is closed under its holder has to be gone before the user is. MariaDB may take two seconds to end a statement. */
+const closingTakesMs = 3_000
+
 /** The old generations of one manager, each on its way out: drained, then revoked. */
 export class Retirements {
   readonly #parts: RetirementsParts
@@ -35,7 +38,10 @@ export class Retirements {
   drain(retiring: Generation): void {
     const now = this.#parts.clock.now()
     const remaining = Math.max(0, deadlineOf(retiring.issued.lease, retiring.issued.tokenFacts()) - now)
-    this.#retire(retiring, Math.min(this.#parts.drainTimeoutMs, remaining - Math.min(1_000, remaining / 5)))
+    this.#retire(
+      retiring,
+      Math.min(this.#parts.drainTimeoutMs, remaining - Math.min(closingTakesMs, remaining / 5)),
+    )
   }
 
   /** The generation is dead: nothing can be done with its connections any more. */

@@ -22,7 +22,11 @@ export interface DriverHooks<Connection> {
    * @throws CredentialNotProvenError when the database does not accept it.
    */
   connectAs(credential: Credential, signal: AbortSignal): Promise<void>
-  /** Closes a connection in use: what its holder runs fails with the reason. Resolves when the server has closed it. */
+  /**
+   * Closes a connection in use: what its holder runs fails with the reason. Resolves when the server has closed it.
+   *
+   * @throws when it cannot be known that the server has closed it.
+   */
   closeUnderHolder(connection: Connection, reason: () => Error): Promise<void>
 }
 
@@ -106,8 +110,12 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     this.#pool.drainIdle()
     await this.#until(() => !this.#open.has(generation), signal)
     const stragglers = [...connections]
-    await Promise.all(stragglers.map((each) => this.#driver.closeUnderHolder(each, stragglerError)))
-    return { closed: total - stragglers.length, forced: stragglers.length }
+    const outcomes = await Promise.allSettled(
+      stragglers.map((each) => this.#driver.closeUnderHolder(each, stragglerError)),
+    )
+    const counts = { closed: total - stragglers.length, forced: stragglers.length }
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    return failed ? { ...counts, failure: failed.reason } : counts
   }
 
   /**

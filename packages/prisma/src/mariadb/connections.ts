@@ -1,5 +1,14 @@
 import { type Credential, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
-import { notProven, type PoolHooks, RotatingConnections } from '@vault-lease/core/adapter'
+import {
+  endMySqlSession,
+  isMySqlDenial,
+  isMySqlRefusal,
+  mysqlSessionOfUser,
+  notProven,
+  type PoolHooks,
+  RotatingConnections,
+  settlesWithin,
+} from '@vault-lease/core/adapter'
 import type { Connection, ConnectionConfig, createConnection } from 'mariadb'
 import { FarewellSocket } from './farewell-socket.ts'
 import type { Loan } from './loan.ts'
@@ -17,11 +26,6 @@ export interface Session {
   loan?: Loan | undefined
 }
 
-const accessDenied = 1045
-const accessDeniedWithoutPassword = 1698
-const databaseAccessDenied = 1044
-const tableAccessDenied = 1142
-
 const defaultPort = 3306
 
 /** A server that has not ended a statement by then is left. */
@@ -33,11 +37,12 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
   readonly #driver: MariaDbDriver
   readonly #config: ConnectionConfig
   readonly #sessions = new WeakMap<FarewellSocket, Session>()
+  readonly #credentials = new WeakMap<FarewellSocket, Credential>()
 
   constructor(lease: LeaseManager, pool: PoolHooks, driver: MariaDbDriver, config: ConnectionConfig) {
     super(lease, pool, {
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
-      closeUnderHolder: (socket, reason) => closeUnderHolder(socket, this.#sessions.get(socket), reason),
+      closeUnderHolder: (socket, reason) => this.#closeUnderHolder(socket, reason),
     })
     this.#lease = lease
     this.#driver = driver
@@ -55,19 +60,16 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
 
   /** Something that was asked of a connection failed. */
   noteError({ socket }: Session, error: unknown): void {
-    const errno = errnoOf(error)
     const generation = this.generationOf(socket)
-    if (generation === undefined || (errno !== tableAccessDenied && errno !== databaseAccessDenied)) return
-    this.#lease.suspected(generation)
+    if (generation !== undefined && isMySqlDenial(error)) this.#lease.suspected(generation)
   }
 
   async #open(credential: Credential, socket: FarewellSocket): Promise<Session> {
     const { username: user, password, generation } = credential
     this.opening(socket, generation)
+    this.#credentials.set(socket, credential)
     void socket.whenClosed.then(() => this.closed(socket))
-    // The driver asks again for the connection on which it ends what a destroyed one is running.
-    const sockets = [socket]
-    const stream = (): FarewellSocket => this.#connect(sockets.pop() ?? new FarewellSocket())
+    const stream = (): FarewellSocket => this.#connect(socket)
     try {
       const connection = await this.#driver.createConnection({ ...this.#config, user, password, stream })
       // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
@@ -76,7 +78,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
       this.#sessions.set(socket, session)
       return session
     } catch (error) {
-      if (error instanceof Error && isRefusal(error)) this.noteRefusal(socket, error)
+      if (error instanceof Error && isMySqlRefusal(error)) this.noteRefusal(socket, error)
       socket.destroy()
       await socket.whenClosed
       throw error
@@ -99,10 +101,35 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
       const session = await this.#open(credential, socket)
       await checkUser(session, credential).finally(() => closeWhenIdle(session))
     } catch (error) {
-      throw notProven(credential, error, isRefusal(error))
+      throw notProven(credential, error, isMySqlRefusal(error))
     } finally {
       signal.removeEventListener('abort', abort)
     }
+  }
+
+  async #closeUnderHolder(socket: FarewellSocket, reason: () => Error): Promise<void> {
+    const session = this.#sessions.get(socket)
+    const busy = session?.loan?.recall(reason) ?? false
+    // From here on the driver takes nothing more. Its destroy() would kill the session by a connection that nobody counts.
+    void session?.connection.end()
+    socket.destroy(session ? undefined : reason())
+    try {
+      if (session && busy) await this.#kill(session)
+    } finally {
+      if (!(await settlesWithin(socket.whenClosed, patienceMs))) socket.abandon()
+      await socket.whenClosed
+    }
+  }
+
+  /** A user may end its own sessions. */
+  async #kill({ connection: { threadId }, socket }: Session): Promise<void> {
+    const credential = this.#credentials.get(socket)
+    if (threadId === null || !credential) return
+    const session = await this.#open(credential, new FarewellSocket())
+    const { connection } = session
+    const ending = endMySqlSession((sql) => connection.query(sql), threadId)
+    if (!(await settlesWithin(ending, patienceMs))) session.socket.abandon()
+    await ending.finally(() => closeWhenIdle(session))
   }
 }
 
@@ -112,35 +139,9 @@ export async function closeWhenIdle({ connection, socket }: Session): Promise<vo
   await socket.whenClosed
 }
 
-/** What the connection runs is ended by the driver, from a connection of its own. */
-async function closeUnderHolder(
-  socket: FarewellSocket,
-  session: Session | undefined,
-  reason: () => Error,
-): Promise<void> {
-  session?.loan?.recall(reason)
-  if (session) session.connection.destroy()
-  else socket.destroy(reason())
-  const late = setTimeout(() => socket.abandon(), patienceMs)
-  await socket.whenClosed
-  clearTimeout(late)
-}
-
 async function checkUser({ connection }: Session, { username }: Credential): Promise<void> {
-  const rows: unknown = await connection.query(
-    `select 1 from dual where substring_index(session_user(), '@', 1) = ?`,
-    [username],
-  )
+  const rows: unknown = await connection.query(mysqlSessionOfUser, [username])
   if (!Array.isArray(rows) || rows.length !== 1) throw new Error('the session belongs to another user')
-}
-
-function isRefusal(error: unknown): boolean {
-  const errno = errnoOf(error)
-  return errno === accessDenied || errno === accessDeniedWithoutPassword
-}
-
-function errnoOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined
 }
 
 function asError(reason: unknown): Error {

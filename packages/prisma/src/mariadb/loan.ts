@@ -15,8 +15,8 @@ type Listening = Parameters<Connection['removeListener']>
 export interface Loan {
   /** For the holder: the driver's connection, which can be given back once. */
   readonly connection: PoolConnection
-  /** From now on everything that the holder asks for fails, and what it waits for. */
-  recall(reason: () => Error): void
+  /** From now on everything that the holder asks for fails, and what it waits for. Says whether it waits for anything. */
+  recall(reason: () => Error): boolean
 }
 
 export function lend(connection: Connection, { onError, onReturn }: LoanHooks): Loan {
@@ -57,7 +57,9 @@ export function lend(connection: Connection, { onError, onReturn }: LoanHooks): 
     connection: lent as PoolConnection,
     recall(reason) {
       refusal = reason
+      const busy = waiting.size > 0
       for (const reject of waiting) reject(reason())
+      return busy
     },
   }
 }

@@ -40,11 +40,29 @@ export interface DatabaseServerOptions {
 /** Where a server is, and as whom it is reached. */
 export type Place = Pick<DatabaseServer, 'host' | 'port' | 'database' | 'superuser'>
 
-/** Database servers do not like to run as root: any other user will do. */
-export const nobody = 65_534
-
 /** What talks to a server that somebody else runs. */
 export type Connection = Place & Pick<DatabaseServer, 'kind' | 'query' | 'connect'>
+
+/** A connection whose sessions are opened by a driver. */
+export function connectionBy(
+  kind: DatabaseServer['kind'],
+  place: Place,
+  open: (place: Place) => Promise<SuperuserSession>,
+): Connection {
+  const connect = (): Promise<SuperuserSession> => open(place)
+  return { kind, ...place, connect, query: (sql, values) => queryOnce(connect(), sql, values) }
+}
+
+/** What a superuser's URL says, and what it leaves out. */
+export function placeOf(url: URL, defaults: { readonly port: number; readonly database: string }): Place {
+  const { username, password, hostname: host, port, pathname } = url
+  return {
+    host,
+    port: Number(port || defaults.port),
+    database: pathname.slice(1) || defaults.database,
+    superuser: { user: decodeURIComponent(username), password: decodeURIComponent(password) },
+  }
+}
 
 /** A server that the environment names: it can be used, but not stopped from here. */
 export function existingServer(connection: Connection, variable: string): DatabaseServer {

@@ -1,20 +1,21 @@
 import { execFile } from 'node:child_process'
-import { chownSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import mysql from 'mysql2/promise'
 import { findMariaDb } from './binaries.ts'
 import {
   type Connection,
+  connectionBy,
   type DatabaseServer,
   type DatabaseServerOptions,
   existingServer,
-  nobody,
   type Place,
+  placeOf,
   queryOnce,
   type SuperuserSession,
 } from './database-server.ts'
-import { onFreePort, ServerProcess, temporaryFolder } from './server-process.ts'
+import { runAs, startOwn } from './own-server.ts'
+import { ServerProcess } from './server-process.ts'
 
 const superuser = { user: 'vault_lease_admin', password: 'mariadb-test' }
 const database = 'app'
@@ -29,66 +30,49 @@ const addressVariable = 'VAULT_LEASE_TEST_MYSQL_URL'
  */
 export async function startMariaDb(options: DatabaseServerOptions = {}): Promise<DatabaseServer> {
   const url = process.env[addressVariable]
-  return url ? existingMySql(new URL(url)) : await ownMariaDb(options)
+  if (!url) return await ownMariaDb(options)
+  return existingServer(connectionTo(placeOf(new URL(url), { port: 3306, database })), addressVariable)
 }
 
 async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Promise<DatabaseServer> {
   const { server, installDb } = await findMariaDb()
-  const uid = process.getuid?.() === 0 ? nobody : undefined
-  const folder = temporaryFolder()
-  if (uid !== undefined) chownSync(folder.path, uid, uid)
-  const data = join(folder.path, 'data')
-  const own = { cwd: folder.path, ...(uid !== undefined && { uid, gid: uid }) }
-  const initialising = ['--no-defaults', `--datadir=${data}`, `--tmpdir=${folder.path}`, '--skip-test-db']
-  await promisify(execFile)(installDb, [...initialising, '--auth-root-authentication-method=normal'], own)
-  const start = (port: number): Promise<ServerProcess> =>
-    ServerProcess.start({
-      name: 'mariadbd',
-      command: server,
-      args: [
-        ...['--no-defaults', `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1'],
-        ...[`--socket=${join(folder.path, 'socket')}`, `--pid-file=${join(folder.path, 'pid')}`],
-        // A server that starts removes the temporary tables of every other that shares its folder for them.
-        `--tmpdir=${folder.path}`,
-        // Else 127.0.0.1 becomes localhost, where users of '%' are others.
-        ...['--skip-name-resolve', '--skip-log-bin', '--innodb-flush-log-at-trx-commit=2'],
-        ...['--innodb-buffer-pool-size=32M', `--max-connections=${maxConnections}`],
-      ],
-      folder: folder.path,
-      uid,
-      ready: () => queryOnce(openSession(asRoot(port)), 'select 1'),
-    })
-  let [running, port] = await onFreePort(async (port) => [await start(port), port] as const)
-  const root = await openSession(asRoot(port))
-  await root.query(`create database ${database}`)
-  await root.query(`create user '${superuser.user}'@'%' identified by '${superuser.password}'`)
-  await root.query(`grant all privileges on *.* to '${superuser.user}'@'%' with grant option`)
-  await root.end()
-
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    // A server that is paused would not notice.
-    running.signal('SIGCONT')
-    await running.stop(signal)
-  }
-  const stop = async (): Promise<void> => {
-    await end('SIGKILL')
-    folder.remove()
-  }
-  return {
-    ...connectionTo({ host: '127.0.0.1', port, database, superuser }),
-    async restart(mode = 'immediate') {
-      await end(mode === 'fast' ? 'SIGTERM' : 'SIGKILL')
-      running = await start(port)
+  const data = (folder: string): string[] => [
+    ...['--no-defaults', `--datadir=${join(folder, 'data')}`],
+    // A server that starts removes the temporary tables of every other that shares its folder for them.
+    `--tmpdir=${folder}`,
+  ]
+  return await startOwn({
+    async initialise(home) {
+      const args = [...data(home.folder), '--skip-test-db', '--auth-root-authentication-method=normal']
+      await promisify(execFile)(installDb, args, runAs(home))
     },
-    kill: () => end('SIGKILL'),
-    async start() {
-      if (!running.running) running = await start(port)
+    start: ({ folder, uid }, port) =>
+      ServerProcess.start({
+        name: 'mariadbd',
+        command: server,
+        args: [
+          ...[...data(folder), `--port=${port}`, '--bind-address=127.0.0.1'],
+          ...[`--socket=${join(folder, 'socket')}`, `--pid-file=${join(folder, 'pid')}`],
+          // Else 127.0.0.1 becomes localhost, where users of '%' are others.
+          ...['--skip-name-resolve', '--skip-log-bin', '--innodb-flush-log-at-trx-commit=2'],
+          ...['--innodb-buffer-pool-size=32M', `--max-connections=${maxConnections}`],
+        ],
+        folder,
+        uid,
+        ready: () => queryOnce(openSession(asRoot(port)), 'select 1'),
+      }),
+    async setUp(port) {
+      const root = await openSession(asRoot(port))
+      await root.query(`create database ${database}`)
+      await root.query(`create user '${superuser.user}'@'%' identified by '${superuser.password}'`)
+      await root.query(`grant all privileges on *.* to '${superuser.user}'@'%' with grant option`)
+      await root.end()
+      return connectionTo({ host: '127.0.0.1', port, database, superuser })
     },
-    pause: () => running.signal('SIGSTOP'),
-    resume: () => running.signal('SIGCONT'),
-    stop,
-    [Symbol.asyncDispose]: stop,
-  }
+    pause: (running) => running.signal('SIGSTOP'),
+    resume: (running) => running.signal('SIGCONT'),
+    signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },
+  })
 }
 
 /** What there is before our own database and superuser are made. */
@@ -96,19 +80,8 @@ function asRoot(port: number): Place {
   return { host: '127.0.0.1', port, database: 'mysql', superuser: { user: 'root', password: '' } }
 }
 
-function existingMySql(url: URL): DatabaseServer {
-  const own = { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
-  const place = {
-    host: url.hostname,
-    port: Number(url.port || 3306),
-    database: url.pathname.slice(1) || database,
-  }
-  return existingServer(connectionTo({ ...place, superuser: own }), addressVariable)
-}
-
 function connectionTo(place: Place): Connection {
-  const connect = (): Promise<SuperuserSession> => openSession(place)
-  return { kind: 'mysql', ...place, connect, query: (sql, values) => queryOnce(connect(), sql, values) }
+  return connectionBy('mysql', place, openSession)
 }
 
 async function openSession({ host, port, database, superuser }: Place): Promise<SuperuserSession> {

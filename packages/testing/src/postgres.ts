@@ -6,15 +6,17 @@ import pg from 'pg'
 import { findPostgres } from './binaries.ts'
 import {
   type Connection,
+  connectionBy,
   type DatabaseServer,
   type DatabaseServerOptions,
   existingServer,
-  nobody,
   type Place,
+  placeOf,
   queryOnce,
   type SuperuserSession,
 } from './database-server.ts'
-import { onFreePort, ServerProcess, temporaryFolder } from './server-process.ts'
+import { type Home, runAs, startOwn } from './own-server.ts'
+import { ServerProcess } from './server-process.ts'
 import { watchdog } from './watchdog.ts'
 
 const superuser = { user: 'postgres', password: 'postgres-test' }
@@ -29,55 +31,36 @@ const addressVariable = 'VAULT_LEASE_TEST_POSTGRES_URL'
  */
 export async function startPostgres(options: DatabaseServerOptions = {}): Promise<DatabaseServer> {
   const url = process.env[addressVariable]
-  return url ? existingPostgres(new URL(url)) : await ownPostgres(options)
+  if (!url) return await ownPostgres(options)
+  const place = placeOf(new URL(url), { port: 5432, database: 'postgres' })
+  return existingServer(connectionTo(place), addressVariable)
 }
 
 async function ownPostgres({ maxConnections = 300 }: DatabaseServerOptions): Promise<DatabaseServer> {
   const bin = await findPostgres()
-  const uid = process.getuid?.() === 0 ? nobody : undefined
-  const folder = temporaryFolder()
-  if (uid !== undefined) chownSync(folder.path, uid, uid)
-  const data = join(folder.path, 'data')
-  await initialise(bin, folder.path, data, uid)
-  const start = (port: number): Promise<ServerProcess> =>
-    ServerProcess.start({
-      name: 'postgres',
-      command: join(bin, 'postgres'),
-      args: [
-        ...['-D', data, '-p', String(port), '-k', folder.path, '-c', 'listen_addresses=127.0.0.1'],
-        ...['-c', 'fsync=off', '-c', `max_connections=${maxConnections}`],
-      ],
-      folder: folder.path,
-      uid,
-      ready: () => queryOnce(openSession(initial(port)), 'select 1'),
-    })
-  let [running, port] = await onFreePort(async (port) => [await start(port), port] as const)
-  await queryOnce(openSession(initial(port)), `create database ${database}`)
-
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    // A server that is paused would not notice.
-    if (running.running) resume(running)
-    await running.stop(signal)
-  }
-  const stop = async (): Promise<void> => {
-    await end('SIGQUIT')
-    folder.remove()
-  }
-  return {
-    ...connectionTo({ ...initial(port), database }),
-    async restart(mode = 'immediate') {
-      await end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
-      running = await start(port)
+  return await startOwn({
+    initialise: (home) => initialise(bin, home),
+    start: ({ folder, uid }, port) =>
+      ServerProcess.start({
+        name: 'postgres',
+        command: join(bin, 'postgres'),
+        args: [
+          ...['-D', join(folder, 'data'), '-p', String(port), '-k', folder],
+          ...['-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'],
+          ...['-c', `max_connections=${maxConnections}`],
+        ],
+        folder,
+        uid,
+        ready: () => queryOnce(openSession(initial(port)), 'select 1'),
+      }),
+    async setUp(port) {
+      await queryOnce(openSession(initial(port)), `create database ${database}`)
+      return connectionTo({ ...initial(port), database })
     },
-    kill: () => end('SIGQUIT'),
-    async start() {
-      if (!running.running) running = await start(port)
-    },
-    pause: () => pause(running),
-    resume: () => resume(running),
-    stop,
-    [Symbol.asyncDispose]: stop,
-  }
+    pause,
+    resume,
+    signals: { immediate: 'SIGQUIT', fast: 'SIGINT' },
+  })
 }
 
 /** What there is before our own database is made. */
@@ -85,16 +68,16 @@ function initial(port: number): Place {
   return { host: '127.0.0.1', port, database: 'postgres', superuser }
 }
 
-async function initialise(bin: string, folder: string, data: string, uid: number | undefined): Promise<void> {
+async function initialise(bin: string, home: Home): Promise<void> {
+  const { folder, uid } = home
+  const data = join(folder, 'data')
   const passwordFile = join(folder, 'password')
   writeFileSync(passwordFile, superuser.password)
   mkdirSync(data)
   if (uid !== undefined) for (const path of [passwordFile, data]) chownSync(path, uid, uid)
   const args = ['-D', data, '-U', superuser.user, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
-  await promisify(execFile)(join(bin, 'initdb'), [...args, '-E', 'UTF8', '--no-locale', '--no-sync'], {
-    cwd: folder,
-    ...(uid !== undefined && { uid, gid: uid }),
-  })
+  const options = ['-E', 'UTF8', '--no-locale', '--no-sync']
+  await promisify(execFile)(join(bin, 'initdb'), [...args, ...options], runAs(home))
 }
 
 /** Each session is a process in a group of its own. While it is stopped, it does not notice the end of its server. */
@@ -129,21 +112,8 @@ function childrenOf(parent: number): number[] {
   return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 }
 
-function existingPostgres(url: URL): DatabaseServer {
-  const own = { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
-  const database = url.pathname.slice(1) || 'postgres'
-  const connection = connectionTo({
-    host: url.hostname,
-    port: Number(url.port || 5432),
-    database,
-    superuser: own,
-  })
-  return existingServer(connection, addressVariable)
-}
-
 function connectionTo(place: Place): Connection {
-  const connect = (): Promise<SuperuserSession> => openSession(place)
-  return { kind: 'postgresql', ...place, connect, query: (sql, values) => queryOnce(connect(), sql, values) }
+  return connectionBy('postgresql', place, openSession)
 }
 
 async function openSession({ host, port, database, superuser }: Place): Promise<SuperuserSession> {

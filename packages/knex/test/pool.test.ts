@@ -7,16 +7,11 @@ import { type Servers, startServers } from './servers.ts'
 
 describe('the pool of a knex on a vaultConnection()', () => {
   let servers: Servers
-  const unhandled: unknown[] = []
   beforeAll(async () => {
-    process.on('unhandledRejection', (reason) => unhandled.push(reason))
     servers = await startServers()
   })
   afterEach(() => servers.endAll())
-  afterAll(async () => {
-    await servers?.[Symbol.asyncDispose]()
-    expect(unhandled).toEqual([])
-  })
+  afterAll(() => servers?.stop())
 
   const sessions = (): Promise<unknown[]> =>
     servers.database.query(`select 1 from pg_stat_activity where usename like 'v-%'`)

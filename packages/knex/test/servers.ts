@@ -1,51 +1,34 @@
-import { createLease, type LeaseManager, token, type VaultOptions } from '@vault-lease/core'
-import { startServers as start, type Servers as TestServers } from '@vault-lease/testing'
+import type { LeaseManager } from '@vault-lease/core'
 import knex, { type Knex } from 'knex'
+import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { vaultConnection } from '../src/vault-connection.ts'
 
-/** A real Vault and a real PostgreSQL with a table, and knexes on them that are destroyed together. */
-export interface Servers extends TestServers {
-  readonly role: string
-  vaultOptions(): Promise<VaultOptions>
+/** A real Vault and a real database with a table, and knexes on them. */
+export interface Servers extends LeasedServers {
   /** A knex on a lease that a test can look at. */
   knex(config?: Knex.Config): Promise<{ db: Knex; lease: LeaseManager }>
-  /** What was opened since is closed, and nothing is left. */
-  endAll(): Promise<void>
 }
 
-export async function startServers(): Promise<Servers> {
-  const servers = await start({
-    kind: 'postgresql',
-    schema: ['create table items (id serial primary key, name text)'],
-  })
-  const { vault, engine } = servers
-  const role = 'app'
-  await engine.role(role, { ttl: '60s', maxTtl: '10m' })
-  const { host, port, database } = servers.database
-  const opened: { db: Knex; lease: LeaseManager }[] = []
-  const vaultOptions = async (): Promise<VaultOptions> => ({
-    address: vault.address,
-    auth: token(await engine.createToken()),
-    timeoutMs: 2_000,
-  })
+const databases = {
+  pg: { kind: 'postgresql', itemsTable: 'create table items (id serial primary key, name text)' },
+  mysql2: {
+    kind: 'mysql',
+    itemsTable: 'create table items (id int primary key auto_increment, name varchar(40))',
+  },
+} as const
+
+export async function startServers(client: keyof typeof databases = 'pg'): Promise<Servers> {
+  const { kind, itemsTable } = databases[client]
+  const servers = await startLeasedServers({ kind, schema: [itemsTable] })
   return {
     ...servers,
-    role,
-    vaultOptions,
     async knex(config = {}) {
-      const lease = createLease({ vault: await vaultOptions(), role })
-      const connection = vaultConnection({ lease, host, port, database })
-      const db = knex({ client: 'pg', connection, pool: { min: 0, max: 3 }, log: { warn() {} }, ...config })
-      opened.push({ db, lease })
+      const lease = await servers.lease()
+      const connection = vaultConnection({ lease, ...servers.place })
+      const quiet = { log: { warn() {}, error() {} } }
+      const db = knex({ client, connection, pool: { min: 0, max: 3 }, ...quiet, ...config })
+      servers.closing(db, () => db.destroy())
       return { db, lease }
-    },
-    async endAll() {
-      for (const { db, lease } of opened.splice(0)) {
-        await db.destroy()
-        await lease.close()
-      }
-      const left = await engine.users()
-      if (left.length > 0) throw new Error(`${left.length} database users are left`)
     },
   }
 }

@@ -93,7 +93,7 @@ describe.each(['postgresql', 'mysql'] as const)('a PrismaClient on vaultAdapter(
   })
 
   it('tells that there is no credential: by code and message, and by the error beneath', async () => {
-    const lease = await servers.lease('2s')
+    const lease = await servers.leaseOf('2s')
     const db = await servers.client({ lease })
     await db.$connect()
     await servers.vault.kill()
@@ -122,7 +122,7 @@ describe.each(['postgresql', 'mysql'] as const)('a PrismaClient on vaultAdapter(
   })
 
   it('ends a statement that runs until its user has to go', async () => {
-    const lease = await servers.lease('60s', { drainTimeoutMs: 200 })
+    const lease = await servers.lease({ rotation: { drainTimeoutMs: 200 } })
     const db = await servers.client({ lease })
     await db.author.findMany()
     const running = db.$queryRawUnsafe(servers.slow)

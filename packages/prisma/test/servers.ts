@@ -1,12 +1,5 @@
-import {
-  type AdapterOptions,
-  createLease,
-  type LeaseManager,
-  type RotationOptions,
-  token,
-  type VaultOptions,
-} from '@vault-lease/core'
-import { startServers as start, type Servers as TestServers } from '@vault-lease/testing'
+import type { AdapterOptions, LeaseManager } from '@vault-lease/core'
+import { type LeasedServers, type Place, startLeasedServers } from '../../../test/leased-servers.ts'
 import { type VaultAdapterOptions, vaultAdapter } from '../src/vault-adapter.ts'
 import { PrismaClient as MySqlClient } from './generated/mysql/client.ts'
 import { type Prisma, PrismaClient } from './generated/postgresql/client.ts'
@@ -24,12 +17,6 @@ interface Dialect {
   readonly slow: string
   adapter(options: Options, place: Place): ReturnType<typeof vaultAdapter>
   client(options: Prisma.PrismaClientOptionsWithAdapter): PrismaClient
-}
-
-interface Place {
-  readonly host: string
-  readonly port: number
-  readonly database: string
 }
 
 /** The most connections of each client. */
@@ -61,65 +48,37 @@ const dialects: Readonly<Record<Provider, Dialect>> = {
   },
 }
 
-/** A real Vault and a real database with two tables, and clients on them that are disconnected together. */
-export interface Servers extends TestServers {
+/** A real Vault and a real database with two tables, and clients on them. */
+export interface Servers extends LeasedServers {
   readonly slow: string
-  readonly place: Place
-  vaultOptions(): Promise<VaultOptions>
-  lease(ttl?: string, rotation?: RotationOptions): Promise<LeaseManager>
+  /** A lease whose role has this TTL. */
+  leaseOf(ttl: string): Promise<LeaseManager>
   adapter(options?: Options): Promise<ReturnType<typeof vaultAdapter>>
   client(options?: Options): Promise<PrismaClient>
   userOf(db: Pick<PrismaClient, '$queryRawUnsafe'>): Promise<string>
-  /** What was opened since is closed, and nothing is left. */
-  endAll(): Promise<void>
 }
 
 export async function startServers(provider: Provider): Promise<Servers> {
   const { schema, sessionUser, slow, adapter: adapterOn, client: clientOn } = dialects[provider]
-  const servers = await start({ kind: provider, vault: { storage: 'raft' }, schema })
-  const { vault, engine } = servers
-  const { host, port, database } = servers.database
-  const place = { host, port, database }
-  const clients: PrismaClient[] = []
-  const leases: LeaseManager[] = []
-  const vaultOptions = async (): Promise<VaultOptions> => ({
-    address: vault.address,
-    auth: token(await engine.createToken()),
-    timeoutMs: 2_000,
-  })
-  const role = (ttl: string): Promise<void> => engine.role('app', { ttl, maxTtl: ttl })
-  const ownLease = async (): Promise<Options> => {
-    await role('60s')
-    return { vault: await vaultOptions(), role: 'app' }
-  }
+  const servers = await startLeasedServers({ kind: provider, vault: { storage: 'raft' }, schema })
+  const { role, place } = servers
   const adapter = async (options?: Options): Promise<ReturnType<typeof vaultAdapter>> =>
-    adapterOn(options ?? (await ownLease()), place)
+    adapterOn(options ?? { vault: await servers.vaultOptions(), role }, place)
   return {
     ...servers,
     slow,
-    place,
-    vaultOptions,
     adapter,
-    async lease(ttl = '60s', rotation = {}) {
-      await role(ttl)
-      const lease = createLease({ vault: await vaultOptions(), role: 'app', rotation })
-      leases.push(lease)
-      return lease
+    async leaseOf(ttl) {
+      await servers.engine.role('short', { ttl, maxTtl: ttl })
+      return await servers.lease({ role: 'short' })
     },
     async client(options) {
       const client = clientOn({ adapter: await adapter(options), transactionOptions: { timeout: 60_000 } })
-      clients.push(client)
-      return client
+      return servers.closing(client, () => client.$disconnect())
     },
     async userOf(db) {
       const rows = await db.$queryRawUnsafe<{ user: string }[]>(`select ${sessionUser} as user`)
       return rows[0]?.user ?? ''
-    },
-    async endAll() {
-      for (const client of clients.splice(0)) await client.$disconnect()
-      for (const lease of leases.splice(0)) await lease.close()
-      const left = await engine.users()
-      if (left.length > 0) throw new Error(`${left.length} database users are left`)
     },
   }
 }

@@ -1,6 +1,5 @@
-import { createLease, type LeaseManager, token, type VaultOptions } from '@vault-lease/core'
-import { startServers as start, type Servers as TestServers } from '@vault-lease/testing'
 import { DataSource, EntitySchema } from 'typeorm'
+import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { type VaultDataSourceOptions, vaultDataSource } from '../src/index.ts'
 import { type Dialect, dialects, type Type } from './dialects.ts'
 
@@ -18,69 +17,34 @@ export const Items = new EntitySchema<Item>({
 export type Options = Omit<VaultDataSourceOptions, 'type'>
 
 /** A real Vault and a real database with a table of items. */
-export interface Servers extends TestServers {
+export interface Servers extends LeasedServers {
   readonly dialect: Dialect
-  readonly place: { readonly host: string; readonly port: number; readonly database: string }
-  vaultOptions(): Promise<VaultOptions>
-  /** What a process of its own needs to find the servers. */
-  environment(): Promise<NodeJS.ProcessEnv>
-  /** A lease that a test can look at. */
-  lease(): Promise<LeaseManager>
   /** A DataSource that is initialised, with a lease of its own. */
   dataSource(options?: Options): Promise<DataSource>
   /** The database user that a statement of the DataSource runs as. */
   userOf(on: Pick<DataSource, 'query'>): Promise<string>
   /** What is connected to the database as a user from Vault. */
   sessions(): Promise<unknown[]>
-  /** What was opened since is closed, and nothing is left. */
-  endAll(): Promise<void>
 }
-
-const role = 'app'
 
 /** Its users may make tables. */
 export const ownerRole = 'owner'
 
 export async function startServers(type: Type): Promise<Servers> {
   const dialect = dialects[type]
-  const servers = await start({ kind: dialect.kind, schema: [dialect.itemsTable] })
-  const { vault, engine, database } = servers
-  const terms = { ttl: '60s', maxTtl: '10m' }
-  await engine.role(role, terms)
-  await engine.role(ownerRole, { ...terms, creationStatements: dialect.ownerStatements })
-  const place = { host: database.host, port: database.port, database: database.database }
-  const dataSources: DataSource[] = []
-  const leases: LeaseManager[] = []
-  const vaultOptions = async (): Promise<VaultOptions> => ({
-    address: vault.address,
-    auth: token(await engine.createToken()),
-    timeoutMs: 2_000,
-  })
+  const servers = await startLeasedServers({ kind: dialect.kind, schema: [dialect.itemsTable] })
+  const { role, place, database } = servers
+  const ownerOfTables = { ttl: '60s', maxTtl: '10m', creationStatements: dialect.ownerStatements }
+  await servers.engine.role(ownerRole, ownerOfTables)
   return {
     ...servers,
     dialect,
-    place,
-    vaultOptions,
-    environment: async () => ({
-      PATH: process.env['PATH'],
-      VAULT_ADDR: vault.address,
-      VAULT_TOKEN: await engine.createToken(),
-      VAULT_DB_ROLE: role,
-      PGHOST: place.host,
-      PGPORT: String(place.port),
-      PGDATABASE: place.database,
-    }),
-    async lease() {
-      const lease = createLease({ vault: await vaultOptions(), role })
-      leases.push(lease)
-      return lease
-    },
     async dataSource(options = {}) {
-      const from = options.lease ? {} : { vault: options.vault ?? (await vaultOptions()), role }
+      const from = options.lease ? {} : { vault: options.vault ?? (await servers.vaultOptions()), role }
       const dataSource = new DataSource(
         vaultDataSource({ type, ...from, ...place, entities: [Items], ...options }),
       )
-      dataSources.push(dataSource)
+      servers.closing(dataSource, () => dataSource.isInitialized && dataSource.destroy())
       return await dataSource.initialize()
     },
     async userOf(on) {
@@ -88,13 +52,5 @@ export async function startServers(type: Type): Promise<Servers> {
       return who
     },
     sessions: () => database.query(dialect.sessions),
-    async endAll() {
-      for (const dataSource of dataSources.splice(0)) {
-        if (dataSource.isInitialized) await dataSource.destroy()
-      }
-      for (const lease of leases.splice(0)) await lease.close()
-      const left = await engine.users()
-      if (left.length > 0) throw new Error(`${left.length} database users are left`)
-    },
   }
 }

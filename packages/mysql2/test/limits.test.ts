@@ -46,6 +46,8 @@ describe('a pool of createPool() at a limit: of connections, of the time to drai
     await vi.waitFor(async () => expect(await running(servers, 'select sleep(60)')).toBe(1))
     const { username } = pool.lease.status()
     const ended = once(pool.lease, 'retired')
+    const failed = vi.fn()
+    pool.lease.on('failed', failed)
     await pool.lease.rotate()
     expect(await slow).toMatchObject(retired)
     expect(await heard).toMatchObject(retired)
@@ -61,6 +63,7 @@ describe('a pool of createPool() at a limit: of connections, of the time to drai
     connection.release()
     await isWell(pool, 2)
     expect((await ended)[0]).toMatchObject({ forced: 2 })
+    expect(failed).not.toHaveBeenCalled()
     for (const sql of ['select sleep(60)', 'select sleep(61)']) expect(await running(servers, sql)).toBe(0)
     await vi.waitFor(async () =>
       expect(await servers.engine.drops()).toContainEqual(

@@ -40,6 +40,23 @@ describe.each(['postgres', 'mysql'] as const)('a replicated DataSource for %s', 
     expect(await servers.engine.users()).toEqual([])
   })
 
+  // TypeORM itself chooses among those of PostgreSQL, at random.
+  if (type === 'mysql')
+    it('asks the replicas in turn', async () => {
+      const dataSource = await servers.dataSource({ replication: replication() })
+      await servers.userOf(dataSource)
+      const before = replicas.map(({ connections }) => connections)
+      for (const _replica of replicas) {
+        const runner = dataSource.createQueryRunner('slave')
+        await servers.userOf(runner)
+        await runner.release()
+      }
+      replicas.forEach(({ connections }, index) => {
+        expect(connections).toBeGreaterThan(before[index] ?? Number.POSITIVE_INFINITY)
+      })
+      await dataSource.destroy()
+    })
+
   it('goes over to a new user when every server has accepted it, and not before', async () => {
     const lease = await servers.lease()
     const dataSource = await servers.dataSource({ lease, replication: replication() })

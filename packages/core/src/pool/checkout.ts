@@ -18,14 +18,17 @@ export interface CheckoutHooks<Taken> {
 /** What a caller of `acquire()` gets: a connection, or the reason why there is none. */
 export type CheckedOut<Taken> = (error: Error | null | undefined, taken: Taken | undefined) => void
 
+/** What is asked of the lease. */
+export type CheckoutLease = Pick<LeaseManager, 'current' | 'credential'>
+
 /** Hands out connections of the generation in force only, and waits for a credential when there is none. */
 export class Checkout<Taken> {
-  readonly #lease: LeaseManager
+  readonly #lease: CheckoutLease
   readonly #pool: CheckoutHooks<Taken>
   #acquiring = 0
   #onAllAcquired: (() => void) | undefined
 
-  constructor(lease: LeaseManager, pool: CheckoutHooks<Taken>) {
+  constructor(lease: CheckoutLease, pool: CheckoutHooks<Taken>) {
     this.#lease = lease
     this.#pool = pool
   }

@@ -1,0 +1,84 @@
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
+import { CredentialsUnavailableError } from '../../src/errors.ts'
+import { Credential } from '../../src/lease/credential.ts'
+import { Checkout, type CheckoutHooks } from '../../src/pool/checkout.ts'
+
+const refused = new Error('refused')
+
+/** A pool of numbered connections, on a lease whose credential a test takes away. */
+function setUp(hooks: Partial<CheckoutHooks<number>> = {}) {
+  let opened = 0
+  const lease = {
+    current: new Credential(1, 'v-1', 'secret') as Credential | undefined,
+    credential: vi.fn(async () => {
+      if (!lease.current) throw new CredentialsUnavailableError('none now')
+      return lease.current
+    }),
+  }
+  const pool: CheckoutHooks<number> = {
+    take: (done) => done(undefined, ++opened),
+    giveBack: vi.fn(),
+    isStale: () => false,
+    closeStale: vi.fn(),
+    worthConnectingAgain: async () => false,
+    patienceMs: () => undefined,
+    ...hooks,
+  }
+  const checkout = new Checkout(lease, pool)
+  const acquire = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      checkout.acquire((error, taken) => (taken === undefined ? reject(error) : resolve(taken)))
+    })
+  return { lease, pool, checkout, acquire }
+}
+
+describe('the checkout', () => {
+  it('closes what is stale and takes another', async () => {
+    const { pool, acquire } = setUp({ isStale: (connection) => connection < 3 })
+    expect(await acquire()).toBe(3)
+    expect(vi.mocked(pool.closeStale).mock.calls).toEqual([[1], [2]])
+  })
+
+  it('gives back what comes when the credential has just gone, and tells why there is none', async () => {
+    const { lease, pool, acquire } = setUp({
+      take(done) {
+        lease.current = undefined
+        done(undefined, 1)
+      },
+    })
+    await expect(acquire()).rejects.toBeInstanceOf(CredentialsUnavailableError)
+    expect(pool.giveBack).toHaveBeenCalledExactlyOnceWith(1)
+  })
+
+  it('waits for a credential before it takes anything', async () => {
+    const take = vi.fn()
+    const { lease, acquire } = setUp({ take })
+    lease.current = undefined
+    await expect(acquire()).rejects.toThrow('none now')
+    expect(take).not.toHaveBeenCalled()
+  })
+
+  it('connects once more when the credential was refused and there is another, and not again', async () => {
+    const take = vi.fn<CheckoutHooks<number>['take']>((done) => done(refused, undefined))
+    const { acquire } = setUp({ take, worthConnectingAgain: async (error) => error === refused })
+    await expect(acquire()).rejects.toBe(refused)
+    expect(take).toHaveBeenCalledTimes(2)
+  })
+
+  it('has served everybody when the last one has got an answer', async () => {
+    const waiting: Parameters<CheckoutHooks<number>['take']>[0][] = []
+    const { checkout, acquire } = setUp({ take: (done) => void waiting.push(done) })
+    const both = Promise.all([acquire(), acquire()])
+    let served = false
+    const serving = checkout.served().then(() => {
+      served = true
+    })
+    waiting.shift()?.(undefined, 1)
+    await setImmediate()
+    expect(served).toBe(false)
+    waiting.shift()?.(undefined, 2)
+    await serving
+    expect(await both).toEqual([1, 2])
+  })
+})

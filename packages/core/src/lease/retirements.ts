@@ -1,4 +1,4 @@
-import type { EventEmitter } from 'node:events'
+import { type EventEmitter, setMaxListeners } from 'node:events'
 import { announce, type LeaseEvents } from '../observe/events.ts'
 import type { Clock } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
@@ -28,6 +28,8 @@ export class Retirements {
 
   constructor(parts: RetirementsParts) {
     this.#parts = parts
+    // Any number of generations can be on its way out.
+    setMaxListeners(0, this.#closing.signal, this.#closeNow.signal)
   }
 
   get generations(): number[] {

@@ -1,0 +1,110 @@
+import { setImmediate } from 'node:timers/promises'
+import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
+import { serveQueue, settlesWithin } from '@vault-lease/core/adapter'
+import type { MongoClient } from 'mongodb'
+import { connectAs } from './connect-as.ts'
+import type { MongoDriver } from './driver.ts'
+import {
+  checkMongoOptions,
+  mongoOptionNames,
+  type VaultMongoClientOptions,
+  withAuthSource,
+} from './options.ts'
+import { RotatingClients } from './rotating-clients.ts'
+
+/** A client that `VaultMongoClient` makes. */
+export interface VaultMongoClient extends MongoClient {
+  /** The lease under the client: its status, events and `rotate()`. */
+  readonly lease: LeaseManager
+}
+
+/** The class `VaultMongoClient`. */
+export interface VaultMongoClientClass {
+  new (uri: string, options?: VaultMongoClientOptions): VaultMongoClient
+  /** Makes a client and connects it. */
+  connect(uri: string, options?: VaultMongoClientOptions): Promise<VaultMongoClient>
+}
+
+/** A server that does not answer is not waited for longer. */
+const farewellMs = 2_000
+
+/** `VaultMongoClient` over another copy of the driver, such as the one that an ODM brings. */
+export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClass {
+  return class VaultMongoClient extends driver.MongoClient {
+    readonly lease: LeaseManager
+    readonly #ownsLease: boolean
+    readonly #clients: RotatingClients
+    readonly #detach: () => void
+    #connected = false
+    #closed: Promise<void> | undefined
+
+    constructor(uri: string, options: VaultMongoClientOptions = {}) {
+      checkMongoOptions(uri, options)
+      const { open, driver: own } = takeLease<VaultMongoClientOptions & AdapterOptions>(
+        options,
+        mongoOptionNames,
+      )
+      super(uri, own)
+      const address = { uri, options: withAuthSource(uri, own) }
+      const { lease, owned } = open()
+      this.lease = lease
+      this.#ownsLease = owned
+      this.#clients = new RotatingClients({
+        lease,
+        connect: (credential, signal) =>
+          connectAs(driver, address, credential, this.#relayOf(credential.generation), signal),
+        patienceMs: this.options.serverSelectionTimeoutMS,
+      })
+      this.#detach = lease.attach(this.#clients)
+      let gone = false
+      Object.defineProperty(this, 'topology', {
+        get: () => (gone ? undefined : this.#clients.topology),
+        // The driver takes its topology away from a client that is closed.
+        set: () => {
+          gone = true
+        },
+      })
+    }
+
+    static override async connect(uri: string, options?: VaultMongoClientOptions): Promise<VaultMongoClient> {
+      return await new VaultMongoClient(uri, options).connect()
+    }
+
+    override async connect(): Promise<this> {
+      await this.#clients.current()
+      if (!this.#connected) {
+        this.#connected = true
+        this.emit('open', this)
+      }
+      return this
+    }
+
+    override close(): Promise<void> {
+      this.#closed ??= this.#close()
+      return this.#closed
+    }
+
+    async #close(): Promise<void> {
+      // What was begun just before has not reached a server yet.
+      await setImmediate()
+      this.#clients.refuse()
+      await serveQueue(this.#clients.idle())
+      await settlesWithin(super.close(), farewellMs)
+      if (this.#ownsLease) await this.lease.close()
+      await this.#clients.close()
+      this.#detach()
+    }
+
+    /** The events of all clients are ours. What becomes of the servers is told by the client in force only. */
+    #relayOf(generation: number): (event: string | symbol, ...values: unknown[]) => boolean {
+      const emit = this.emit.bind(this) as (event: string | symbol, ...values: unknown[]) => boolean
+      return (event, ...values) => {
+        if (event === 'open') return false
+        const inForce = this.lease.generation
+        const isOfServers = /^(server|topology)/.test(String(event))
+        if (isOfServers && inForce !== 0 && inForce !== generation) return false
+        return emit(event, ...values)
+      }
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import type { Credential } from '@vault-lease/core'
+import type { MongoClientOptions } from 'mongodb'
+import { type ConnectedClient, type MongoDriver, topologyOf } from './driver.ts'
+
+/** How a client of the driver is made, but for the login. */
+export interface Address {
+  readonly uri: string
+  readonly options: MongoClientOptions
+}
+
+/** Takes the events of a client in the place of its listeners. */
+export type Relay = (event: string | symbol, ...values: unknown[]) => boolean
+
+/**
+ * A client whose connections belong to the user of the credential, once the server has said so.
+ *
+ * @throws the driver's own error; with the signal, as soon as it is aborted.
+ */
+export async function connectAs(
+  { MongoClient }: MongoDriver,
+  { uri, options }: Address,
+  { username, password }: Credential,
+  relay: Relay,
+  signal: AbortSignal,
+): Promise<ConnectedClient> {
+  const client = new MongoClient(uri, { ...options, auth: { username, password } })
+  client.emit = relay
+  const close = (): void => void client.close().catch(() => {})
+  signal.addEventListener('abort', close, { once: true })
+  try {
+    await client.connect()
+    topologyOf(client)
+    const { authInfo } = await client.db('admin').command({ connectionStatus: 1 })
+    const users: { user: string }[] = authInfo.authenticatedUsers
+    if (!users.some(({ user }) => user === username)) {
+      throw new Error(`the server takes the user for ${users.map(({ user }) => user).join(', ') || 'nobody'}`)
+    }
+    signal.throwIfAborted()
+    return client as ConnectedClient
+  } catch (error) {
+    close()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', close)
+  }
+}

@@ -1,0 +1,126 @@
+import { Duplex } from 'node:stream'
+import { InvalidOptionError } from '@vault-lease/core'
+import type { ClientSession, Document, MongoClient } from 'mongodb'
+
+/** The copy of the driver that makes the clients. */
+export interface MongoDriver {
+  readonly MongoClient: typeof MongoClient
+}
+
+/** What the driver 7 has beyond its published types, and what is needed of it here. */
+export interface Topology {
+  readonly s: { readonly servers: ReadonlyMap<string, Server> }
+  selectServer(selector: unknown, options: SelectOptions): Promise<Server>
+  close(): void
+}
+
+export interface SelectOptions {
+  readonly session?: Session | undefined
+  readonly operationName: string
+}
+
+/** One server of a topology, with the pool of connections to it. */
+export interface Server {
+  /** Its address. */
+  readonly name: string
+  readonly pool: Pool
+  command(operation: Operation, timeoutContext: unknown): Promise<unknown>
+}
+
+export interface Pool {
+  checkOut(options: unknown): Promise<object>
+  checkIn(connection: object): void
+}
+
+/** What is asked of a server. */
+export interface Operation {
+  readonly session: Session | undefined
+  readonly ns: { readonly db: string; readonly collection?: string | undefined }
+  /** Of an aggregation. */
+  readonly pipeline?: readonly Document[]
+  /** Of a command that is given as a document. */
+  readonly command?: Document
+  /** Of getMore and killCursors. */
+  readonly cursorId?: unknown
+  readonly commandName: string
+}
+
+export interface Session extends ClientSession {
+  /** A new one for each transaction. */
+  readonly transaction: object
+}
+
+/** The answer to what opens or reads a cursor. */
+export interface CursorResponse {
+  /** A Long; 0 when the server has closed the cursor. */
+  readonly id: unknown
+  readonly batchSize: number
+  readonly postBatchResumeToken: Document | null
+}
+
+/** A MongoClient with what its types hide. */
+export type ConnectedClient = MongoClient & { readonly topology: Topology }
+
+/**
+ * The topology of a connected client, once it is known to be what this package needs.
+ *
+ * @throws InvalidOptionError when this is not a driver that works the way this package needs.
+ */
+export function topologyOf(client: MongoClient): Topology {
+  const { topology } = client as MongoClient & { readonly topology?: Topology }
+  const [server] = topology?.s?.servers?.values?.() ?? []
+  const needed = [topology?.selectServer, server?.command, server?.pool.checkOut, server?.pool.checkIn]
+  if (topology && needed.every((each) => typeof each === 'function')) return topology
+  throw unsupported('a connected client has no topology with servers and pools')
+}
+
+/** @throws InvalidOptionError when a connection of this driver does not tell its socket. */
+export function socketOf(connection: object): Duplex {
+  if ('socket' in connection && connection.socket instanceof Duplex) return connection.socket
+  throw unsupported('a connection has no socket')
+}
+
+function unsupported(why: string): InvalidOptionError {
+  return new InvalidOptionError(
+    `This version of mongodb is not supported: ${why}. Use mongodb 7, or upgrade @vault-lease/mongodb.`,
+  )
+}
+
+/** AuthenticationFailed, on the way to a connection. */
+const authenticationFailed = 18
+/** Unauthorized: the user may not do this, or is no more. */
+const unauthorized = 13
+
+/** The server did not accept the user of a new connection. */
+export function isRefusal(error: unknown): boolean {
+  return hasCode(error, authenticationFailed) && hasLabel(error, 'HandshakeError')
+}
+
+export function isDenial(error: unknown): boolean {
+  return hasCode(error, unauthorized)
+}
+
+/** The pool gave no connection because another one to the same server had failed: nothing was sent. */
+export function isPoolCleared(error: unknown): boolean {
+  return error instanceof Error && error.name === 'MongoPoolClearedError'
+}
+
+function hasCode(error: unknown, code: number): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+function hasLabel(error: unknown, label: string): boolean {
+  return error instanceof Error && 'errorLabelSet' in error && (error.errorLabelSet as Set<string>).has(label)
+}
+
+export function isCursorResponse(response: unknown): response is CursorResponse {
+  return typeof response === 'object' && response !== null && 'postBatchResumeToken' in response
+}
+
+export function isZero(cursorId: unknown): boolean {
+  return `${cursorId}` === '0'
+}
+
+export function isCommit({ command }: Operation): boolean {
+  return command !== undefined && 'commitTransaction' in command
+}

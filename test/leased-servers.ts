@@ -24,10 +24,11 @@ export interface LeasedServers extends Servers {
   environment(): Promise<NodeJS.ProcessEnv>
 }
 
-const placeNames = {
-  postgresql: ['PGHOST', 'PGPORT', 'PGDATABASE'],
-  mysql: ['DB_HOST', 'DB_PORT', 'DB_NAME'],
-} as const
+const placeVariables: Readonly<Record<DatabaseServer['kind'], (place: Place) => NodeJS.ProcessEnv>> = {
+  postgresql: ({ host, port, database }) => ({ PGHOST: host, PGPORT: String(port), PGDATABASE: database }),
+  mysql: ({ host, port, database }) => ({ DB_HOST: host, DB_PORT: String(port), DB_NAME: database }),
+  mongodb: ({ host, port, database }) => ({ MONGODB_URI: `mongodb://${host}:${port}/${database}` }),
+}
 
 const role = 'app'
 
@@ -36,6 +37,7 @@ export async function startLeasedServers(options: ServersOptions): Promise<Lease
   const { vault, engine } = servers
   await engine.role(role, { ttl: '60s', maxTtl: '10m' })
   const { host, port, database, kind } = servers.database
+  const place = { host, port, database }
   const opened: (() => unknown)[] = []
   const vaultOptions = async (): Promise<VaultOptions> => ({
     address: vault.address,
@@ -49,7 +51,7 @@ export async function startLeasedServers(options: ServersOptions): Promise<Lease
   return {
     ...servers,
     role,
-    place: { host, port, database },
+    place,
     vaultOptions,
     closing,
     async lease(options) {
@@ -62,15 +64,12 @@ export async function startLeasedServers(options: ServersOptions): Promise<Lease
       if (left.length > 0) throw new Error(`${left.length} database users are left`)
     },
     async environment() {
-      const [hostName, portName, databaseName] = placeNames[kind]
       return {
         PATH: process.env['PATH'],
         VAULT_ADDR: vault.address,
         VAULT_TOKEN: await engine.createToken(),
         VAULT_DB_ROLE: role,
-        [hostName]: host,
-        [portName]: String(port),
-        [databaseName]: database,
+        ...placeVariables[kind](place),
       }
     },
   }

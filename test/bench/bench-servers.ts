@@ -23,6 +23,14 @@ const staticUser: Readonly<Record<DatabaseServer['kind'], readonly string[]>> = 
     `create user '${user}'@'%' identified by '${password}'`,
     `grant select, insert, update, delete on app.* to '${user}'@'%'`,
   ],
+  mongodb: [
+    JSON.stringify({
+      createUser: user,
+      pwd: password,
+      roles: [{ role: 'readWrite', db: 'app' }],
+      $db: 'admin',
+    }),
+  ],
 }
 
 export async function startBenchServers(kind: DatabaseServer['kind']): Promise<BenchServers> {

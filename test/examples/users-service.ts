@@ -13,6 +13,7 @@ const environments: Readonly<
 > = {
   postgresql: ({ host, port, database }) => ({ PGHOST: host, PGPORT: String(port), PGDATABASE: database }),
   mysql: ({ host, port, database }) => ({ DB_HOST: host, DB_PORT: String(port), DB_NAME: database }),
+  mongodb: ({ host, port, database }) => ({ MONGODB_URI: `mongodb://${host}:${port}/${database}` }),
 }
 
 /**

@@ -54,7 +54,9 @@ export interface Adapter {
   readonly plain: MakeStatic
 }
 
-/** The tables that the workloads use. */
+const items = Array.from({ length: 100 }, (_, n) => ({ _id: n + 1, name: `item ${n + 1}`, hits: 0 }))
+
+/** The tables, or collections, that the workloads use. */
 export const schemas: Readonly<Record<DatabaseServer['kind'], readonly string[]>> = {
   postgresql: [
     `create table items as select id, 'item ' || id as name, 0 as hits from generate_series(1, 100) id`,
@@ -68,5 +70,10 @@ export const schemas: Readonly<Record<DatabaseServer['kind'], readonly string[]>
       select id, concat('item ', id) as name, 0 as hits from numbers`,
     'create database private',
     'create table private.forbidden (id int)',
+  ],
+  mongodb: [
+    JSON.stringify({ insert: 'items', documents: items }),
+    '{"create":"events"}',
+    '{"create":"forbidden","$db":"private"}',
   ],
 }

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { ServerUnavailableError } from './download.ts'
 import { downloadOpenBao, downloadPostgres, installMariaDb } from './pinned.ts'
+import { ServerUnavailableError } from './server-unavailable.ts'
 
 /** Debian keeps PostgreSQL's server programs off the PATH. */
 const debianPostgres = '/usr/lib/postgresql'
@@ -30,6 +30,11 @@ function installedMariaDb(): { server: string; installDb: string } | undefined {
   const server = executable('mariadbd')
   const installDb = executable('mariadb-install-db')
   return server && installDb ? { server, installDb } : undefined
+}
+
+/** MongoDB's server program, where it is installed. */
+export function findMongod(): string | undefined {
+  return preferDownload() ? undefined : executable('mongod')
 }
 
 /** The `bao` or `vault` binary. */

@@ -46,6 +46,8 @@ export interface DatabaseEngine {
   revokePrefix(role: string): Promise<void>
   /** Every user that Vault has dropped, in order. */
   drops(): Promise<Drop[]>
+  /** Ends what counts the drops. What is mounted stays. */
+  close(): Promise<void>
 }
 
 /**
@@ -62,11 +64,12 @@ export async function databaseEngine(
 ): Promise<DatabaseEngine> {
   const dialect = dialectOf(server)
   const { user: username, password } = server.superuser
-  for (const statement of dialect.setUp) await server.query(statement)
+  await dialect.provide?.(vault)
+  const counter = await dialect.countDrops(server)
   await vault.must('POST', `sys/mounts/${mount}`, { type: 'database' })
   await vault.must('POST', `${mount}/config/${server.kind}`, {
     plugin_name: dialect.plugin,
-    connection_url: dialect.connectionUrl(server),
+    connection_url: counter.connectionUrl,
     allowed_roles: '*',
     username,
     password,
@@ -100,10 +103,7 @@ path "sys/leases/renew" { capabilities = ["update"] }`,
       const secretId = await vault.must('PUT', `auth/${path}/role/app/secret-id`, {})
       return { roleId: roleId.body.data.role_id, secretId: secretId.body.data.secret_id, mount: path }
     },
-    async users() {
-      const rows = await server.query<{ name: string }>(dialect.users)
-      return rows.map(({ name }) => name)
-    },
+    users: () => dialect.users(server),
     async leases(role) {
       const { body } = await vault.call('LIST', `sys/leases/lookup/${mount}/creds/${role}`)
       return body.data?.keys ?? []
@@ -111,8 +111,7 @@ path "sys/leases/renew" { capabilities = ["update"] }`,
     async revokePrefix(role) {
       await vault.must('PUT', `sys/leases/revoke-prefix/${mount}/creds/${role}`, { sync: true })
     },
-    async drops() {
-      return await server.query<Drop>(dialect.drops)
-    },
+    drops: counter.drops,
+    close: counter.close,
   }
 }

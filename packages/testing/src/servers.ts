@@ -1,6 +1,7 @@
 import { type DatabaseEngine, databaseEngine } from './database-engine.ts'
 import type { DatabaseServer, DatabaseServerOptions } from './database-server.ts'
 import { startMariaDb } from './mariadb.ts'
+import { startMongo } from './mongo/server.ts'
 import { startPostgres } from './postgres.ts'
 import { startVault, type VaultServer, type VaultServerOptions } from './vault-server.ts'
 
@@ -22,7 +23,7 @@ export interface ServersOptions {
   readonly schema?: readonly string[]
 }
 
-const starts = { postgresql: startPostgres, mysql: startMariaDb }
+const starts = { postgresql: startPostgres, mysql: startMariaDb, mongodb: startMongo }
 
 /**
  * Starts a Vault and a database server, and connects them.
@@ -37,7 +38,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   for (const statement of options.schema ?? []) await database.query(statement)
   const engine = await databaseEngine(vault, database)
   const stop = async (): Promise<void> => {
-    await Promise.all([vault.stop(), database.stop()])
+    await Promise.all([vault.stop(), database.stop(), engine.close()])
   }
   return { vault, database, engine, stop, [Symbol.asyncDispose]: stop }
 }

@@ -35,12 +35,12 @@ export async function watchSessions(
   server: DatabaseServer,
   { users = 'v-%', everyMs = 10 }: SessionWatchOptions = {},
 ): Promise<SessionWatch> {
-  const counting = dialectOf(server).sessions
+  const dialect = dialectOf(server)
   const timeline: SessionSample[] = []
   let mostAtOnce = 0
   const stopping = new AbortController()
   const look = async (session: SuperuserSession): Promise<void> => {
-    const rows = await session.query<{ name: string; sessions: number }>(counting, [users])
+    const rows = await dialect.sessions(session, users)
     const sessions = Object.fromEntries(rows.map(({ name, sessions }) => [name, sessions]))
     if (JSON.stringify(sessions) !== JSON.stringify(timeline.at(-1)?.sessions)) {
       timeline.push({ at: Date.now(), sessions })

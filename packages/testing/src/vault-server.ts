@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findVault } from './binaries.ts'
+import { pluginFolder } from './mongo/plugin.ts'
 import { freePort, onFreePort, ServerProcess, temporaryFolder } from './server-process.ts'
 
 /** What Vault answered. */
@@ -114,6 +115,7 @@ async function launch(
 listener "tcp" { address = "127.0.0.1:${port}" cluster_address = "127.0.0.1:${clusterPort}" tls_disable = true }
 api_addr = "${address}"
 cluster_addr = "https://127.0.0.1:${clusterPort}"
+plugin_directory = "${pluginFolder()}"
 ${basename(command).startsWith('vault') ? 'disable_mlock = true' : ''}
 `,
   )

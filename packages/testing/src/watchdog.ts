@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
-/** What must not outlive this process. */
+/** What must not outlive this process: the leader of a group of processes, with its group, or a folder. */
 type Watched = { readonly pid: number } | { readonly folder: string }
 
 /** Runs in a process of its own. The end of its input is the end of its parent, however that came about. */
@@ -21,7 +21,7 @@ process.stdin.on('data', (chunk) => {
 })
 process.stdin.on('end', () => {
   for (const { pid } of watched.values()) {
-    try { if (pid) process.kill(pid, 'SIGKILL') } catch {}
+    try { if (pid) process.kill(-pid, 'SIGKILL') } catch {}
   }
   setTimeout(() => {
     for (const { folder } of watched.values()) if (folder) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })

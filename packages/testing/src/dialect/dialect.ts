@@ -1,25 +1,38 @@
-import type { DatabaseServer } from '../database-server.ts'
+import type { Drop } from '../database-engine.ts'
+import type { DatabaseServer, SuperuserSession } from '../database-server.ts'
+import type { VaultServer } from '../vault-server.ts'
+import { mongodb } from './mongodb.ts'
 import { mysql } from './mysql.ts'
 import { postgresql } from './postgresql.ts'
 
 /** What differs between database servers for Vault's database engine, and for those who look on. */
 export interface Dialect {
   readonly plugin: string
-  connectionUrl(server: DatabaseServer): string
-  /** Tables that record the drops. */
-  readonly setUp: readonly string[]
+  /** Gives the plugin to a Vault that has it not built in. */
+  provide?(vault: VaultServer): Promise<void>
+  countDrops(server: DatabaseServer): Promise<DropCounter>
   creationStatements(database: string): string[]
-  /** They also count the sessions of the user that are open at that moment. */
   readonly revocationStatements: readonly string[]
-  /** The dynamic users, as `name`. */
-  readonly users: string
-  /** What was dropped, as `username`, `openSessions` and `at` (ms). */
-  readonly drops: string
-  /** Sessions by user, as `name` and `sessions`, of the users that match one pattern. */
-  readonly sessions: string
+  /** The dynamic users. */
+  users(server: DatabaseServer): Promise<string[]>
+  /** How many sessions each user has whose name matches the pattern of SQL's LIKE. */
+  sessions(session: SuperuserSession, users: string): Promise<UserSessions[]>
 }
 
-const dialects: Readonly<Record<DatabaseServer['kind'], Dialect>> = { postgresql, mysql }
+/** Has the sessions of each user counted that are open when the user is dropped. */
+export interface DropCounter {
+  /** Where Vault has to connect for this. */
+  readonly connectionUrl: string
+  drops(): Promise<Drop[]>
+  close(): Promise<void>
+}
+
+export interface UserSessions {
+  readonly name: string
+  readonly sessions: number
+}
+
+const dialects: Readonly<Record<DatabaseServer['kind'], Dialect>> = { postgresql, mysql, mongodb }
 
 export function dialectOf({ kind }: DatabaseServer): Dialect {
   return dialects[kind]

@@ -1,9 +1,10 @@
 import type { Dialect } from './dialect.ts'
+import { sqlDialect } from './sql.ts'
 
 /** A session that has said farewell is listed for a moment longer, after its client has seen the end of it. */
 const open = `command <> 'Quit'`
 
-export const mysql: Dialect = {
+export const mysql: Dialect = sqlDialect({
   plugin: 'mysql-database-plugin',
   connectionUrl: ({ host, port }) => `{{username}}:{{password}}@tcp(${host}:${port})/?timeout=3s`,
   setUp: [
@@ -22,4 +23,4 @@ export const mysql: Dialect = {
   users: `select user as name from mysql.user where user like 'v-%' order by 1`,
   drops: `select username, open_sessions as openSessions, unix_timestamp(at) * 1000 as at from vault_lease_test.drops order by id`,
   sessions: `select user as name, count(*) as sessions from information_schema.processlist where ${open} and user like ? group by user`,
-}
+})

@@ -1,6 +1,7 @@
 import type { Dialect } from './dialect.ts'
+import { sqlDialect } from './sql.ts'
 
-export const postgresql: Dialect = {
+export const postgresql: Dialect = sqlDialect({
   plugin: 'postgresql-database-plugin',
   connectionUrl: ({ host, port, database }) =>
     `postgresql://{{username}}:{{password}}@${host}:${port}/${database}?sslmode=disable&connect_timeout=3`,
@@ -25,4 +26,4 @@ export const postgresql: Dialect = {
     from vault_lease_test.drops order by id`,
   sessions: `select usename as name, count(*)::int as sessions from pg_stat_activity
     where backend_type = 'client backend' and usename like $1 group by 1`,
-}
+})

@@ -1,0 +1,25 @@
+import type { Drop } from '../database-engine.ts'
+import type { DatabaseServer } from '../database-server.ts'
+import type { DropCounter } from '../dialect/dialect.ts'
+import { openMongoGateway } from './gateway.ts'
+import { openSessions } from './open-sessions.ts'
+
+/** Vault's plugin can only drop a user, so the sessions are counted on the way of its command to the server. */
+export async function countDropsOf(server: DatabaseServer): Promise<DropCounter> {
+  const drops: Drop[] = []
+  const gateway = await openMongoGateway({
+    host: server.host,
+    port: server.port,
+    async onCommand({ dropUser: username }) {
+      if (typeof username !== 'string') return
+      const sessions = await openSessions(server)
+      drops.push({ username, openSessions: sessions.get(username) ?? 0, at: Date.now() })
+    },
+  })
+  const options = 'directConnection=true&serverSelectionTimeoutMS=3000&connectTimeoutMS=3000'
+  return {
+    connectionUrl: `mongodb://{{username}}:{{password}}@${gateway.host}:${gateway.port}/admin?${options}`,
+    drops: async () => [...drops],
+    close: gateway.close,
+  }
+}

@@ -30,3 +30,11 @@ export async function lineFrom({ stdout }: ChildProcess): Promise<string> {
   }
   return text.trim()
 }
+
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

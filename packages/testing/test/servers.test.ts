@@ -8,7 +8,7 @@ import { type DatabaseServer, startPostgres, startVault, type VaultServer } from
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ServerProcess, temporaryFolder } from '../src/server-process.ts'
-import { lineFrom, printedBy, runChild } from './child.ts'
+import { isRunning, lineFrom, printedBy, runChild } from './child.ts'
 
 describe('servers', () => {
   let postgres: DatabaseServer
@@ -139,14 +139,6 @@ describe('servers', () => {
     expect(await health()).toBe(200)
   })
 })
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 function fakeServer(path: string, message: string): void {
   writeFileSync(path, `#!/bin/sh\necho "${message}" >&2\nexit 1\n`, { mode: 0o755 })

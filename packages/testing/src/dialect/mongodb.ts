@@ -20,7 +20,7 @@ export const mongodb: Dialect = {
   },
   async sessions(session, users) {
     const pattern = likePattern(users)
-    const sessions = [...(await openSessions(session))]
+    const sessions = [...(await openSessions(session))].sort()
     return sessions.filter(([name]) => pattern.test(name)).map(([name, sessions]) => ({ name, sessions }))
   },
 }

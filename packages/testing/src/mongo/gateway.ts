@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
-import { commandIn, type MongoDocument, messages, replyTo, wantsReply } from './messages.ts'
+import { commandIn, greetingIn, type MongoDocument, messages, replyTo, wantsReply } from './messages.ts'
 import { userIn } from './user-in.ts'
 
 /** Stands between clients and a MongoDB server, and sees every command before the server does. */
@@ -16,7 +16,7 @@ export interface MongoGatewayOptions {
   readonly host: string
   readonly port: number
   /**
-   * Called with each command and the user whose connection it comes over. The server is asked afterwards, unless this
+   * Called with each command and the user whose connection it comes over, if one has begun to log in. The server is asked afterwards, unless this
    * gives a reply. What it throws is given to the client as the reply of a server that failed.
    */
   onCommand(command: MongoDocument, user: string | undefined): Promise<MongoDocument | undefined>
@@ -62,7 +62,7 @@ async function forward(
   let user: string | undefined
   for await (const message of messages(client)) {
     const command = commandIn(message)
-    user = (command && userIn(command)) ?? user
+    user = userIn(command ?? greetingIn(message) ?? {}) ?? user
     const reply = command && (await onCommand(command, user).catch(failure))
     if (!reply) server.write(message)
     else if (wantsReply(message)) client.write(replyTo(message, reply))

@@ -4,6 +4,7 @@ import { BSON } from 'mongodb'
 export type MongoDocument = Readonly<Record<string, unknown>>
 
 const headerLength = 16
+const opQuery = 2004
 const opMsg = 2013
 const moreToCome = 2
 
@@ -26,10 +27,17 @@ export function commandIn(message: Buffer): MongoDocument | undefined {
   for (let at = headerLength + 4; at < message.length; ) {
     const kind = message.readUInt8(at)
     const size = message.readInt32LE(at + 1)
-    if (kind === 0) return BSON.deserialize(message.subarray(at + 1, at + 1 + size), { promoteBuffers: true })
+    if (kind === 0) return deserialize(message.subarray(at + 1, at + 1 + size))
     at += 1 + size
   }
   return undefined
+}
+
+/** The greeting in a message of the kind that drivers use only for it. */
+export function greetingIn(message: Buffer): MongoDocument | undefined {
+  if (message.readInt32LE(12) !== opQuery) return undefined
+  const endOfName = message.indexOf(0, headerLength + 4)
+  return deserialize(message.subarray(endOfName + 1 + 8))
 }
 
 /** Whether the client waits for a reply. */
@@ -44,4 +52,8 @@ export function replyTo(message: Buffer, reply: MongoDocument): Buffer {
   header.writeInt32LE(message.readInt32LE(4), 8)
   header.writeInt32LE(opMsg, 12)
   return Buffer.concat([header, body])
+}
+
+function deserialize(bson: Buffer): MongoDocument {
+  return BSON.deserialize(bson, { promoteBuffers: true })
 }

@@ -20,7 +20,8 @@ const workers = 20
  * @param name the adapter's name in `subjects/`; it is also run in a process of its own that gets killed.
  */
 export function contract(name: SubjectName): void {
-  const { database, leased } = subjects[name]
+  const { database, leased, pools = 1 } = subjects[name]
+  const peak = max * pools
   describe(`${name}: the contract`, () => {
     let world: World
     let secrets: SecretWatch
@@ -39,7 +40,7 @@ export function contract(name: SubjectName): void {
     const opened: Subject[] = []
     const subjectOn = async (from: { lease: LeaseManager } | LeaseOptions): Promise<Subject> => {
       const subject = leased(
-        { server: world.database, max, acquireTimeoutMs: 10_000, log: secrets.look },
+        { server: world.database, users: world.database, max, acquireTimeoutMs: 10_000, log: secrets.look },
         from,
       )
       opened.push(subject)
@@ -78,10 +79,11 @@ export function contract(name: SubjectName): void {
       expect(drops.filter(({ openSessions }) => openSessions > 0)).toEqual([])
     }
 
-    it('rotates 20 times under load: no query fails, no session is open at a drop, never more than max sessions', async () => {
+    it('rotates 20 times under load: no query fails, no session is open at a drop, never more sessions than promised', async () => {
       const lease = await world.lease('10s', '30s')
       const subject = await subjectOn({ lease })
       await subject.query()
+      const told = await tellingOf(subject)
       const { report, seen } = await underLoad(subject, async () => {
         for (let rotation = 0; rotation < 20; rotation++) {
           await sleep(200)
@@ -91,8 +93,9 @@ export function contract(name: SubjectName): void {
       expect(report.firstErrors).toEqual({})
       expect(report.queries).toBeGreaterThan(500)
       expect(lease.status().generation).toBeGreaterThanOrEqual(21)
-      expect(seen.mostAtOnce).toBeLessThanOrEqual(max)
-      expect(seen.mostAtOnce).toBe(max)
+      expect(seen.mostAtOnce).toBeLessThanOrEqual(peak)
+      expect(seen.mostAtOnce).toBeGreaterThanOrEqual(max)
+      await told?.check()
       await closeAndCheck(subject, lease)
       expect((await world.engine.drops()).length).toBeGreaterThanOrEqual(21)
     })
@@ -248,7 +251,7 @@ export function contract(name: SubjectName): void {
       expect(failed).toBeLessThanOrEqual(max)
       expect(lastFailureAt - revokedAt).toBeLessThan(1_000)
       expect(lease.status().state).toBe('ready')
-      expect(seen.mostAtOnce).toBeLessThanOrEqual(max)
+      expect(seen.mostAtOnce).toBeLessThanOrEqual(peak)
       await subject.close()
       await lease.close()
       expect(await world.engine.users()).toEqual([])
@@ -260,12 +263,13 @@ export function contract(name: SubjectName): void {
       const { report, seen } = await underLoad(subject, async () => {
         for (let attempt = 0; attempt < 20; attempt++) {
           const error = await subject.deniedQuery().catch((failure: unknown) => failure)
-          expect(String(error)).toMatch(/(permission|command) denied/)
+          expect(String(error)).toMatch(/(permission|command) denied|not authorized/)
         }
       })
       expect(report.firstErrors).toEqual({})
       expect(lease.status().generation).toBe(1)
-      expect(seen.mostAtOnce).toBe(max)
+      expect(seen.mostAtOnce).toBeLessThanOrEqual(peak)
+      expect(seen.mostAtOnce).toBeGreaterThanOrEqual(max)
       await closeAndCheck(subject, lease)
     })
 
@@ -335,6 +339,30 @@ export function contract(name: SubjectName): void {
 /** What a cursor has read ahead is still given out. */
 async function toTheEnd(held: HeldOpen): Promise<void> {
   for (let step = 0; step < 50; step++) await held.step()
+}
+
+/** Adds one event after another until it is checked that each was told once, where the database tells of changes. */
+async function tellingOf({ events }: Subject): Promise<{ check(): Promise<void> } | undefined> {
+  if (!events) return undefined
+  const told: number[] = []
+  const endWatch = await events.watch((n) => told.push(n))
+  let adding = true
+  const added = (async () => {
+    let next = 0
+    for (; adding; next++) await events.add(next)
+    return next
+  })()
+  return {
+    async check() {
+      adding = false
+      const count = await added
+      while (told.length < count) await sleep(20)
+      await sleep(200)
+      await endWatch()
+      expect(told).toEqual(Array.from({ length: count }, (_, n) => n))
+      expect(count).toBeGreaterThan(20)
+    },
+  }
 }
 
 async function untilRetired(lease: LeaseManager): Promise<void> {

@@ -13,7 +13,8 @@ const place = {
 }
 const subject = subjects[name].leased(place, { lease })
 const held = await subject.openTransaction()
-const oldUser = await held.step()
+await held.step()
+const oldUser = lease.current?.username
 await lease.rotate()
 // The lease is shortened as the drain begins, in the background.
 await new Promise((resolve) => setTimeout(resolve, 300))

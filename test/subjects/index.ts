@@ -1,4 +1,5 @@
 import { knexOn } from './knex.ts'
+import { mongodbSubject, staticMongodb } from './mongodb.ts'
 import { mysql2Subject, staticMysql2 } from './mysql2.ts'
 import { mysql2PromiseSubject, staticMysql2Promise } from './mysql2-promise.ts'
 import { pgSubject, staticPg } from './pg.ts'
@@ -6,6 +7,7 @@ import { prismaSubject, staticPrisma } from './prisma.ts'
 import { prismaMySqlSubject, staticPrismaMySql } from './prisma-mysql.ts'
 import type { Adapter } from './subject.ts'
 import { typeormOn } from './typeorm.ts'
+import { staticTypeormMongodb, typeormMongodbSubject } from './typeorm-mongodb.ts'
 
 export type SubjectName =
   | 'pg'
@@ -18,6 +20,8 @@ export type SubjectName =
   | 'mysql2-promise'
   | 'prisma'
   | 'prisma-mysql'
+  | 'mongodb'
+  | 'typeorm-mongodb'
 
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
@@ -31,6 +35,13 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   'typeorm-mariadb': { database: 'mysql', ...typeormOn('mariadb') },
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
+  mongodb: { database: 'mongodb', leased: mongodbSubject, plain: staticMongodb, pools: 2 },
+  'typeorm-mongodb': {
+    database: 'mongodb',
+    leased: typeormMongodbSubject,
+    plain: staticTypeormMongodb,
+    pools: 2,
+  },
 }
 
 export const subjectNames = Object.keys(subjects) as SubjectName[]

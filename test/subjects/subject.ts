@@ -17,6 +17,15 @@ export interface Workload extends HammerTarget {
   deniedQuery(): Promise<unknown>
   openTransaction(): Promise<HeldOpen>
   openCursor(): Promise<HeldOpen>
+  /** Given where the database tells of changes. */
+  readonly events?: Events
+}
+
+/** Numbered events, and those who are told of them. */
+export interface Events {
+  add(n: number): Promise<unknown>
+  /** Resolves once it watches; returns the way to end it. */
+  watch(onEvent: (n: number) => void): Promise<() => Promise<void>>
 }
 
 /** Where a subject connects. */
@@ -25,6 +34,8 @@ export interface Place {
   readonly max: number
   /** Milliseconds that an acquire waits at most. */
   readonly acquireTimeoutMs: number
+  /** Who is asked for the users of sessions that cannot tell it themselves. */
+  readonly users?: Pick<DatabaseServer, 'query'>
   /** Where the adapter's own log lines go, if it has any. */
   readonly log?: (line: unknown) => void
 }
@@ -52,6 +63,8 @@ export interface Adapter {
   readonly leased: MakeSubject
   /** The plain driver under the same workload. */
   readonly plain: MakeStatic
+  /** How many full pools there can be during a drain. */
+  readonly pools?: 2
 }
 
 const items = Array.from({ length: 100 }, (_, n) => ({ _id: n + 1, name: `item ${n + 1}`, hits: 0 }))

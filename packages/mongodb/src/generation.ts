@@ -48,6 +48,7 @@ export class Generation {
   readonly #sockets = new Set<Duplex>()
   readonly #closedCursors = new WeakSet<object>()
   #ended: (() => Error) | undefined
+  #closed: Promise<void> | undefined
 
   constructor(number: number, client: ConnectedClient, surroundings: Surroundings) {
     this.number = number
@@ -90,7 +91,12 @@ export class Generation {
     return { closed: Math.max(0, open - stragglers.length), forced: stragglers.length }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     await sayFarewell(this.#sockets, closeWithinMs)
     // Before the client, which would open a connection to say that its sessions have ended.
     this.topology.close()

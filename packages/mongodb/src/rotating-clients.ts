@@ -38,6 +38,7 @@ export class RotatingClients implements Consumer {
   readonly #views = new WeakMap<Generation, Topology>()
   #last: Generation | undefined
   #refusing = false
+  #closed = false
 
   constructor({ lease, connect, patienceMs }: RotatingClientsParts) {
     this.#lease = lease
@@ -82,6 +83,7 @@ export class RotatingClients implements Consumer {
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<void> {
+    if (this.#closed) return
     const { generation } = credential
     try {
       // One that is open already is in doubt: only a new connection tells.
@@ -113,11 +115,13 @@ export class RotatingClients implements Consumer {
     while ([...this.#open.values()].some(({ busy }) => busy))
   }
 
+  /** Resolves once every client is closed, also one that is being opened. */
   async close(): Promise<void> {
-    const open = [...this.#open.values()]
+    this.#closed = true
+    await Promise.allSettled(this.#opening.values())
+    await Promise.all(Array.from(this.#open.values(), (generation) => generation.close()))
     this.#open.clear()
     this.#last = undefined
-    await Promise.all(open.map((generation) => generation.close()))
   }
 
   async #opened(credential: Credential, signal = new AbortController().signal): Promise<Generation> {

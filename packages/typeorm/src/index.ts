@@ -1,3 +1,8 @@
 export * from '@vault-lease/core'
-export type { VaultDataSourceOptions, VaultMySqlOptions, VaultPostgresOptions } from './options.ts'
+export type {
+  VaultDataSourceOptions,
+  VaultMongoOptions,
+  VaultMySqlOptions,
+  VaultPostgresOptions,
+} from './options.ts'
 export { vaultDataSource } from './vault-data-source.ts'

@@ -1,5 +1,6 @@
 import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
 import { namesLogin } from '@vault-lease/core/adapter'
+import { checkMongoOptions } from '@vault-lease/mongodb/adapter'
 import { checkConnectionOptions } from '@vault-lease/pg/adapter'
 import type { DataSourceOptions } from 'typeorm'
 
@@ -8,6 +9,9 @@ export type PostgresOptions = Extract<DataSourceOptions, { readonly type: 'postg
 
 /** TypeORM's own options for MySQL and MariaDB. */
 export type MySqlOptions = Extract<DataSourceOptions, { readonly type: 'mysql' | 'mariadb' }>
+
+/** TypeORM's own options for MongoDB. */
+export type MongoOptions = Extract<DataSourceOptions, { readonly type: 'mongodb' }>
 
 type FromVault = 'username' | 'password'
 type Replicated = Pick<PostgresOptions | MySqlOptions, 'replication'>
@@ -32,8 +36,11 @@ export interface VaultPostgresOptions extends AdapterOptions, WithoutUser<Postgr
 /** Where the lease comes from, and every option of a MySQL or MariaDB DataSource but the user and the password. */
 export interface VaultMySqlOptions extends AdapterOptions, WithoutUser<MySqlOptions> {}
 
+/** Where the lease comes from, and every option of a MongoDB DataSource but the user and the password. */
+export interface VaultMongoOptions extends AdapterOptions, Omit<MongoOptions, FromVault> {}
+
 /** The options of `vaultDataSource()`, by their `type`. */
-export type VaultDataSourceOptions = VaultPostgresOptions | VaultMySqlOptions
+export type VaultDataSourceOptions = VaultPostgresOptions | VaultMySqlOptions | VaultMongoOptions
 
 interface Endpoint {
   readonly url?: string
@@ -45,6 +52,7 @@ const checks: Readonly<Record<VaultDataSourceOptions['type'], (endpoint: Endpoin
   postgres: ({ url, database }) => checkConnectionOptions({ database, connectionString: url }),
   mysql: () => {},
   mariadb: () => {},
+  mongodb: ({ url = '', ...options }) => checkMongoOptions(url, options),
 }
 
 /**
@@ -52,7 +60,9 @@ const checks: Readonly<Record<VaultDataSourceOptions['type'], (endpoint: Endpoin
  *
  * @throws InvalidOptionError when the type of database is not supported, or an endpoint names a user or no database.
  */
-export function checkDataSourceOptions({ type, replication, ...endpoint }: VaultDataSourceOptions): void {
+export function checkDataSourceOptions(options: VaultDataSourceOptions): void {
+  const { type, ...endpoint } = options
+  const replication = 'replication' in options ? options.replication : undefined
   if (!Object.hasOwn(checks, type)) {
     throw new InvalidOptionError(
       `"type" has to be one of "${Object.keys(checks).join('", "')}", and not "${type}".`,

@@ -1,11 +1,14 @@
 import { type AdapterOptions, takeLease } from '@vault-lease/core'
 import type { Driver } from 'typeorm'
+import { mongoClient } from './mongodb.ts'
 import { mysqlPools } from './mysql.ts'
 import {
   checkDataSourceOptions,
+  type MongoOptions,
   type MySqlOptions,
   type PostgresOptions,
   type VaultDataSourceOptions,
+  type VaultMongoOptions,
   type VaultMySqlOptions,
   type VaultPostgresOptions,
 } from './options.ts'
@@ -28,9 +31,15 @@ const typeormOptionNames: readonly string[] = []
  */
 export function vaultDataSource(options: VaultPostgresOptions): PostgresOptions
 export function vaultDataSource(options: VaultMySqlOptions): MySqlOptions
-export function vaultDataSource(options: VaultDataSourceOptions): PostgresOptions | MySqlOptions
-export function vaultDataSource(options: VaultDataSourceOptions): PostgresOptions | MySqlOptions {
-  return options.type === 'postgres' ? leased(options, postgresPools) : leased(options, mysqlPools)
+export function vaultDataSource(options: VaultMongoOptions): MongoOptions
+export function vaultDataSource(
+  options: VaultDataSourceOptions,
+): PostgresOptions | MySqlOptions | MongoOptions
+export function vaultDataSource(
+  options: VaultDataSourceOptions,
+): PostgresOptions | MySqlOptions | MongoOptions {
+  if (options.type === 'postgres') return leased(options, postgresPools)
+  return options.type === 'mongodb' ? leased(options, mongoClient) : leased(options, mysqlPools)
 }
 
 function leased<Options extends VaultDataSourceOptions>(

@@ -15,7 +15,8 @@ export interface Dialect {
   changePassword(user: string): string
 }
 
-export type Type = VaultDataSourceOptions['type']
+/** Those that speak SQL. */
+export type Type = Exclude<VaultDataSourceOptions['type'], 'mongodb'>
 
 const mysql: Dialect = {
   kind: 'mysql',

@@ -1,6 +1,6 @@
 import { DataSource, EntitySchema } from 'typeorm'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
-import { type VaultDataSourceOptions, vaultDataSource } from '../src/index.ts'
+import { type VaultMySqlOptions, type VaultPostgresOptions, vaultDataSource } from '../src/index.ts'
 import { type Dialect, dialects, type Type } from './dialects.ts'
 
 export interface Item {
@@ -14,7 +14,7 @@ export const Items = new EntitySchema<Item>({
 })
 
 /** The place, and a lease or where one comes from. */
-export type Options = Omit<VaultDataSourceOptions, 'type'>
+export type Options = Omit<VaultPostgresOptions | VaultMySqlOptions, 'type'>
 
 /** A real Vault and a real database with a table of items. */
 export interface Servers extends LeasedServers {

@@ -4,6 +4,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
   type LeaseManager,
   type VaultDataSourceOptions,
+  type VaultMongoOptions,
   type VaultMySqlOptions,
   type VaultPostgresOptions,
   vaultDataSource,
@@ -11,12 +12,14 @@ import {
 import { type Item, Items } from './servers.ts'
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>
+type MongoOptions = Extract<DataSourceOptions, { type: 'mongodb' }>
 type MySqlOptions = Extract<DataSourceOptions, { type: 'mysql' | 'mariadb' }>
 
 /** What compiles and what does not is checked by `npm run check`. */
 describe('the types of vaultDataSource()', () => {
   const postgres = vaultDataSource({ type: 'postgres', role: 'app', database: 'app', entities: [Items] })
   const mysql = vaultDataSource({ type: 'mysql', role: 'app', charset: 'utf8mb4', entities: [Items] })
+  const mongodb = vaultDataSource({ type: 'mongodb', role: 'app', database: 'app', entities: [Items] })
   const either = (options: VaultDataSourceOptions) => vaultDataSource(options)
 
   it('fit a DataSource and the module of Nest', () => {
@@ -29,9 +32,12 @@ describe('the types of vaultDataSource()', () => {
   it('are those of TypeORM for the type of database', () => {
     expectTypeOf(postgres).toEqualTypeOf<PostgresOptions>()
     expectTypeOf(mysql).toEqualTypeOf<MySqlOptions>()
-    expectTypeOf(either).returns.toEqualTypeOf<PostgresOptions | MySqlOptions>()
+    expectTypeOf(mongodb).toEqualTypeOf<MongoOptions>()
+    expectTypeOf(either).returns.toEqualTypeOf<PostgresOptions | MySqlOptions | MongoOptions>()
     expectTypeOf<VaultDataSourceOptions['lease']>().toEqualTypeOf<LeaseManager | undefined>()
-    expectTypeOf<VaultDataSourceOptions['type']>().toEqualTypeOf<'postgres' | 'mysql' | 'mariadb'>()
+    expectTypeOf<VaultDataSourceOptions['type']>().toEqualTypeOf<
+      'postgres' | 'mysql' | 'mariadb' | 'mongodb'
+    >()
   })
 
   it('take the options of TypeORM but the user and the password', () => {
@@ -39,6 +45,7 @@ describe('the types of vaultDataSource()', () => {
     expectTypeOf<VaultPostgresOptions['ssl']>().toEqualTypeOf<PostgresOptions['ssl']>()
     expectTypeOf<VaultPostgresOptions['uuidExtension']>().toEqualTypeOf<PostgresOptions['uuidExtension']>()
     expectTypeOf<VaultMySqlOptions['timezone']>().toEqualTypeOf<MySqlOptions['timezone']>()
+    expectTypeOf<VaultMongoOptions['replicaSet']>().toEqualTypeOf<MongoOptions['replicaSet']>()
     // @ts-expect-error: it is "role"
     const misspelt: VaultDataSourceOptions = { type: 'postgres', roel: 'app' }
     // @ts-expect-error: Vault gives it

@@ -28,6 +28,9 @@ export interface Consumer {
    * @throws CredentialNotProvenError when the database does not accept it.
    */
   prove(credential: Credential, signal: AbortSignal): Promise<void>
-  /** Closes idle connections of the generation at once and the others as they are released; at the deadline, all. */
+  /**
+   * Closes idle connections of the generation at once and the others as they are released; at the deadline, all. Also
+   * called for a generation that was proven to this consumer and will never be published.
+   */
   retire(generation: number, terms: RetireTerms): Promise<Retired>
 }

@@ -37,6 +37,7 @@ export async function fetchAndProve(steps: RotationSteps): Promise<Generation> {
     await Promise.all(Array.from(steps.consumers, (consumer) => proveTo(consumer, credential, steps)))
     if (steps.clock.now() >= deadlineOf(issued.lease, issued.tokenFacts())) throw overBeforeItsUse(credential)
   } catch (error) {
+    await withdraw(credential, steps)
     await giveBack(issued, steps)
     throw error
   }
@@ -60,6 +61,16 @@ function overBeforeItsUse({ username }: Credential): CredentialNotProvenError {
     `The lease of the database user "${username}" was over before the user could be proven: raise default_ttl of the role.`,
     { refused: false },
   )
+}
+
+/** A consumer that had proven it may keep connections for when it is published. */
+async function withdraw({ generation }: Credential, { consumers, clock }: RotationSteps): Promise<void> {
+  const terms = {
+    deadline: clock.now(),
+    signal: AbortSignal.abort(),
+    stragglerError: () => new Error('the credential was never published'),
+  }
+  await Promise.allSettled(Array.from(consumers, (consumer) => consumer.retire(generation, terms)))
 }
 
 async function giveBack(issued: IssuedCredential, { source, clock, onOrphan }: RotationSteps): Promise<void> {

@@ -159,6 +159,24 @@ describe('a lease manager', () => {
     expect(steps).toEqual(['prove'])
   })
 
+  it('has what was opened with a credential closed before it is given back', async () => {
+    const opened = quietConsumer()
+    const refusing = quietConsumer()
+    const { clock, source, lease } = setUp([opened, refusing])
+    await lease.ready()
+    opened.retire = async (generation) => {
+      source.calls.push(`retire ${generation}`)
+      return { closed: 1, forced: 0 }
+    }
+    refusing.prove = async () => {
+      throw new CredentialNotProvenError('no', { refused: false })
+    }
+    const rotation = expect(lease.rotate()).rejects.toThrow(CredentialNotProvenError)
+    await clock.advance(second)
+    await rotation
+    expect(source.calls).toEqual(['fetch', 'fetch', 'retire 2', 'revoke v-2'])
+  })
+
   it('does not publish a credential that is over by the time that it is proven, nor makes one after the other', async () => {
     const slow = quietConsumer()
     const { clock, source, lease } = setUp([slow])

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { vaultDataSource } from '@vault-lease/typeorm'
+import type { ClientSession, MongoClient } from 'mongodb'
+import { DataSource, type DataSourceOptions, EntitySchema, type MongoRepository } from 'typeorm'
+import type { MongoDriver } from 'typeorm/driver/mongodb/MongoDriver.js'
+import {
+  type Event,
+  heldWorkload,
+  type Item,
+  inTransaction,
+  nextId,
+  readInParts,
+  watchInserts,
+} from './mongodb.ts'
+import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
+
+const Items = new EntitySchema<Item>({
+  name: 'items',
+  columns: {
+    _id: { type: Number, primary: true, objectId: true },
+    name: { type: String },
+    hits: { type: Number },
+  },
+})
+
+const Events = new EntitySchema<Event & { readonly _id?: unknown }>({
+  name: 'events',
+  columns: { _id: { type: String, primary: true, objectId: true }, n: { type: Number } },
+})
+
+export const typeormMongodbSubject: MakeSubject = (place, from) =>
+  subjectOn(new DataSource(vaultDataSource({ ...from, ...optionsFor(place) })), place)
+
+export const staticTypeormMongodb: MakeStatic = (place, { user: username, password }) => {
+  const options: DataSourceOptions = { ...optionsFor(place), username, password, authSource: 'admin' }
+  return subjectOn(new DataSource(options), place)
+}
+
+function optionsFor({ server: { host, port, database }, max, acquireTimeoutMs, users }: Place) {
+  return {
+    type: 'mongodb' as const,
+    ...{ host, port, database, poolSize: max },
+    monitorCommands: users !== undefined,
+    extra: { serverSelectionTimeoutMS: acquireTimeoutMs },
+    entities: [Items, Events],
+  }
+}
+
+function subjectOn(dataSource: DataSource, place: Place): ReturnType<MakeSubject> {
+  let initialized: Promise<DataSource> | undefined
+  let closed: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    await initialized
+    if (dataSource.isInitialized) await dataSource.destroy()
+  }
+  return {
+    ...workload(() => {
+      initialized ??= dataSource.initialize()
+      return initialized
+    }, place),
+    inspectables: () => [dataSource, dataSource.options, dataSource.driver],
+    close() {
+      closed ??= close()
+      return closed
+    },
+  }
+}
+
+function workload(ready: () => Promise<DataSource>, place: Place): Workload {
+  const client = async (): Promise<MongoClient> => {
+    const { queryRunner } = (await ready()).driver as MongoDriver
+    if (!queryRunner) throw new Error('the data source is not connected')
+    return queryRunner.databaseConnection as unknown as MongoClient
+  }
+  const items = async (): Promise<MongoRepository<Item>> => (await ready()).getMongoRepository(Items)
+  return {
+    ...heldWorkload(client, place),
+    query: async () => await (await items()).findOneByOrFail({ _id: 1 }),
+    async transaction(holdMs) {
+      const repository = await items()
+      await inTransaction(await client(), async (session: ClientSession) => {
+        await repository.countDocuments({}, { session } as object)
+        await sleep(holdMs)
+        await repository.updateOne({ _id: nextId() }, { $inc: { hits: 1 } }, { session } as object)
+      })
+    },
+    stream: async () => await readInParts((await items()).createCursor({}).batchSize(25)),
+    events: {
+      add: async (n) => await (await ready()).getMongoRepository(Events).insertOne({ n }),
+      watch: async (onEvent) => {
+        const changes = (await ready()).mongoManager.watch(Events, [], { maxAwaitTimeMS: 100 })
+        return await watchInserts(changes, onEvent)
+      },
+    },
+  }
+}

@@ -38,7 +38,7 @@ export interface SuperuserSession {
 
 /** How a server of our own is started. */
 export interface DatabaseServerOptions {
-  /** Default: 300. */
+  /** Default: 300. SecantusDB has no limit of its own to set. */
   readonly maxConnections?: number
 }
 

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { type DatabaseServer, startMongo } from '@vault-lease/testing'
 import { MongoClient } from 'mongodb'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type MongoGateway, type MongoGatewayOptions, openMongoGateway } from '../src/mongo/gateway.ts'
+import { lineFrom, runChild } from './child.ts'
 
 describe('the gateway before MongoDB', () => {
   let mongo: DatabaseServer
@@ -19,11 +21,16 @@ describe('the gateway before MongoDB', () => {
 
   async function through(onCommand: MongoGatewayOptions['onCommand']): Promise<void> {
     gateway = await openMongoGateway({ host: mongo.host, port: mongo.port, onCommand })
+    client = clientAt(gateway.port)
+  }
+
+  function clientAt(port: number): MongoClient {
     const { user: username, password } = mongo.superuser
-    client = new MongoClient(`mongodb://${gateway.host}:${gateway.port}/app`, {
+    return new MongoClient(`mongodb://127.0.0.1:${port}/app`, {
       directConnection: true,
       authSource: 'admin',
       auth: { username, password },
+      serverSelectionTimeoutMS: 2_000,
     })
   }
 
@@ -73,6 +80,14 @@ describe('the gateway before MongoDB', () => {
     await closed
     await mongo.start()
     expect(await findOne()).toEqual({ _id: 1 })
+  })
+
+  it('does not keep its process alive', async () => {
+    const child = runChild('opens-gateway.ts', { PORT: String(mongo.port) })
+    const exited = once(child, 'exit')
+    client = clientAt(Number(await lineFrom(child)))
+    await findOne()
+    expect(await exited).toEqual([0, null])
   })
 
   it('ends everything when it is closed', async () => {

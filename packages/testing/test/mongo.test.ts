@@ -15,7 +15,12 @@ interface Item {
 }
 
 function clientOf(port: number, { user: username, password }: DatabaseServer['superuser']): MongoClient {
-  const options = { directConnection: true, authSource: 'admin', maxPoolSize: 1 }
+  const options = {
+    directConnection: true,
+    authSource: 'admin',
+    maxPoolSize: 1,
+    serverSelectionTimeoutMS: 2_000,
+  }
   return new MongoClient(`mongodb://127.0.0.1:${port}/app`, { ...options, auth: { username, password } })
 }
 
@@ -103,7 +108,7 @@ describe('MongoDB and the database engine on it', () => {
     const { database } = servers
     await database.query('{"insert":"kept","documents":[{"_id":1}]}')
     await database.kill()
-    await expect(database.query(find)).rejects.toThrow()
+    await expect(database.query(find)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     await database.start()
     expect(await database.query('{"find":"kept"}')).toEqual([{ _id: 1 }])
     await database.query('{"insert":"kept","documents":[{"_id":2}]}')
@@ -138,6 +143,15 @@ describe('MongoDB and the database engine on it', () => {
     expect(pids.filter(isRunning).length).toBeGreaterThanOrEqual(3)
     child.kill(signal)
     await expect.poll(() => pids.filter(isRunning), { timeout: 5_000 }).toEqual([])
+  })
+
+  it('what counts the drops ends with the servers', async () => {
+    const others = await startServers({ kind: 'mongodb' })
+    const { body } = await others.vault.must('GET', `${others.engine.mount}/config/mongodb`)
+    const { port } = new URL(body.data.connection_details.connection_url)
+    await others.stop()
+    const client = clientOf(Number(port), others.database.superuser)
+    await expect(client.connect()).rejects.toThrow('ECONNREFUSED')
   })
 
   it('two at once do not meet, and a paused one can be stopped', async () => {

@@ -16,8 +16,8 @@ export interface MongoGatewayOptions {
   readonly host: string
   readonly port: number
   /**
-   * Called with each command and the user whose connection it comes over, if one has begun to log in. The server is asked afterwards, unless this
-   * gives a reply. What it throws is given to the client as the reply of a server that failed.
+   * Called with each command, and with the user who has begun to log in on its connection. The server is asked afterwards,
+   * unless this gives a reply. What it throws, the client gets as the reply of a server that failed.
    */
   onCommand(command: MongoDocument, user: string | undefined): Promise<MongoDocument | undefined>
 }

@@ -1,16 +1,13 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import type { Place } from '../database-server.ts'
 import { connectionTo } from './session.ts'
 
-const host = '127.0.0.1'
 const superuser = { user: 'vault_lease_admin', password: 'mongodb-test' }
 
 export const database = 'app'
 
 /** Where a server of our own is, and as whom it is reached. */
 export function ownPlace(port: number): Place {
-  return { host, port, database, superuser }
+  return { host: '127.0.0.1', port, database, superuser }
 }
 
 /** What there is before our superuser is made, while nobody has to log in. */
@@ -32,9 +29,6 @@ export interface Hello {
 }
 
 export async function hello(port: number): Promise<Hello> {
-  // Where nobody listens, the driver would look again only after half a second.
-  const socket = connect(port, host)
-  await once(socket, 'connect').finally(() => socket.destroy())
   const [reply] = await connectionTo(asNobody(port)).query<Hello>('{"hello":1}')
   if (!reply) throw new Error('no answer')
   return reply

@@ -20,7 +20,10 @@ export function pluginFolder(): string {
 }
 
 /** Registers HashiCorp's plugin where it is missing: Vault has it built in, OpenBao has not. */
-export async function providePlugin(vault: VaultServer, plugin: string): Promise<void> {
+export async function providePlugin(
+  vault: Pick<VaultServer, 'call' | 'must'>,
+  plugin: string,
+): Promise<void> {
   const path = `sys/plugins/catalog/database/${plugin}`
   if ((await vault.call('GET', path)).status === 200) return
   const binary = await builtPlugin(plugin)
@@ -34,6 +37,9 @@ async function builtPlugin(plugin: string): Promise<string> {
   pluginFolder()
   return await cached(join(folderName, `${plugin}-${platform}-${hash}`), async (made) => {
     const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-buildvcs=false' }
-    await promisify(execFile)('go', ['build', '-trimpath', '-o', made, '.'], { cwd: source, env })
+    const building = promisify(execFile)('go', ['build', '-trimpath', '-o', made, '.'], { cwd: source, env })
+    await building.catch((cause: unknown) => {
+      throw new Error(`it is built with go, 1.25.7 or newer, on the PATH: ${String(cause)}`, { cause })
+    })
   })
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { BSON, MongoClient } from 'mongodb'
 import { type Connection, connectionBy, type Place, type SuperuserSession } from '../database-server.ts'
 
@@ -8,6 +10,7 @@ export function connectionTo(place: Place): Connection {
 
 async function openSession({ host, port, database, superuser }: Place): Promise<SuperuserSession> {
   const { user: username, password } = superuser
+  await someoneListens(host, port)
   const client = new MongoClient(`mongodb://${host}:${port}/`, {
     directConnection: true,
     maxPoolSize: 1,
@@ -27,4 +30,10 @@ async function openSession({ host, port, database, superuser }: Place): Promise<
     },
     end,
   }
+}
+
+/** Where nobody does, the driver would look again only after half a second. */
+async function someoneListens(host: string, port: number): Promise<void> {
+  const socket = connect(port, host)
+  await once(socket, 'connect').finally(() => socket.destroy())
 }

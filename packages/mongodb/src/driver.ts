@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import { InvalidOptionError } from '@vault-lease/core'
+import { InvalidOptionError, VaultLeaseError } from '@vault-lease/core'
 import type { ClientSession, Document, MongoClient } from 'mongodb'
 
 /** The copy of the driver that makes the clients. */
@@ -11,6 +11,8 @@ export interface MongoDriver {
 export interface Topology {
   readonly s: { readonly servers: ReadonlyMap<string, Server> }
   selectServer(selector: unknown, options: SelectOptions): Promise<Server>
+  /** What is under way fails. */
+  closeCheckedOutConnections(): void
   close(): void
 }
 
@@ -32,10 +34,15 @@ export interface Pool {
   checkIn(connection: object): void
 }
 
+export interface Namespace {
+  readonly db: string
+  readonly collection?: string | undefined
+}
+
 /** What is asked of a server. */
 export interface Operation {
   readonly session: Session | undefined
-  readonly ns: { readonly db: string; readonly collection?: string | undefined }
+  readonly ns: Namespace
   /** Of an aggregation. */
   readonly pipeline?: readonly Document[]
   /** Of a command that is given as a document. */
@@ -48,12 +55,15 @@ export interface Operation {
 export interface Session extends ClientSession {
   /** A new one for each transaction. */
   readonly transaction: object
+  /** Of a session that a cursor has made: the cursor. */
+  readonly owner?: symbol | { selectedServer?: Server }
 }
 
 /** The answer to what opens or reads a cursor. */
 export interface CursorResponse {
   /** A Long; 0 when the server has closed the cursor. */
   readonly id: unknown
+  readonly ns: Namespace | null
   readonly batchSize: number
   readonly postBatchResumeToken: Document | null
 }
@@ -69,7 +79,14 @@ export type ConnectedClient = MongoClient & { readonly topology: Topology }
 export function topologyOf(client: MongoClient): Topology {
   const { topology } = client as MongoClient & { readonly topology?: Topology }
   const [server] = topology?.s?.servers?.values?.() ?? []
-  const needed = [topology?.selectServer, server?.command, server?.pool.checkOut, server?.pool.checkIn]
+  const { selectServer, closeCheckedOutConnections } = topology ?? {}
+  const needed = [
+    selectServer,
+    closeCheckedOutConnections,
+    server?.command,
+    server?.pool.checkOut,
+    server?.pool.checkIn,
+  ]
   if (topology && needed.every((each) => typeof each === 'function')) return topology
   throw unsupported('a connected client has no topology with servers and pools')
 }
@@ -91,8 +108,9 @@ const authenticationFailed = 18
 /** Unauthorized: the user may not do this, or is no more. */
 const unauthorized = 13
 
-/** The server did not accept the user of a new connection. */
+/** The server did not accept the user of a new connection, of this operation or of another. */
 export function isRefusal(error: unknown): boolean {
+  if (isPoolCleared(error)) return isRefusal((error as Error).cause)
   return hasCode(error, authenticationFailed) && hasLabel(error, 'HandshakeError')
 }
 
@@ -103,6 +121,12 @@ export function isDenial(error: unknown): boolean {
 /** The pool gave no connection because another one to the same server had failed: nothing was sent. */
 export function isPoolCleared(error: unknown): boolean {
   return error instanceof Error && error.name === 'MongoPoolClearedError'
+}
+
+/** The driver asks what an operation fails with for its labels, also when it is no error of its own. */
+export function failWithLabels(error: unknown): never {
+  if (!(error instanceof VaultLeaseError) || 'hasErrorLabel' in error) throw error
+  throw Object.defineProperty(error, 'hasErrorLabel', { value: () => false })
 }
 
 function hasCode(error: unknown, code: number): boolean {

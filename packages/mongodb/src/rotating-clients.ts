@@ -9,7 +9,7 @@ import {
 } from '@vault-lease/core'
 import { notProven } from '@vault-lease/core/adapter'
 import type { ConnectedClient, Operation, SelectOptions, Server, Session, Topology } from './driver.ts'
-import { isRefusal } from './driver.ts'
+import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
 import { SessionUse } from './session-use.ts'
 
@@ -54,7 +54,10 @@ export class RotatingClients implements Consumer {
     const known = this.#views.get(newest)
     if (known) return known
     const view: Topology = Object.create(newest.topology, {
-      selectServer: { value: (selector: unknown, options: SelectOptions) => this.#select(selector, options) },
+      selectServer: {
+        value: (selector: unknown, options: SelectOptions) =>
+          this.#select(selector, options).catch(failWithLabels),
+      },
       // Each client closes its own, and its connections in good order.
       close: { value: () => {} },
       closeCheckedOutConnections: { value: () => {} },
@@ -147,8 +150,9 @@ export class RotatingClients implements Consumer {
   async #select(selector: unknown, options: SelectOptions): Promise<Server> {
     const use = this.#useOf(options.session)
     if (use?.bound && use.generation) return await use.generation.select(selector, options, use)
-    if (this.#refusing && !use?.explicit && !use?.changeStream && !farewells.includes(options.operationName))
+    if (this.#refusing && isNew(use) && !farewells.includes(options.operationName)) {
       throw new LeaseClosedError('The client is closing: it takes no new work.')
+    }
     const generation = await this.current()
     return await generation.select(selector, options, use)
   }
@@ -161,4 +165,8 @@ export class RotatingClients implements Consumer {
     this.#uses.set(session, use)
     return use
   }
+}
+
+function isNew(use: SessionUse | undefined): boolean {
+  return !use || (!use.explicit && use.changeStreams.size === 0)
 }

@@ -7,14 +7,15 @@ import type { Generation } from './generation.ts'
  * Every operation of the driver has a session, if only one of its own.
  */
 export class SessionUse {
-  /** Whose server the last operation went to. */
+  /** Whose client did the last operation. */
   generation: Generation | undefined
-  /** Given when the cursor of the session is that of a change stream. */
-  changeStream: ChangeStreamPosition | undefined
+  /** The change streams of the session, by the ids of their cursors: they can go on with another cursor. */
+  readonly changeStreams = new Map<string, ChangeStreamPosition>()
   readonly #session: Session
   readonly #cursors = new Set<string>()
   readonly #lost = new Map<string | object, () => Error>()
   #underWay = 0
+  #watching = 0
   #transaction: object | undefined
 
   constructor(session: Session) {
@@ -27,29 +28,37 @@ export class SessionUse {
     return this.#session.explicit
   }
 
-  /** Whether an operation is under way, or the next one has to go where the last one went. */
-  get bound(): boolean {
+  /** Whether the next operation has to go where the last one went, because of work that comes to an end. */
+  get busy(): boolean {
     return this.#underWay > 0 || this.#holds
+  }
+
+  /** Whether it is busy, or a change stream is being read. */
+  get bound(): boolean {
+    return this.busy || this.#watching > 0
   }
 
   /** Whether the only operation under way can as well be done on the client of another generation. */
   get movable(): boolean {
-    return this.#underWay === 1 && !this.#holds
+    return this.#underWay + this.#watching === 1 && !this.#holds
   }
 
-  /** Whether its generation has to know it: a commit may be tried again. */
+  /** Whether its generation has to know it when nothing is under way: a commit may be tried again. */
   get remembered(): boolean {
-    return this.bound || (this.#transaction === this.#session.transaction && !this.#session.hasEnded)
+    const committing = this.#transaction === this.#session.transaction && !this.#session.hasEnded
+    return this.bound || committing || this.changeStreams.size > 0
   }
 
-  begin(generation: Generation): void {
+  begin(generation: Generation, watching = false): void {
     if (this.generation !== generation) this.generation?.forget(this)
     this.generation = generation
-    this.#underWay++
+    if (watching) this.#watching++
+    else this.#underWay++
   }
 
-  end(): void {
-    this.#underWay--
+  end(watching = false): void {
+    if (watching) this.#watching--
+    else this.#underWay--
   }
 
   /** An operation was answered: if it was in a transaction, the server has that open now. */
@@ -63,6 +72,7 @@ export class SessionUse {
 
   cursorClosed(id: string): void {
     this.#cursors.delete(id)
+    this.changeStreams.delete(id)
   }
 
   /** The generation has ended: what was bound to it fails from now on, and what is new goes elsewhere. */
@@ -75,21 +85,13 @@ export class SessionUse {
 
   /** Why an operation cannot be done any more, if its cursor or transaction was lost. */
   lossFor(operation: Operation): Error | undefined {
-    if (operation.cursorId) return this.changeStream ? undefined : this.#lost.get(`${operation.cursorId}`)?.()
+    if (operation.cursorId) return this.#lost.get(`${operation.cursorId}`)?.()
     if (!this.#session.inTransaction() && !isCommit(operation)) return undefined
     return this.#lost.get(this.#session.transaction)?.()
   }
 
   get #holds(): boolean {
-    return this.#holdsCursor || this.#holdsTransaction
-  }
-
-  /** A change stream can go on with another cursor. */
-  get #holdsCursor(): boolean {
-    return this.#cursors.size > 0 && !this.#session.hasEnded && !this.changeStream
-  }
-
-  get #holdsTransaction(): boolean {
-    return this.#transaction === this.#session.transaction && this.#session.inTransaction()
+    const holdsCursor = this.#cursors.size > 0 && !this.#session.hasEnded
+    return holdsCursor || (this.#transaction === this.#session.transaction && this.#session.inTransaction())
   }
 }

@@ -1,0 +1,3 @@
+export * from '@vault-lease/core'
+export type { VaultConnectOptions } from './options.ts'
+export { vaultConnect } from './vault-connect.ts'

@@ -22,6 +22,7 @@ const prisma = floorOf('prisma', '@prisma/adapter-pg')
 const floors = {
   pg: floorOf('pg', 'pg'),
   mysql2: floorOf('mysql2', 'mysql2'),
+  mongodb: floorOf('mongodb', 'mongodb'),
   knex: floorOf('knex', 'knex'),
   typeorm: floorOf('typeorm', 'typeorm'),
   prisma,
@@ -58,6 +59,9 @@ assertLoads(join(copy, 'packages', 'knex'), 'knex', 'pg')
 assertLoads(join(copy, 'packages', 'knex'), 'knex', 'mysql2')
 assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm', 'pg')
 assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm', 'mysql2')
+assertLoads(join(copy, 'packages', 'mongodb'), 'mongodb')
+assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm')
+assertLoads(contract, 'mongodb')
 assertLoads(contract, 'knex', 'pg')
 assertLoads(contract, 'knex', 'tarn')
 assertLoads(contract, 'pg', 'pg-pool')

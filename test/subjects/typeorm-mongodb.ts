@@ -39,9 +39,9 @@ export const staticTypeormMongodb: MakeStatic = (place, { user: username, passwo
 function optionsFor({ server: { host, port, database }, max, acquireTimeoutMs, users }: Place) {
   return {
     type: 'mongodb' as const,
-    ...{ host, port, database, poolSize: max },
+    ...{ host, port, database },
     monitorCommands: users !== undefined,
-    extra: { serverSelectionTimeoutMS: acquireTimeoutMs },
+    extra: { maxPoolSize: max, serverSelectionTimeoutMS: acquireTimeoutMs },
     entities: [Items, Events],
   }
 }

@@ -98,14 +98,15 @@ function shortName(username: string): string {
 }
 
 function connectionChart(run: Run): string {
-  const { sessions, startedAt, figures, poolMax } = run
+  const { sessions, startedAt, figures, poolMax, pools } = run
+  const limits = pools === 1 ? [poolMax] : [poolMax, poolMax * pools]
   const users = figures.generations.map(({ username }) => username)
   const looks = sessions.timeline.map(({ at, sessions }) => ({ second: seconds(at - startedAt), sessions }))
   const samples = looks.flatMap(({ second, sessions }) =>
     users.map((user, index) => ({ second, index, open: sessions[user] ?? 0 })),
   )
   return draw(run, 170, {
-    y: { label: 'connections, by user', domain: [0, poolMax + 1], ticks: 5 },
+    y: { label: 'connections, by user', domain: [0, poolMax * pools + 1], ticks: 5 },
     marks: [
       Plot.areaY(samples, {
         x: 'second',
@@ -116,12 +117,13 @@ function connectionChart(run: Run): string {
         curve: 'step-after',
       }),
       ...rotationRules(run),
-      Plot.ruleY([poolMax], { stroke: 'currentColor', strokeDasharray: '4 3' }),
-      Plot.text([poolMax], {
-        y: (max) => max,
+      Plot.ruleY(limits, { stroke: 'currentColor', strokeDasharray: '4 3' }),
+      Plot.text(limits, {
+        y: (limit) => limit,
         frameAnchor: 'right',
         dy: -7,
-        text: () => `the pool's max, ${poolMax}`,
+        text: (limit) =>
+          limit === poolMax ? `the pool's max, ${limit}` : `two pools during a drain, ${limit}`,
       }),
     ],
   })

@@ -31,13 +31,15 @@ export interface Run {
   /** Date.now() at the start. */
   readonly startedAt: number
   readonly poolMax: number
+  /** How many pools of that size there may be during a drain. */
+  readonly pools: number
   /** What a reader would wonder about. */
   readonly note?: string
 }
 
 /** Brings together when users came into force and what the database saw. A user's end is its drop. */
 export function figuresOf(
-  run: Omit<Run, 'figures' | 'title' | 'poolMax' | 'note'>,
+  run: Omit<Run, 'figures' | 'title' | 'poolMax' | 'pools' | 'note'>,
   facts: {
     readonly rotations: number
     readonly inForceFrom: ReadonlyMap<string, number>

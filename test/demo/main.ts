@@ -43,7 +43,7 @@ function optionsOrExit(): DemoOptions {
   }
 }
 
-function summary({ title, figures, hammer, poolMax }: Run): string {
+function summary({ title, figures, hammer, poolMax, pools }: Run): string {
   const open = figures.generations.reduce((sum, { openAtRevoke }) => sum + openAtRevoke, 0)
   const kinds = Object.entries(hammer.failures).map(([kind, count]) => `${count} × ${kind}`)
   return [
@@ -52,7 +52,7 @@ function summary({ title, figures, hammer, poolMax }: Run): string {
     `  queries        ${figures.queries}, failed ${figures.failed}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`,
     `  latency        p50 ${figures.p50Ms} ms, p99 ${figures.p99Ms} ms`,
     `  rotations      ${figures.rotations}`,
-    `  connections    at most ${figures.maxConnections} of ${poolMax}; ${open} open when their user was dropped`,
+    `  connections    at most ${figures.maxConnections} of ${pools === 1 ? poolMax : `${pools} × ${poolMax}`}; ${open} open when their user was dropped`,
     `  users left     ${figures.usersLeft}`,
   ].join('\n')
 }

@@ -39,7 +39,7 @@ ${figure('Latency, of the slowest tenth of a second in each half', charts.latenc
 </section>`
 }
 
-function numbers({ figures, poolMax }: Run): string {
+function numbers({ figures, poolMax, pools }: Run): string {
   const openAtRevoke = figures.generations.reduce((sum, generation) => sum + generation.openAtRevoke, 0)
   const cells: readonly (readonly [string, string, boolean?])[] = [
     ['queries', figures.queries.toLocaleString('en')],
@@ -47,7 +47,11 @@ function numbers({ figures, poolMax }: Run): string {
     ['rotations', String(figures.rotations)],
     ['p50', `${figures.p50Ms} ms`],
     ['p99', `${figures.p99Ms} ms`],
-    ['connections', `${figures.maxConnections} of ${poolMax}`, figures.maxConnections > poolMax],
+    [
+      'connections',
+      `${figures.maxConnections} of ${poolMax * pools}`,
+      figures.maxConnections > poolMax * pools,
+    ],
     ['open at a drop', String(openAtRevoke), openAtRevoke > 0],
     ['users left', String(figures.usersLeft), figures.usersLeft > 0],
   ]

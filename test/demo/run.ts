@@ -61,7 +61,8 @@ export async function runRotating(
     inForceFrom,
     ...(await leftOf(engine, rotatingRole)),
   })
-  return { title: `vault-lease on ${options.adapter}`, figures, poolMax, ...run }
+  const { pools = 1 } = subjects[options.adapter]
+  return { title: `vault-lease on ${options.adapter}`, figures, poolMax, pools, ...run }
 }
 
 /** The same load on a hand-written client. */
@@ -90,6 +91,7 @@ export async function runHandWritten(
     note: whyItLooksFast,
     figures,
     poolMax,
+    pools: 1,
     ...run,
   }
 }

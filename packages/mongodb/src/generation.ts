@@ -38,8 +38,10 @@ export class Generation {
   readonly #uses = new Set<SessionUse>()
   readonly #watched = new WeakSet<Server>()
   readonly #sockets = new Set<Duplex>()
+  readonly #farewells = new Set<Promise<void>>()
   readonly #closedCursors = new WeakSet<ChangeStreamPosition>()
   #taker: SessionUse | undefined
+  #draining = false
   #ended: (() => Error) | undefined
   #closed: Promise<void> | undefined
 
@@ -100,10 +102,11 @@ export class Generation {
 
   /** Lets everybody finish who is bound to this client, and closes it; at the deadline, under its holders. */
   async retire({ signal, stragglerError }: RetireTerms): Promise<Retired> {
+    const open = this.#sockets.size
+    this.#draining = true
     // What was selected just before is given to its server before the first look.
     do await sleep(lookEveryMs, undefined, { signal }).catch(() => {})
     while (!signal.aborted && [...this.#uses].some((use) => use.bound))
-    const open = this.#sockets.size
     const forced = [...this.#uses].filter((use) => use.busy).length
     this.#ended = stragglerError
     for (const use of this.#uses) await this.#part(use, stragglerError)
@@ -133,7 +136,7 @@ export class Generation {
   }
 
   async #close(): Promise<void> {
-    await sayFarewell(this.#sockets, closeWithinMs)
+    await Promise.all([...this.#farewells, sayFarewell(this.#sockets, closeWithinMs)])
     this.topology.closeCheckedOutConnections()
     // Before the client, which would open a connection to say that its sessions have ended.
     this.topology.close()
@@ -161,6 +164,12 @@ export class Generation {
   #watchPool(pool: Pool): void {
     const { lease } = this.surroundings
     const checkOut = pool.checkOut.bind(pool)
+    const checkIn = pool.checkIn.bind(pool)
+    pool.checkIn = (connection) => {
+      if (this.#isSpare)
+        this.#farewells.add(this.#partWith(socketOf(connection)).then(() => checkIn(connection)))
+      else checkIn(connection)
+    }
     pool.checkOut = async (options) => {
       const use = this.#taker
       this.#taker = undefined
@@ -177,5 +186,15 @@ export class Generation {
     if (this.#sockets.has(socket)) return
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
+  }
+
+  /** A client that is left for another keeps no more connections than there are sessions bound to it. */
+  get #isSpare(): boolean {
+    return this.#draining && this.#sockets.size > this.#uses.size
+  }
+
+  async #partWith(socket: Duplex): Promise<void> {
+    this.#sockets.delete(socket)
+    await sayFarewell([socket], closeWithinMs)
   }
 }

@@ -13,6 +13,8 @@ interface Kind {
   readonly statements: 'sql' | 'json'
   /** What the examples are told about their database, as their READMEs say. */
   readonly environment: (server: DatabaseServer) => Record<string, string>
+  /** Of nobody. */
+  readonly unknownId: string
   /** How many full pools there can be during a drain. */
   readonly pools: 1 | 2
   /** Whether the examples tell of changes, at /users/changes. */
@@ -23,18 +25,21 @@ const kinds: Readonly<Record<DatabaseServer['kind'], Kind>> = {
   postgresql: {
     statements: 'sql',
     environment: ({ host, port, database }) => ({ PGHOST: host, PGPORT: String(port), PGDATABASE: database }),
+    unknownId: '999999',
     pools: 1,
     tells: false,
   },
   mysql: {
     statements: 'sql',
     environment: ({ host, port, database }) => ({ DB_HOST: host, DB_PORT: String(port), DB_NAME: database }),
+    unknownId: '999999',
     pools: 1,
     tells: false,
   },
   mongodb: {
     statements: 'json',
     environment: ({ host, port, database }) => ({ MONGODB_URI: `mongodb://${host}:${port}/${database}` }),
+    unknownId: 'f'.repeat(24),
     pools: 2,
     tells: true,
   },
@@ -49,7 +54,7 @@ const kinds: Readonly<Record<DatabaseServer['kind'], Kind>> = {
  */
 export function usersService(name: string, kind: DatabaseServer['kind']): void {
   const folder = fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
-  const { statements, environment, pools, tells } = kinds[kind]
+  const { statements, environment, unknownId, pools, tells } = kinds[kind]
   const setup = (name: string): string => readFileSync(join(folder, 'setup', `${name}.${statements}`), 'utf8')
 
   describe(`the example ${name}`, () => {
@@ -115,9 +120,9 @@ export function usersService(name: string, kind: DatabaseServer['kind']): void {
       expect(await statusOf('POST', '/users', { name: 'Bob' })).toBe(400)
       expect(await statusOf('POST', '/users', { name: 'Bob', email: 'no address' })).toBe(400)
       expect(await statusOf('PATCH', `/users/${body['id']}`, {})).toBe(400)
-      expect(await statusOf('GET', '/users/no-number')).toBe(400)
-      expect(await statusOf('GET', '/users/999999')).toBe(404)
-      expect(await statusOf('DELETE', '/users/999999')).toBe(404)
+      expect(await statusOf('GET', '/users/no-id')).toBe(400)
+      expect(await statusOf('GET', `/users/${unknownId}`)).toBe(404)
+      expect(await statusOf('DELETE', `/users/${unknownId}`)).toBe(404)
       expect(await call(address, 'GET', `/users/${body['id']}`)).toMatchObject({ status: 200, body: ada })
       expect(await call(address, 'GET', '/health')).toMatchObject({
         status: 200,

@@ -17,7 +17,7 @@ const userChange = {
   minProperties: 1,
   additionalProperties: false,
 }
-const byId = { type: 'object', properties: { id: { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 } } }
+const byId = { type: 'object', properties: { id: { type: 'string', pattern: '^[0-9a-f]{24}$' } } }
 
 const duplicateKey = 11_000
 
@@ -32,7 +32,7 @@ export function createApp(users: Users, changes: UserChanges, lease: LeaseManage
     return reply.code(201).send(await users.create(body))
   })
 
-  app.get<{ Params: { id: number } }>(
+  app.get<{ Params: { id: string } }>(
     '/users/:id',
     { schema: { params: byId } },
     async ({ params }, reply) => {
@@ -41,7 +41,7 @@ export function createApp(users: Users, changes: UserChanges, lease: LeaseManage
     },
   )
 
-  app.patch<{ Params: { id: number }; Body: Partial<UserInput> }>(
+  app.patch<{ Params: { id: string }; Body: Partial<UserInput> }>(
     '/users/:id',
     { schema: { params: byId, body: userChange } },
     async ({ params, body }, reply) => {
@@ -50,7 +50,7 @@ export function createApp(users: Users, changes: UserChanges, lease: LeaseManage
     },
   )
 
-  app.delete<{ Params: { id: number } }>(
+  app.delete<{ Params: { id: string } }>(
     '/users/:id',
     { schema: { params: byId } },
     async ({ params }, reply) => {

@@ -40,7 +40,8 @@ export class UserChanges {
   #tell(change: ChangeStreamDocument): void {
     if (!('documentKey' in change)) return
     const { operationType, documentKey } = change
-    const event = `event: ${operationType}\ndata: {"id":${documentKey._id}}\n\n`
+    const data = JSON.stringify({ id: documentKey._id })
+    const event = `event: ${operationType}\ndata: ${data}\n\n`
     for (const listener of this.#listeners) {
       // Who does not keep up is to ask again.
       if (!listener.write(event)) listener.destroy()

@@ -2,8 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import type { LeaseManager } from '@vault-lease/mongoose'
 import express, { type ErrorRequestHandler, type Express, Router } from 'express'
 import mongoose from 'mongoose'
-import { createUser } from './create-user.ts'
-import { User, type UserInput } from './models.ts'
+import { User, type UserInput } from './user.ts'
 import type { UserChanges } from './user-changes.ts'
 
 /** A CRUD service over a collection of users. Nothing in it knows that the database user changes. */
@@ -26,7 +25,7 @@ function usersRouter(changes: UserChanges): Router {
       response.json(await User.find().sort({ _id: 1 }).limit(100))
     })
     .post('/', async ({ body }, response) => {
-      response.status(201).json(await createUser(inputOf(body)))
+      response.status(201).json(await new User(inputOf(body)).save())
     })
     .get('/changes', async (_request, response) => {
       const events = await changes.listen()

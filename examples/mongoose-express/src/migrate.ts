@@ -1,6 +1,6 @@
 import { vaultConnect } from '@vault-lease/mongoose'
 import mongoose from 'mongoose'
-import './models.ts'
+import './user.ts'
 import { vault } from './vault.ts'
 
 const { MONGODB_URI: uri = 'mongodb://localhost/app' } = process.env

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough, type Readable } from 'node:stream'
 import type { mongo } from 'mongoose'
-import { User } from './models.ts'
+import { User } from './user.ts'
 
 /** Tells which users change, as server-sent events. Each change stream keeps a connection busy, so all listeners share one. */
 export class UserChanges {
@@ -36,7 +36,8 @@ export class UserChanges {
   #tell(change: mongo.ChangeStreamDocument): void {
     if (!('documentKey' in change)) return
     const { operationType, documentKey } = change
-    const event = `event: ${operationType}\ndata: {"id":${documentKey._id}}\n\n`
+    const data = JSON.stringify({ id: documentKey._id })
+    const event = `event: ${operationType}\ndata: ${data}\n\n`
     for (const listener of this.#listeners) {
       // Who does not keep up is to ask again.
       if (!listener.write(event)) listener.destroy()

@@ -7,7 +7,7 @@ export interface UserInput {
 
 const text = { type: String, required: true, minLength: 1, maxLength: 200 }
 
-const userSchema = new Schema<UserInput>(
+const userSchema = new Schema(
   {
     name: text,
     email: { ...text, match: /^[^\s@]+@[^\s@]+$/, unique: true },

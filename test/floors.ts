@@ -23,6 +23,7 @@ const floors = {
   pg: floorOf('pg', 'pg'),
   mysql2: floorOf('mysql2', 'mysql2'),
   mongodb: floorOf('mongodb', 'mongodb'),
+  mongoose: floorOf('mongoose', 'mongoose'),
   knex: floorOf('knex', 'knex'),
   typeorm: floorOf('typeorm', 'typeorm'),
   prisma,
@@ -32,53 +33,74 @@ const floors = {
   ...beneath,
 }
 
-console.log(
-  `The contract over ${Object.entries(floors)
-    .map((floor) => floor.join(' '))
-    .join(', ')}:`,
-)
-rmSync(copy, { recursive: true, force: true })
-for (const part of [
-  'package.json',
-  'pnpm-workspace.yaml',
-  'vitest.config.ts',
-  'tsconfig.json',
-  'packages',
-  'test',
-]) {
-  cpSync(join(root, part), join(copy, part), { recursive: true, filter: isSource })
+/** TypeORM before 1.0 works with MongoDB drivers of before only. */
+const onMongodb = {
+  contract: 'test/contract/typeorm-mongodb.test.ts',
+  floors: { ...floors, typeorm: '1.0.0' },
 }
-const overrides = Object.entries(floors).map(([name, version]) => `  '${name}': ${version}\n`)
-appendFileSync(join(copy, 'pnpm-workspace.yaml'), `overrides:\n${overrides.join('')}`)
-run('npx', '-y', 'pnpm@12', 'install', '--no-frozen-lockfile', '--reporter=silent')
+
 const contract = join(copy, 'test')
-const contracts = process.argv.length > 2 ? process.argv.slice(2) : ['test/contract']
-assertLoads(join(copy, 'packages', 'pg'), 'pg', 'pg-pool')
-assertLoads(join(copy, 'packages', 'mysql2'), 'mysql2')
-assertLoads(join(copy, 'packages', 'knex'), 'knex', 'pg')
-assertLoads(join(copy, 'packages', 'knex'), 'knex', 'mysql2')
-assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm', 'pg')
-assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm', 'mysql2')
-assertLoads(join(copy, 'packages', 'mongodb'), 'mongodb')
-assertLoads(join(copy, 'packages', 'typeorm'), 'typeorm')
-assertLoads(contract, 'mongodb')
-assertLoads(contract, 'knex', 'pg')
-assertLoads(contract, 'knex', 'tarn')
-assertLoads(contract, 'pg', 'pg-pool')
-assertLoads(contract, 'prisma')
-assertLoads(join(copy, 'packages', 'prisma'), '@prisma/adapter-pg')
-assertLoads(join(copy, 'packages', 'prisma'), '@prisma/adapter-mariadb')
-writeSchemasForPrisma6()
-run(process.execPath, 'test/prisma-clients.mjs')
-run(process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...contracts)
+const asked = process.argv.slice(2)
+const others = asked.filter((file) => file !== onMongodb.contract)
+if (asked.length === 0) runContracts(floors, 'test/contract', '--exclude', onMongodb.contract)
+else if (others.length > 0) runContracts(floors, ...others)
+if (asked.length === 0 || asked.includes(onMongodb.contract)) {
+  runContracts(onMongodb.floors, onMongodb.contract)
+}
+
+function runContracts(versions: typeof floors, ...contracts: string[]): void {
+  const named = Object.entries(versions).map((version) => version.join(' '))
+  console.log(`The contract over ${named.join(', ')}:`)
+  install(versions)
+  run(process.execPath, 'test/prisma-clients.mjs')
+  run(process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...contracts)
+}
+
+function install(versions: typeof floors): void {
+  rmSync(copy, { recursive: true, force: true })
+  for (const part of [
+    'package.json',
+    'pnpm-workspace.yaml',
+    'vitest.config.ts',
+    'tsconfig.json',
+    'packages',
+    'test',
+  ]) {
+    cpSync(join(root, part), join(copy, part), { recursive: true, filter: isSource })
+  }
+  const overrides = Object.entries(versions).map(([name, version]) => `  '${name}': ${version}\n`)
+  appendFileSync(join(copy, 'pnpm-workspace.yaml'), `overrides:\n${overrides.join('')}`)
+  run('npx', '-y', 'pnpm@12', 'install', '--no-frozen-lockfile', '--reporter=silent')
+  const load = (folder: string, ...names: (keyof typeof floors)[]): void =>
+    assertLoads(versions, folder, ...names)
+  const inPackage = (name: string): string => join(copy, 'packages', name)
+  load(inPackage('pg'), 'pg', 'pg-pool')
+  load(inPackage('mysql2'), 'mysql2')
+  load(inPackage('knex'), 'knex', 'pg')
+  load(inPackage('knex'), 'knex', 'mysql2')
+  load(inPackage('typeorm'), 'typeorm', 'pg')
+  load(inPackage('typeorm'), 'typeorm', 'mysql2')
+  load(inPackage('typeorm'), 'typeorm', 'mongodb')
+  load(inPackage('mongodb'), 'mongodb')
+  load(inPackage('mongoose'), 'mongoose', 'mongodb')
+  load(contract, 'mongodb')
+  load(contract, 'mongoose', 'mongodb')
+  load(contract, 'knex', 'pg')
+  load(contract, 'knex', 'tarn')
+  load(contract, 'pg', 'pg-pool')
+  load(contract, 'prisma')
+  load(inPackage('prisma'), '@prisma/adapter-pg')
+  load(inPackage('prisma'), '@prisma/adapter-mariadb')
+  writeSchemasForPrisma6()
+}
 
 /** What a folder loads by a package's name, and what that package loads by the next one, are the floors. */
-function assertLoads(folder: string, ...names: (keyof typeof floors)[]): void {
+function assertLoads(versions: typeof floors, folder: string, ...names: (keyof typeof floors)[]): void {
   let from = folder
   for (const name of names) {
     from = folderOf(name, from)
     const { version } = manifest(from)
-    if (version !== floors[name])
+    if (version !== versions[name])
       throw new Error(`${folder} loads ${name} ${version} by ${names.join(' > ')}`)
   }
 }

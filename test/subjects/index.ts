@@ -1,5 +1,6 @@
 import { knexOn } from './knex.ts'
 import { mongodbSubject, staticMongodb } from './mongodb.ts'
+import { mongooseSubject, staticMongoose } from './mongoose.ts'
 import { mysql2Subject, staticMysql2 } from './mysql2.ts'
 import { mysql2PromiseSubject, staticMysql2Promise } from './mysql2-promise.ts'
 import { pgSubject, staticPg } from './pg.ts'
@@ -21,6 +22,7 @@ export type SubjectName =
   | 'prisma'
   | 'prisma-mysql'
   | 'mongodb'
+  | 'mongoose'
   | 'typeorm-mongodb'
 
 /** Every adapter of ours, under one workload. */
@@ -36,6 +38,7 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
   mongodb: { database: 'mongodb', leased: mongodbSubject, plain: staticMongodb, pools: 2 },
+  mongoose: { database: 'mongodb', leased: mongooseSubject, plain: staticMongoose, pools: 2 },
   'typeorm-mongodb': {
     database: 'mongodb',
     leased: typeormMongodbSubject,

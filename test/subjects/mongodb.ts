@@ -43,7 +43,9 @@ export function addressOf({ server: { host, port, database } }: Place): string {
   return `mongodb://${host}:${port}/${database}`
 }
 
-export function mongodbOptions({ max, acquireTimeoutMs, users }: Place): MongoClientOptions {
+type Options = Pick<MongoClientOptions, 'maxPoolSize' | 'serverSelectionTimeoutMS' | 'monitorCommands'>
+
+export function mongodbOptions({ max, acquireTimeoutMs, users }: Place): Options {
   return {
     maxPoolSize: max,
     serverSelectionTimeoutMS: acquireTimeoutMs,

@@ -22,7 +22,7 @@ export interface Workload extends HammerTarget {
 }
 
 /** Numbered events, and those who are told of them. */
-export interface Events {
+interface Events {
   add(n: number): Promise<unknown>
   /** Resolves once it watches; returns the way to end it. */
   watch(onEvent: (n: number) => void): Promise<() => Promise<void>>

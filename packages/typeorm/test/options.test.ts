@@ -31,7 +31,7 @@ describe('the options of vaultDataSource()', () => {
     [
       'another database',
       { type: 'sqlite' },
-      /has to be one of "postgres", "mysql", "mariadb", and not "sqlite"/,
+      /has to be one of "postgres", "mysql", "mariadb", "mongodb", and not "sqlite"/,
     ],
     ['a user in the url of MySQL', { type: 'mysql', url: 'mysql://me@db/app' }, /out of "url"/],
     [

@@ -39,6 +39,8 @@ export async function connectAs(
     return client as ConnectedClient
   } catch (error) {
     close()
+    // What a client says that is closed tells less.
+    signal.throwIfAborted()
     throw error
   } finally {
     signal.removeEventListener('abort', close)

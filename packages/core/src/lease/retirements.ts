@@ -38,12 +38,7 @@ export class Retirements {
 
   /** The generation was replaced: its connections have until shortly before its lease ends by itself. */
   drain(retiring: Generation): void {
-    const now = this.#parts.clock.now()
-    const remaining = Math.max(0, deadlineOf(retiring.issued.lease, retiring.issued.tokenFacts()) - now)
-    this.#retire(
-      retiring,
-      Math.min(this.#parts.drainTimeoutMs, remaining - Math.min(closingTakesMs, remaining / 5)),
-    )
+    this.#retire(retiring, Math.min(this.#parts.drainTimeoutMs, this.#timeLeft(retiring)))
   }
 
   /** The generation is dead: nothing can be done with its connections any more. */
@@ -55,9 +50,15 @@ export class Retirements {
   async close(last: Generation | undefined, timeoutMs: number): Promise<void> {
     this.#closing.abort()
     const cancel = this.#parts.clock.schedule(timeoutMs, () => this.#closeNow.abort())
-    if (last) this.#retire(last, timeoutMs)
+    if (last) this.#retire(last, Math.min(timeoutMs, this.#timeLeft(last)))
     await Promise.all(this.#underWay.values())
     cancel()
+  }
+
+  /** How long its connections can be used before they have to be closed, so that they are gone when its user is. */
+  #timeLeft({ issued }: Generation): number {
+    const remaining = Math.max(0, deadlineOf(issued.lease, issued.tokenFacts()) - this.#parts.clock.now())
+    return remaining - Math.min(closingTakesMs, remaining / 5)
   }
 
   #retire(retiring: Generation, withinMs: number): void {

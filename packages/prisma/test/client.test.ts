@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionRetiredError, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
 import { watchSessions } from '@vault-lease/testing'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { vaultLeaseErrorOf } from '../src/lease-errors.ts'
 import type { Prisma, PrismaClient } from './generated/postgresql/client.ts'
 import { max, type Servers, startServers } from './servers.ts'
@@ -39,6 +39,19 @@ describe.each(['postgresql', 'mysql'] as const)('a PrismaClient on vaultAdapter(
     await db.$disconnect()
     expect(lease.status().state).toBe('ready')
     expect(await servers.userOf(db)).toBe(user)
+  })
+
+  it('has its connections back when the database has lost them under transactions that nobody ends', async () => {
+    const adapter = await (await servers.adapter()).connect()
+    for (let begun = 0; begun < max; begun++) await adapter.startTransaction()
+    await servers.database.restart()
+    const one = { sql: 'select 1 as one', args: [], argTypes: [] }
+    const { rows } = await vi.waitUntil(() => adapter.queryRaw(one).catch(() => undefined), {
+      timeout: 15_000,
+    })
+    expect(rows).toHaveLength(1)
+    await adapter.dispose()
+    await nothingIsLeft()
   })
 
   it('answers what is queued when it disconnects', async () => {

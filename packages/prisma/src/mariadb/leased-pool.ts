@@ -66,11 +66,14 @@ export class LeasedPool {
     const session = await new Promise<Session>((resolve, reject) => {
       this.#checkout.acquire((error, taken) => (taken ? resolve(taken) : reject(error)))
     })
-    session.loan = lend(session.connection, {
+    const loan = lend(session.connection, {
       onError: (error) => this.#connections.noteError(session, error),
       onReturn: () => this.#takeBack(session),
     })
-    return session.loan.connection
+    session.loan = loan
+    // Prisma 6 forgets the connection of a transaction that is lost.
+    void session.socket.whenClosed.then(() => loan.connection.release())
+    return loan.connection
   }
 
   query(options: QueryOptions, values?: unknown): Promise<unknown> {

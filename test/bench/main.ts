@@ -22,7 +22,7 @@ collectGarbage()
 const scenarios = scenariosOf(options)
 console.log(announcement(scenarios, options))
 const lines: Comparison[] = []
-for (const kind of ['postgresql', 'mysql'] as const) {
+for (const kind of ['postgresql', 'mysql', 'mongodb'] as const) {
   const onThese = scenarios.filter(({ adapter }) => subjects[adapter].database === kind)
   if (onThese.length > 0) await measureAll(kind, onThese)
 }

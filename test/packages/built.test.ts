@@ -20,6 +20,9 @@ const places = {
   '@vault-lease/mysql2/adapter': 'packages/knex',
   '@vault-lease/typeorm': 'examples/typeorm-postgres',
   '@vault-lease/prisma': 'examples/prisma-postgres',
+  '@vault-lease/mongodb': 'examples/mongodb-driver',
+  '@vault-lease/mongodb/adapter': 'packages/mongoose',
+  '@vault-lease/mongoose': 'examples/mongoose-express',
   '@vault-lease/testing': 'test',
 } as const
 
@@ -43,7 +46,7 @@ describe('the built packages', () => {
     },
   )
 
-  it.each(['core', 'pg', 'mysql2', 'knex', 'typeorm', 'prisma', 'testing'])(
+  it.each(['core', 'pg', 'mysql2', 'mongodb', 'knex', 'typeorm', 'prisma', 'mongoose', 'testing'])(
     '%s publishes what its exports name, and no test',
     async (folder) => {
       const cwd = join(root, 'packages', folder)

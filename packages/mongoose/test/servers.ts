@@ -11,10 +11,6 @@ export interface Servers extends LeasedServers {
   mongoose(): Mongoose
   /** Such a Mongoose, connected. */
   connected(options?: VaultConnectOptions): Promise<Mongoose>
-  /** One with a lease of its own, which a test can rotate. */
-  rotating(
-    options?: VaultConnectOptions,
-  ): Promise<{ readonly mongoose: Mongoose; readonly lease: LeaseManager }>
   /** Throws when a user or a lease is left. */
   nothingIsLeft(): Promise<void>
 }
@@ -33,10 +29,6 @@ export async function startServers(): Promise<Servers> {
     uri,
     mongoose: newMongoose,
     connected,
-    async rotating(options) {
-      const lease = await servers.lease()
-      return { lease, mongoose: await connected({ lease, ...options }) }
-    },
     async nothingIsLeft() {
       const left = [...(await servers.engine.users()), ...(await servers.engine.leases(servers.role))]
       if (left.length > 0) throw new Error(`these are left: ${left.join(', ')}`)

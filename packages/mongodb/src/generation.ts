@@ -7,7 +7,6 @@ import type { ChangeStreamPosition } from './change-stream.ts'
 import {
   type ConnectedClient,
   failWithLabels,
-  type Operation,
   type Pool,
   type SelectOptions,
   type Server,
@@ -21,7 +20,6 @@ import type { SessionUse } from './session-use.ts'
 /** What a generation needs of the others. */
 export interface Surroundings {
   readonly lease: LeaseManager
-  useOf(operation: Operation): SessionUse | undefined
   /** The generation that new operations go to. */
   current(): Promise<Generation>
 }
@@ -132,7 +130,7 @@ export class Generation {
     use.lose(reason)
     // One that is being read would end as if there were nothing more to come.
     if (use.bound) return
-    for (const position of use.changeStreams.values()) await this.closeCursorOf(position)
+    for (const position of use.changeStreams?.values() ?? []) await this.closeCursorOf(position)
   }
 
   async #close(): Promise<void> {

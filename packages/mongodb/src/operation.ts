@@ -15,7 +15,7 @@ import {
   type Server,
 } from './driver.ts'
 import type { Generation } from './generation.ts'
-import type { SessionUse } from './session-use.ts'
+import { type SessionUse, useOf } from './session-use.ts'
 
 /** What a server of the driver does with an operation. */
 export type Run = Server['command']
@@ -34,7 +34,7 @@ export async function runOn(
   operation: Operation,
   timeoutContext: unknown,
 ): Promise<unknown> {
-  const use = generation.surroundings.useOf(operation)
+  const use = operation.session && useOf(operation.session)
   if (!use) return await run(operation, timeoutContext)
   const loss = use.lossFor(operation)
   if (loss) throw loss
@@ -58,7 +58,7 @@ export async function runOn(
 }
 
 function changeStreamRead(use: SessionUse, operation: Operation): ChangeStreamPosition | undefined {
-  return operation.commandName === 'getMore' ? use.changeStreams.get(`${operation.cursorId}`) : undefined
+  return operation.commandName === 'getMore' ? use.changeStreams?.get(`${operation.cursorId}`) : undefined
 }
 
 /** To read on in a change stream that began on another client is to open it here. */
@@ -85,10 +85,10 @@ function note(
   const open = !isZero(response.id)
   if (operation.cursorId && (!open || stream)) use.cursorClosed(`${operation.cursorId}`)
   if (!open) return
-  if (stream) use.changeStreams.set(id, positionAfter(stream, generation, response))
+  if (stream) use.watching(id, positionAfter(stream, generation, response))
   else if (opensChangeStream(operation)) {
     const start = { opening: operation, namespace: operation.ns, token: null, received: false }
-    use.changeStreams.set(id, positionAfter(start, generation, response))
+    use.watching(id, positionAfter(start, generation, response))
   } else use.cursorOpened(id)
 }
 

@@ -8,10 +8,10 @@ import {
   type RetireTerms,
 } from '@vault-lease/core'
 import { notProven } from '@vault-lease/core/adapter'
-import type { ConnectedClient, Operation, SelectOptions, Server, Session, Topology } from './driver.ts'
+import type { ConnectedClient, SelectOptions, Server, Topology } from './driver.ts'
 import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
-import { SessionUse } from './session-use.ts'
+import { type SessionUse, useOf } from './session-use.ts'
 
 /** Opens a client of the driver. */
 export type Connect = (credential: Credential, signal: AbortSignal) => Promise<ConnectedClient>
@@ -34,7 +34,6 @@ export class RotatingClients implements Consumer {
   readonly #patienceMs: number
   readonly #open = new Map<number, Generation>()
   readonly #opening = new Map<number, Promise<Generation>>()
-  readonly #uses = new WeakMap<Session, SessionUse>()
   readonly #views = new WeakMap<Generation, Topology>()
   #last: Generation | undefined
   #refusing = false
@@ -140,7 +139,6 @@ export class RotatingClients implements Consumer {
     const client = await this.#connect(credential, signal)
     const generation = new Generation(credential.generation, client, {
       lease: this.#lease,
-      useOf: ({ session }: Operation) => this.#useOf(session),
       current: () => this.current(),
     })
     this.#open.set(credential.generation, generation)
@@ -148,7 +146,7 @@ export class RotatingClients implements Consumer {
   }
 
   async #select(selector: unknown, options: SelectOptions): Promise<Server> {
-    const use = this.#useOf(options.session)
+    const use = options.session && useOf(options.session)
     if (use?.bound && use.generation) return await use.generation.select(selector, options, use)
     if (this.#refusing && isNew(use) && !farewells.includes(options.operationName)) {
       throw new LeaseClosedError('The client is closing: it takes no new work.')
@@ -156,17 +154,8 @@ export class RotatingClients implements Consumer {
     const generation = await this.current()
     return await generation.select(selector, options, use)
   }
-
-  #useOf(session: Session | undefined): SessionUse | undefined {
-    if (!session) return undefined
-    const known = this.#uses.get(session)
-    if (known) return known
-    const use = new SessionUse(session)
-    this.#uses.set(session, use)
-    return use
-  }
 }
 
 function isNew(use: SessionUse | undefined): boolean {
-  return !use || (!use.explicit && use.changeStreams.size === 0)
+  return !use || (!use.explicit && !use.watches)
 }

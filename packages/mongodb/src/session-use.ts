@@ -2,25 +2,44 @@ import type { ChangeStreamPosition } from './change-stream.ts'
 import { isCommit, type Operation, type Session } from './driver.ts'
 import type { Generation } from './generation.ts'
 
+/** By a WeakMap in its place every operation would pay for the collection of its key. */
+const ofSession = Symbol('SessionUse')
+
+type Used = Session & { [ofSession]?: SessionUse }
+
+export function useOf(session: Used): SessionUse {
+  session[ofSession] ??= new SessionUse(session)
+  return session[ofSession]
+}
+
 /**
  * What binds a session to the generation on whose client it began: operations under way, open cursors, a transaction.
  * Every operation of the driver has a session, if only one of its own.
  */
 export class SessionUse {
-  /** Whose client did the last operation. */
-  generation: Generation | undefined
-  /** The change streams of the session, by the ids of their cursors: they can go on with another cursor. */
-  readonly changeStreams = new Map<string, ChangeStreamPosition>()
   readonly #session: Session
-  readonly #cursors = new Set<string>()
-  readonly #lost = new Map<string | object, () => Error>()
+  #generation: Generation | undefined
+  #changeStreams: Map<string, ChangeStreamPosition> | undefined
+  // Made when there is something to keep: most operations open nothing.
+  #cursors: Set<string> | undefined
+  #lost: Map<string | object, () => Error> | undefined
   #underWay = 0
   #watching = 0
   #transaction: object | undefined
 
   constructor(session: Session) {
     this.#session = session
-    if (session.explicit) session.once('ended', () => this.generation?.forget(this))
+    if (session.explicit) session.once('ended', () => this.#generation?.forget(this))
+  }
+
+  /** Whose client did the last operation. */
+  get generation(): Generation | undefined {
+    return this.#generation
+  }
+
+  /** The change streams of the session, if it has any, by the ids of their cursors: they can go on with another cursor. */
+  get changeStreams(): ReadonlyMap<string, ChangeStreamPosition> | undefined {
+    return this.#changeStreams
   }
 
   /** Whether the caller made it, as opposed to an operation. */
@@ -43,15 +62,20 @@ export class SessionUse {
     return this.#underWay + this.#watching === 1 && !this.#holds
   }
 
+  /** Whether it has a change stream. */
+  get watches(): boolean {
+    return this.#changeStreams !== undefined && this.#changeStreams.size > 0
+  }
+
   /** Whether its generation has to know it when nothing is under way: a commit may be tried again. */
   get remembered(): boolean {
     const committing = this.#transaction === this.#session.transaction && !this.#session.hasEnded
-    return this.bound || committing || this.changeStreams.size > 0
+    return this.bound || committing || this.watches
   }
 
   begin(generation: Generation, watching = false): void {
-    if (this.generation !== generation) this.generation?.forget(this)
-    this.generation = generation
+    if (this.#generation !== generation) this.#generation?.forget(this)
+    this.#generation = generation
     if (watching) this.#watching++
     else this.#underWay++
   }
@@ -67,31 +91,39 @@ export class SessionUse {
   }
 
   cursorOpened(id: string): void {
+    this.#cursors ??= new Set()
     this.#cursors.add(id)
   }
 
   cursorClosed(id: string): void {
-    this.#cursors.delete(id)
-    this.changeStreams.delete(id)
+    this.#cursors?.delete(id)
+    this.#changeStreams?.delete(id)
+  }
+
+  watching(id: string, position: ChangeStreamPosition): void {
+    this.#changeStreams ??= new Map()
+    this.#changeStreams.set(id, position)
   }
 
   /** The generation has ended: what was bound to it fails from now on, and what is new goes elsewhere. */
   lose(reason: () => Error): void {
-    for (const id of this.#cursors) this.#lost.set(id, reason)
-    this.#cursors.clear()
+    this.#lost ??= new Map()
+    for (const id of this.#cursors ?? []) this.#lost.set(id, reason)
+    this.#cursors = undefined
     if (this.#transaction) this.#lost.set(this.#transaction, reason)
     this.#transaction = undefined
   }
 
   /** Why an operation cannot be done any more, if its cursor or transaction was lost. */
   lossFor(operation: Operation): Error | undefined {
+    if (!this.#lost) return undefined
     if (operation.cursorId) return this.#lost.get(`${operation.cursorId}`)?.()
     if (!this.#session.inTransaction() && !isCommit(operation)) return undefined
     return this.#lost.get(this.#session.transaction)?.()
   }
 
   get #holds(): boolean {
-    const holdsCursor = this.#cursors.size > 0 && !this.#session.hasEnded
+    const holdsCursor = this.#cursors !== undefined && this.#cursors.size > 0 && !this.#session.hasEnded
     return holdsCursor || (this.#transaction === this.#session.transaction && this.#session.inTransaction())
   }
 }

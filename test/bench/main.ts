@@ -2,11 +2,12 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { resolve } from 'node:path'
 import type { DatabaseServer } from '@vault-lease/testing'
+import { optionsOrExit } from '../options-or-exit.ts'
 import { subjects } from '../subjects/index.ts'
 import { type BenchServers, startBenchServers } from './bench-servers.ts'
 import { type Comparison, compare, describe, header, type Pair } from './compare.ts'
 import { collectGarbage, measureRound, type Scenario, type SideName, warmUpMs } from './measure.ts'
-import { asksForHelp, type BenchOptions, parseOptions, usage } from './options.ts'
+import { type BenchOptions, parseOptions, usage } from './options.ts'
 
 /** A pool takes this long to be made and closed, about. */
 const aroundMs = 300
@@ -17,7 +18,7 @@ const orders: readonly [[SideName, SideName], [SideName, SideName]] = [
   ['leased', 'static'],
 ]
 
-const options = optionsOrExit()
+const options = optionsOrExit(parseOptions, usage)
 collectGarbage()
 const scenarios = scenariosOf(options)
 console.log(announcement(scenarios, options))
@@ -49,20 +50,6 @@ async function measureAll(kind: DatabaseServer['kind'], scenarios: readonly Scen
     }
   } finally {
     await servers.stop()
-  }
-}
-
-function optionsOrExit(): BenchOptions {
-  const args = process.argv.slice(2)
-  if (asksForHelp(args)) {
-    console.log(usage)
-    process.exit(0)
-  }
-  try {
-    return parseOptions(args)
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`)
-    process.exit(2)
   }
 }
 

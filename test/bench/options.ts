@@ -10,10 +10,6 @@ export interface BenchOptions {
   readonly json: string
 }
 
-export function asksForHelp(args: readonly string[]): boolean {
-  return args.includes('--help') || args.includes('-h')
-}
-
 export const usage = `npm run bench -- [options]
   --rounds N          rounds for each line (5)
   --seconds N         for each side in each round (4); with rotations at least 5

@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { optionsOrExit } from '../options-or-exit.ts'
 import type { Run } from './figures.ts'
 import { LiveLine } from './live-line.ts'
-import { asksForHelp, type DemoOptions, parseOptions, usage } from './options.ts'
+import { parseOptions, usage } from './options.ts'
 import { reportPage } from './report.ts'
 import { runHandWritten, runRotating, startDemoServers } from './run.ts'
 
-const options = optionsOrExit()
+const options = optionsOrExit(parseOptions, usage)
 console.error('Starting a database and a Vault-compatible server …')
 const servers = await startDemoServers(options)
 console.log(
@@ -28,20 +29,6 @@ if (options.json) {
   writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`)
 }
 process.exitCode = figures.failed > 0 || figures.usersLeft > 0 ? 1 : 0
-
-function optionsOrExit(): DemoOptions {
-  const args = process.argv.slice(2)
-  if (asksForHelp(args)) {
-    console.log(usage)
-    process.exit(0)
-  }
-  try {
-    return parseOptions(args)
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`)
-    process.exit(2)
-  }
-}
 
 function summary({ title, figures, hammer, poolMax, pools }: Run): string {
   const open = figures.generations.reduce((sum, { openAtRevoke }) => sum + openAtRevoke, 0)

@@ -23,10 +23,6 @@ export const usage = `npm run demo -- [options]
   --json FILE         write the figures
   --report FILE       write the HTML report (vault-lease-demo.html)`
 
-export function asksForHelp(args: readonly string[]): boolean {
-  return args.includes('--help') || args.includes('-h')
-}
-
 /** @throws Error that says what is wrong with an argument. */
 export function parseOptions(args: string[]): DemoOptions {
   const { values } = parseArgs({

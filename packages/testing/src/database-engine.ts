@@ -1,6 +1,6 @@
-import type { DatabaseServer } from './database-server.ts'
+import type { Connection } from './database-server.ts'
 import { dialectOf } from './dialect/dialect.ts'
-import type { VaultServer } from './vault-server.ts'
+import type { VaultApi } from './vault-api.ts'
 
 /** A role of the database secrets engine. */
 export interface RoleOptions {
@@ -10,6 +10,13 @@ export interface RoleOptions {
   readonly maxTtl: string
   /** Replaces the statements that create the user and grant it everything on the tables of the database. */
   readonly creationStatements?: readonly string[]
+}
+
+/** A static role of the database secrets engine: a user that exists, whose password Vault changes. */
+export interface StaticRoleOptions {
+  readonly username: string
+  /** At least `5s`. */
+  readonly rotationPeriod: string
 }
 
 /** A token of the application. */
@@ -34,6 +41,8 @@ export interface DatabaseEngine {
   readonly mount: string
   /** Creates or changes a role. */
   role(name: string, options: RoleOptions): Promise<void>
+  /** Creates or changes a static role. Vault changes the password of its user at once. */
+  staticRole(name: string, options: StaticRoleOptions): Promise<void>
   /** A token that may read credentials of every role, renew and revoke leases, and nothing else. */
   createToken(options?: TokenOptions): Promise<string>
   /** An AppRole whose tokens may do the same. */
@@ -58,8 +67,8 @@ export interface DatabaseEngine {
  * await engine.role('app', { ttl: '10s', maxTtl: '30s' })
  */
 export async function databaseEngine(
-  vault: VaultServer,
-  server: DatabaseServer,
+  vault: VaultApi,
+  server: Connection,
   { mount = 'database' }: { readonly mount?: string } = {},
 ): Promise<DatabaseEngine> {
   const dialect = dialectOf(server)
@@ -77,6 +86,7 @@ export async function databaseEngine(
   const policy = `vault-lease-${mount.replaceAll('/', '-')}`
   await vault.must('PUT', `sys/policies/acl/${policy}`, {
     policy: `path "${mount}/creds/*" { capabilities = ["read"] }
+path "${mount}/static-creds/*" { capabilities = ["read"] }
 path "sys/leases/revoke" { capabilities = ["update"] }
 path "sys/leases/renew" { capabilities = ["update"] }`,
   })
@@ -89,6 +99,13 @@ path "sys/leases/renew" { capabilities = ["update"] }`,
         revocation_statements: dialect.revocationStatements,
         default_ttl: ttl,
         max_ttl: maxTtl,
+      })
+    },
+    async staticRole(name, { username, rotationPeriod }) {
+      await vault.must('POST', `${mount}/static-roles/${name}`, {
+        db_name: server.kind,
+        username,
+        rotation_period: rotationPeriod,
       })
     },
     async createToken({ ttl = '1h', policies = [policy] } = {}) {

@@ -3,9 +3,16 @@ export {
   type Drop,
   databaseEngine,
   type RoleOptions,
+  type StaticRoleOptions,
   type TokenOptions,
 } from './database-engine.ts'
-export type { DatabaseServer, DatabaseServerOptions, SuperuserSession } from './database-server.ts'
+export type {
+  Connection,
+  DatabaseServer,
+  DatabaseServerOptions,
+  SuperuserSession,
+} from './database-server.ts'
+export { type Fault, type FaultProxy, httpAnswer, openFaultProxy, type Target } from './fault-proxy.ts'
 export {
   type HammerBucket,
   type HammerOptions,
@@ -18,6 +25,7 @@ export {
 export { startMariaDb } from './mariadb.ts'
 export { startMongo } from './mongo/server.ts'
 export { startPostgres } from './postgres.ts'
+export { type PostgresPair, startPostgresPair } from './postgres-pair.ts'
 export { ServerUnavailableError } from './server-unavailable.ts'
 export { type Servers, type ServersOptions, startServers } from './servers.ts'
 export {
@@ -27,4 +35,13 @@ export {
   type SessionWatchOptions,
   watchSessions,
 } from './session-watch.ts'
-export { startVault, type VaultReply, type VaultServer, type VaultServerOptions } from './vault-server.ts'
+export {
+  type AgentLogin,
+  type AgentOptions,
+  type AgentTemplate,
+  startVaultAgent,
+  type VaultAgent,
+} from './vault-agent.ts'
+export type { VaultApi, VaultReply } from './vault-api.ts'
+export { startVaultCluster, type VaultCluster, type VaultClusterOptions } from './vault-cluster.ts'
+export { startVault, type VaultServer, type VaultServerOptions } from './vault-server.ts'

@@ -14,6 +14,7 @@ import {
   queryOnce,
   type SuperuserSession,
 } from './database-server.ts'
+import { freeze } from './freeze.ts'
 import { runAs, startOwn } from './own-server.ts'
 import { ServerProcess } from './server-process.ts'
 
@@ -69,7 +70,7 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
       await root.end()
       return connectionTo({ host: '127.0.0.1', port, database, superuser })
     },
-    pause: (running) => running.signal('SIGSTOP'),
+    pause: ({ pid }) => freeze(pid),
     resume: (running) => running.signal('SIGCONT'),
     signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },
   })

@@ -15,7 +15,8 @@ import {
   queryOnce,
   type SuperuserSession,
 } from './database-server.ts'
-import { type Home, runAs, startOwn } from './own-server.ts'
+import { freeze } from './freeze.ts'
+import { type Home, type OwnServer, runAs, startOwn } from './own-server.ts'
 import { ServerProcess, signalIfThere } from './server-process.ts'
 import { watchdog } from './watchdog.ts'
 
@@ -36,16 +37,20 @@ export async function startPostgres(options: DatabaseServerOptions = {}): Promis
   return existingServer(connectionTo(place), addressVariable)
 }
 
-async function ownPostgres({ maxConnections = 300 }: DatabaseServerOptions): Promise<DatabaseServer> {
-  const bin = await findPostgres()
-  return await startOwn({
+async function ownPostgres(options: DatabaseServerOptions): Promise<DatabaseServer> {
+  return await startOwn(postgresServer(await findPostgres(), options))
+}
+
+/** PostgreSQL with the programs in a folder. */
+export function postgresServer(bin: string, { maxConnections = 300 }: DatabaseServerOptions): OwnServer {
+  return {
     initialise: (home) => initialise(bin, home),
     start: ({ folder, uid }, port) =>
       ServerProcess.start({
         name: 'postgres',
         command: join(bin, 'postgres'),
         args: [
-          ...['-D', join(folder, 'data'), '-p', String(port), '-k', folder],
+          ...['-D', dataIn(folder), '-p', String(port), '-k', folder],
           ...['-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'],
           ...['-c', `max_connections=${maxConnections}`],
         ],
@@ -55,12 +60,21 @@ async function ownPostgres({ maxConnections = 300 }: DatabaseServerOptions): Pro
       }),
     async setUp(port) {
       await queryOnce(openSession(initial(port)), `create database ${database}`)
-      return connectionTo({ ...initial(port), database })
+      return ownConnection(port)
     },
     pause,
     resume,
     signals: { immediate: 'SIGQUIT', fast: 'SIGINT' },
-  })
+  }
+}
+
+export function dataIn(folder: string): string {
+  return join(folder, 'data')
+}
+
+/** As the superuser, to the database that `postgresServer` sets up. */
+export function ownConnection(port: number): Connection {
+  return connectionTo({ ...initial(port), database })
 }
 
 /** What there is before our own database is made. */
@@ -70,7 +84,7 @@ function initial(port: number): Place {
 
 async function initialise(bin: string, home: Home): Promise<void> {
   const { folder, uid } = home
-  const data = join(folder, 'data')
+  const data = dataIn(folder)
   const passwordFile = join(folder, 'password')
   writeFileSync(passwordFile, superuser.password)
   mkdirSync(data)
@@ -82,10 +96,10 @@ async function initialise(bin: string, home: Home): Promise<void> {
 
 /** Each session is a process in a group of its own. While it is stopped, it does not notice the end of its server. */
 function pause({ pid }: ServerProcess): void {
-  process.kill(pid, 'SIGSTOP')
+  freeze(pid)
   for (const child of childrenOf(pid)) {
     watchdog.watch({ pid: child })
-    signalIfThere(child, 'SIGSTOP')
+    freeze(child)
   }
 }
 

@@ -2,32 +2,19 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findVault } from './binaries.ts'
+import { freeze } from './freeze.ts'
 import { pluginFolder } from './mongo/plugin.ts'
 import { freePort, onFreePort, ServerProcess, temporaryFolder } from './server-process.ts'
-
-/** What Vault answered. */
-export interface VaultReply {
-  readonly status: number
-  /** The parsed JSON; empty when there was none. */
-  // biome-ignore lint/suspicious/noExplicitAny: the answers of a test server are looked into freely
-  readonly body: any
-}
+import { apiOf, callAt, type VaultApi } from './vault-api.ts'
 
 /** A Vault or OpenBao server for tests. */
-export interface VaultServer extends AsyncDisposable {
+export interface VaultServer extends VaultApi, AsyncDisposable {
   /** Its URL, without a path. */
   readonly address: string
+  /** The URL of the listener with TLS; empty when there is none. */
+  readonly tlsAddress: string
   /** The root token. */
   readonly token: string
-  /** Calls the API below /v1/, as root unless another token is given. Never throws for a status. */
-  call(
-    method: string,
-    path: string,
-    body?: object,
-    options?: { readonly token?: string },
-  ): Promise<VaultReply>
-  /** Calls and throws unless the answer is a success. */
-  must(method: string, path: string, body?: object): Promise<VaultReply>
   /** Makes it refuse everything until it is unsealed. */
   seal(): Promise<void>
   /** Resolves once it serves again. */
@@ -36,9 +23,17 @@ export interface VaultServer extends AsyncDisposable {
   pause(): void
   /** Ends a `pause()`. */
   resume(): void
-  /** Ends the server at once; `start()` brings it back at the same address, with its leases if storage is `raft`. */
+  /** Ends the server in good order. */
+  shutDown(): Promise<void>
+  /** Has it open its log and audit files anew (SIGHUP). */
+  reload(): void
+  /** Ends the server at once. */
   kill(): Promise<void>
-  /** Brings a killed server back, unsealed; does nothing to a running one. */
+  /**
+   * Brings a server that was ended back at the same address, with its leases, and unseals it; does nothing to a running one.
+   *
+   * @throws Error unless storage is `raft`: what was in memory is gone.
+   */
   start(): Promise<void>
   /** Ends the server and removes its data. Stopping twice is stopping once. */
   stop(): Promise<void>
@@ -48,6 +43,10 @@ export interface VaultServer extends AsyncDisposable {
 export interface VaultServerOptions {
   /** `memory` (default) starts fastest; `raft` keeps its leases over `kill()` and `start()`. */
   readonly storage?: 'memory' | 'raft'
+  /** Where every request is written; no audit when it is left out. */
+  readonly auditFile?: string
+  /** PEM texts for a second listener, with TLS. With `clientCa`, clients may show certificates of that authority. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string }
 }
 
 /**
@@ -57,12 +56,23 @@ export interface VaultServerOptions {
  *
  * @throws ServerUnavailableError when there is none to be had.
  */
-export async function startVault({ storage = 'memory' }: VaultServerOptions = {}): Promise<VaultServer> {
+export async function startVault({
+  storage = 'memory',
+  auditFile,
+  tls,
+}: VaultServerOptions = {}): Promise<VaultServer> {
   const address = process.env['VAULT_LEASE_TEST_VAULT_ADDR']
   if (address) return existingVault(address, process.env['VAULT_LEASE_TEST_VAULT_TOKEN'] ?? '')
   const command = await findVault()
   const folder = temporaryFolder()
-  const run = { command, folder: folder.path, storage }
+  const tlsPort = tls && (await freePort())
+  const run = {
+    command,
+    folder: folder.path,
+    storage,
+    tlsListener: tls ? tlsListener(tls, folder.path, tlsPort ?? 0) : '',
+    audit: auditFile === undefined ? '' : auditTo(auditFile),
+  }
   const { server, port } = await onFreePort((port) => launch(run, port))
   let running = server
   const address_ = `http://127.0.0.1:${port}`
@@ -79,15 +89,20 @@ export async function startVault({ storage = 'memory' }: VaultServerOptions = {}
   }
   return {
     address: address_,
+    tlsAddress: tlsPort === undefined ? '' : `https://127.0.0.1:${tlsPort}`,
     token: keys.token,
     ...api,
     seal: async () => void (await api.must('PUT', 'sys/seal')),
     unseal,
-    pause: () => running.signal('SIGSTOP'),
+    pause: () => freeze(running.pid),
     resume: () => running.signal('SIGCONT'),
+    shutDown: () => running.stop('SIGTERM'),
+    reload: () => running.signal('SIGHUP'),
     kill: () => running.stop('SIGKILL'),
     async start() {
       if (running.running) return
+      if (storage === 'memory')
+        throw new Error("What was in memory is gone: let a Vault that comes back have storage: 'raft'.")
       running = (await launch(run, port)).server
       await unseal()
     },
@@ -96,8 +111,39 @@ export async function startVault({ storage = 'memory' }: VaultServerOptions = {}
   }
 }
 
+interface Run {
+  readonly command: string
+  readonly folder: string
+  readonly storage: 'memory' | 'raft'
+  readonly tlsListener: string
+  readonly audit: string
+}
+
+function auditTo(file: string): string {
+  return `audit "file" "main" { options { file_path = "${file}" } }`
+}
+
+function tlsListener(
+  { cert, key, clientCa }: NonNullable<VaultServerOptions['tls']>,
+  folder: string,
+  port: number,
+): string {
+  const file = (name: string, text: string): string => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    return path
+  }
+  const client = clientCa === undefined ? '' : `tls_client_ca_file = "${file('client-ca.pem', clientCa)}"`
+  return `listener "tcp" {
+  address = "127.0.0.1:${port}"
+  tls_cert_file = "${file('cert.pem', cert)}"
+  tls_key_file = "${file('key.pem', key)}"
+  ${client}
+}`
+}
+
 async function launch(
-  { command, folder, storage }: { command: string; folder: string; storage: 'memory' | 'raft' },
+  { command, folder, storage, tlsListener, audit }: Run,
   port: number,
 ): Promise<{ server: ServerProcess; port: number }> {
   const address = `http://127.0.0.1:${port}`
@@ -113,9 +159,11 @@ async function launch(
     config,
     `${stanza}
 listener "tcp" { address = "127.0.0.1:${port}" cluster_address = "127.0.0.1:${clusterPort}" tls_disable = true }
+${tlsListener}
 api_addr = "${address}"
 cluster_addr = "https://127.0.0.1:${clusterPort}"
 plugin_directory = "${pluginFolder()}"
+${audit}
 ${basename(command).startsWith('vault') ? 'disable_mlock = true' : ''}
 `,
   )
@@ -156,47 +204,18 @@ function existingVault(address: string, token: string): VaultServer {
   }
   return {
     address,
+    tlsAddress: '',
     token,
     ...apiOf(address, token),
     seal: async () => refuse(),
     unseal: async () => refuse(),
     pause: refuse,
     resume: refuse,
+    shutDown: async () => refuse(),
+    reload: refuse,
     kill: async () => refuse(),
     start: async () => {},
     stop: async () => {},
     async [Symbol.asyncDispose]() {},
   }
-}
-
-function apiOf(address: string, root: string): Pick<VaultServer, 'call' | 'must'> {
-  const call: VaultServer['call'] = (method, path, body, options) =>
-    callAt(address, method, path, body, options?.token ?? root)
-  return {
-    call,
-    async must(method, path, body) {
-      const reply = await call(method, path, body)
-      if (reply.status >= 300)
-        throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
-      return reply
-    },
-  }
-}
-
-async function callAt(
-  address: string,
-  method: string,
-  path: string,
-  body?: object,
-  token?: string,
-): Promise<VaultReply> {
-  const response = await fetch(`${address}/v1/${path}`, {
-    method,
-    redirect: 'manual',
-    signal: AbortSignal.timeout(20_000),
-    headers: { 'X-Vault-Request': 'true', ...(token && { 'X-Vault-Token': token }) },
-    ...(body && { body: JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  return { status: response.status, body: text === '' ? {} : JSON.parse(text) }
 }

@@ -79,6 +79,12 @@ describe('servers', () => {
     expect((await vault.call('GET', 'sys/policies/acl/kept')).status).toBe(200)
   })
 
+  it('Vault in memory says at once that it has nothing to come back with', async () => {
+    await using forgetful = await startVault()
+    await forgetful.kill()
+    await expect(forgetful.start()).rejects.toThrow("storage: 'raft'")
+  })
+
   it('a start that fails shows what the server itself said', async () => {
     const bin = mkdtempSync(join(tmpdir(), 'failing-'))
     chmodSync(bin, 0o755)

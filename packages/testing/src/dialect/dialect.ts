@@ -1,6 +1,6 @@
 import type { Drop } from '../database-engine.ts'
-import type { DatabaseServer, SuperuserSession } from '../database-server.ts'
-import type { VaultServer } from '../vault-server.ts'
+import type { Connection, DatabaseServer, SuperuserSession } from '../database-server.ts'
+import type { VaultApi } from '../vault-api.ts'
 import { mongodb } from './mongodb.ts'
 import { mysql } from './mysql.ts'
 import { postgresql } from './postgresql.ts'
@@ -9,12 +9,12 @@ import { postgresql } from './postgresql.ts'
 export interface Dialect {
   readonly plugin: string
   /** Gives the plugin to a Vault that has it not built in. */
-  provide?(vault: VaultServer): Promise<void>
-  countDrops(server: DatabaseServer): Promise<DropCounter>
+  provide?(vault: VaultApi): Promise<void>
+  countDrops(server: Connection): Promise<DropCounter>
   creationStatements(database: string): string[]
   readonly revocationStatements: readonly string[]
   /** The dynamic users. */
-  users(server: DatabaseServer): Promise<string[]>
+  users(server: Connection): Promise<string[]>
   /** How many sessions each user has whose name matches the pattern of SQL's LIKE. */
   sessions(session: SuperuserSession, users: string): Promise<UserSessions[]>
 }
@@ -34,6 +34,6 @@ export interface UserSessions {
 
 const dialects: Readonly<Record<DatabaseServer['kind'], Dialect>> = { postgresql, mysql, mongodb }
 
-export function dialectOf({ kind }: DatabaseServer): Dialect {
+export function dialectOf({ kind }: Connection): Dialect {
   return dialects[kind]
 }

@@ -1,10 +1,10 @@
 import type { Drop } from '../database-engine.ts'
-import type { DatabaseServer } from '../database-server.ts'
+import type { Connection } from '../database-server.ts'
 import type { Dialect, UserSessions } from './dialect.ts'
 
 /** What a dialect of SQL says in statements. */
 export interface SqlDialect extends Pick<Dialect, 'plugin' | 'creationStatements'> {
-  connectionUrl(server: DatabaseServer): string
+  connectionUrl(server: Connection): string
   /** Tables that record the drops. */
   readonly setUp: readonly string[]
   /** They also count the sessions of the user that are open at that moment. */

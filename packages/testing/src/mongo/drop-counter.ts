@@ -1,11 +1,11 @@
 import type { Drop } from '../database-engine.ts'
-import type { DatabaseServer } from '../database-server.ts'
+import type { Connection } from '../database-server.ts'
 import type { DropCounter } from '../dialect/dialect.ts'
 import { openMongoGateway } from './gateway.ts'
 import { openSessions } from './open-sessions.ts'
 
 /** Vault's plugin can only drop a user, so the sessions are counted on the way of its command to the server. */
-export async function countDropsOf(server: DatabaseServer): Promise<DropCounter> {
+export async function countDropsOf(server: Connection): Promise<DropCounter> {
   const drops: Drop[] = []
   const gateway = await openMongoGateway({
     host: server.host,

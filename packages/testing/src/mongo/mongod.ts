@@ -3,6 +3,7 @@ import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseServerOptions } from '../database-server.ts'
+import { freeze } from '../freeze.ts'
 import type { OwnServer } from '../own-server.ts'
 import { ServerProcess } from '../server-process.ts'
 import { asNobody, createSuperuser, hello, ownPlace } from './own-place.ts'
@@ -44,7 +45,7 @@ export function mongod(command: string, { maxConnections = 300 }: DatabaseServer
       await createSuperuser(port)
       return connectionTo(ownPlace(port))
     },
-    pause: (running) => running.signal('SIGSTOP'),
+    pause: ({ pid }) => freeze(pid),
     resume: (running) => running.signal('SIGCONT'),
     signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },
   }

@@ -8,7 +8,7 @@ import { cached } from '../cached.ts'
 import { platform } from '../download.ts'
 import { fingerprint } from '../fingerprint.ts'
 import { packageFile } from '../package-file.ts'
-import type { VaultServer } from '../vault-server.ts'
+import type { VaultApi } from '../vault-api.ts'
 
 const folderName = 'vault-plugins'
 
@@ -20,10 +20,7 @@ export function pluginFolder(): string {
 }
 
 /** Registers HashiCorp's plugin where it is missing: Vault has it built in, OpenBao has not. */
-export async function providePlugin(
-  vault: Pick<VaultServer, 'call' | 'must'>,
-  plugin: string,
-): Promise<void> {
+export async function providePlugin(vault: VaultApi, plugin: string): Promise<void> {
   const path = `sys/plugins/catalog/database/${plugin}`
   if ((await vault.call('GET', path)).status === 200) return
   const binary = await builtPlugin(plugin)

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { freeze } from '../freeze.ts'
 import type { OwnServer } from '../own-server.ts'
 import { downloadSecantus } from '../pinned.ts'
 import { onFreePort, ServerProcess } from '../server-process.ts'
@@ -35,7 +36,7 @@ export async function secantus(): Promise<OwnServer> {
     },
     start: ({ folder }, port) => start(folder, port, '--auth'),
     setUp: async (port) => connectionTo(ownPlace(port)),
-    pause: (running) => running.signal('SIGSTOP'),
+    pause: ({ pid }) => freeze(pid),
     resume: (running) => running.signal('SIGCONT'),
     signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },
   }

@@ -1,0 +1,101 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+
+/** What a fault proxy does with connections. */
+export type Fault =
+  | { readonly kind: 'none' }
+  /** Every part of what comes is passed on this many milliseconds later. */
+  | { readonly kind: 'latency'; readonly ms: number }
+  /** Connections are reset, those that are open and those that are made. */
+  | { readonly kind: 'cut' }
+  /** Open connections are reset; new ones are accepted, and nothing is passed on. */
+  | { readonly kind: 'hang' }
+  /** Whatever is asked, this is answered as it is. */
+  | { readonly kind: 'answer'; readonly bytes: string }
+
+/** A way to a server that can be made to fail. */
+export interface FaultProxy extends AsyncDisposable {
+  /** Always 127.0.0.1. */
+  readonly host: string
+  readonly port: number
+  /** From now on, also for open connections. */
+  set(fault: Fault): void
+  /** From now on new connections go there, and open ones are reset. */
+  redirect(target: Target): void
+}
+
+export interface Target {
+  readonly host: string
+  readonly port: number
+}
+
+/** An answer of HTTP, such as something before a server may give it. */
+export function httpAnswer(
+  status: number,
+  body = '',
+  headers: Readonly<Record<string, string>> = {},
+): string {
+  const lines = Object.entries({
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+    ...headers,
+  })
+  return `HTTP/1.1 ${status} Fault\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`
+}
+
+/** Opens a way to the target on an ephemeral port. */
+export async function openFaultProxy(target: Target): Promise<FaultProxy> {
+  let to = target
+  let fault: Fault = { kind: 'none' }
+  const pairs = new Set<readonly Socket[]>()
+  const reset = (): void => {
+    for (const sockets of pairs) for (const socket of sockets) socket.resetAndDestroy()
+  }
+  const pass = (from: Socket, into: Socket): void => {
+    from.on('data', (data) => {
+      if (fault.kind === 'none') into.write(data)
+      else if (fault.kind === 'latency')
+        setTimeout(() => into.destroyed || into.write(data), fault.ms).unref()
+      else if (fault.kind === 'answer') from.end(fault.bytes)
+    })
+  }
+  const server = createServer((client) => {
+    if (fault.kind === 'cut') {
+      client.resetAndDestroy()
+      return
+    }
+    const upstream = connect(to)
+    const both = [client, upstream] as const
+    pairs.add(both)
+    for (const socket of both) {
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        pairs.delete(both)
+        for (const each of both) each.destroy()
+      })
+    }
+    pass(client, upstream)
+    pass(upstream, client)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port to be had')
+  return {
+    host: '127.0.0.1',
+    port: address.port,
+    set(next) {
+      fault = next
+      // What has hung, or was answered falsely, does not come to order again.
+      if (next.kind !== 'latency') reset()
+    },
+    redirect(next) {
+      to = next
+      reset()
+    },
+    async [Symbol.asyncDispose]() {
+      reset()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

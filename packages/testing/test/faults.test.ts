@@ -1,0 +1,81 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generate } from 'selfsigned'
+import { describe, expect, it, vi } from 'vitest'
+import { httpAnswer, openFaultProxy, startPostgresPair, startVault, startVaultCluster } from '../src/index.ts'
+
+describe('faults', () => {
+  it('a proxy before Vault is slow, cuts, hangs and answers what it was told, and heals', async () => {
+    await using vault = await startVault()
+    const { hostname: host, port } = new URL(vault.address)
+    await using proxy = await openFaultProxy({ host, port: Number(port) })
+    const health = async (timeoutMs = 2_000): Promise<number> => {
+      const signal = AbortSignal.timeout(timeoutMs)
+      const response = await fetch(`http://127.0.0.1:${proxy.port}/v1/sys/health`, { signal })
+      await response.text()
+      return response.status
+    }
+    expect(await health()).toBe(200)
+    proxy.set({ kind: 'latency', ms: 200 })
+    const began = performance.now()
+    expect(await health()).toBe(200)
+    expect(performance.now() - began).toBeGreaterThan(390)
+    proxy.set({ kind: 'cut' })
+    await expect(health()).rejects.toThrow()
+    proxy.set({ kind: 'hang' })
+    await expect(health(200)).rejects.toThrow('timeout')
+    proxy.set({ kind: 'answer', bytes: httpAnswer(502, '<html>') })
+    expect(await health()).toBe(502)
+    proxy.set({ kind: 'none' })
+    await vi.waitFor(async () => expect(await health()).toBe(200))
+  })
+
+  it('a pair of PostgreSQL fails over behind one address, and loses nothing', async () => {
+    await using pair = await startPostgresPair()
+    await pair.query('create table kept as select 1 as id')
+    await vi.waitFor(async () => {
+      const [row] = await pair.query<{ behind: string }>(
+        'select pg_current_wal_lsn() - replay_lsn as behind from pg_stat_replication',
+      )
+      expect(Number(row?.behind)).toBe(0)
+    })
+    await pair.failOver()
+    await pair.query('insert into kept values (2)')
+    expect(await pair.query('select id from kept order by id')).toEqual([{ id: 1 }, { id: 2 }])
+  })
+
+  it('a cluster elects another leader when one is killed, and takes it back', async () => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'local' }], {
+      keyType: 'ec',
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+    })
+    await using cluster = await startVaultCluster({ tls: { cert, key } })
+    expect(new Set(cluster.addresses.map((address) => new URL(address).protocol))).toEqual(
+      new Set(['https:']),
+    )
+    await cluster.must('PUT', 'sys/mounts/kept', { type: 'kv' })
+    await cluster.must('PUT', 'kept/one', { value: 1 })
+    const killed = await cluster.leader()
+    await cluster.kill(killed)
+    expect(await cluster.leader()).not.toBe(killed)
+    const { body } = await cluster.must('GET', 'kept/one')
+    expect(body.data).toEqual({ value: 1 })
+    await cluster.restart(killed)
+    await cluster.kill(await cluster.leader())
+    expect((await cluster.must('GET', 'kept/one')).status).toBe(200)
+  })
+
+  it('Vault writes its audit, is shut down, and started again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vault-lease-audit-'))
+    const auditFile = join(folder, 'audit.log')
+    await using vault = await startVault({ storage: 'raft', auditFile })
+    await vault.must('GET', 'sys/mounts')
+    expect(readFileSync(auditFile, 'utf8')).toContain('"path":"sys/mounts"')
+    await vault.shutDown()
+    await expect(vault.call('GET', 'sys/health')).rejects.toThrow()
+    await vault.start()
+    expect((await vault.call('GET', 'sys/health')).status).toBe(200)
+    rmSync(folder, { recursive: true })
+  })
+})

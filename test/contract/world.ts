@@ -1,7 +1,7 @@
 import { appRole, createLease, type LeaseManager, type VaultOptions } from '@vault-lease/core'
 import { type DatabaseServer, type Servers, startServers } from '@vault-lease/testing'
+import { type SecretWatch, watchSecrets } from '../secret-watch.ts'
 import { schemas } from '../subjects/subject.ts'
-import { type SecretWatch, watchSecrets } from './secrets.ts'
 
 /** The servers that a contract runs on, and the ways to a lease on them. */
 export interface World extends Servers {

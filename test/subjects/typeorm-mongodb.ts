@@ -3,6 +3,7 @@ import { vaultDataSource } from '@vault-lease/typeorm'
 import type { ClientSession, MongoClient } from 'mongodb'
 import { DataSource, type DataSourceOptions, EntitySchema, type MongoRepository } from 'typeorm'
 import type { MongoDriver } from 'typeorm/driver/mongodb/MongoDriver.js'
+import { dataSourceSubject } from './data-source-subject.ts'
 import {
   type Event,
   heldWorkload,
@@ -29,11 +30,13 @@ const Events = new EntitySchema<Event & { readonly _id?: unknown }>({
 })
 
 export const typeormMongodbSubject: MakeSubject = (place, from) =>
-  subjectOn(new DataSource(vaultDataSource({ ...from, ...optionsFor(place) })), place)
+  dataSourceSubject(new DataSource(vaultDataSource({ ...from, ...optionsFor(place) })), (ready) =>
+    workload(ready, place),
+  )
 
 export const staticTypeormMongodb: MakeStatic = (place, { user: username, password }) => {
   const options: DataSourceOptions = { ...optionsFor(place), username, password, authSource: 'admin' }
-  return subjectOn(new DataSource(options), place)
+  return dataSourceSubject(new DataSource(options), (ready) => workload(ready, place))
 }
 
 function optionsFor({ server: { host, port, database }, max, acquireTimeoutMs, users }: Place) {
@@ -43,26 +46,6 @@ function optionsFor({ server: { host, port, database }, max, acquireTimeoutMs, u
     monitorCommands: users !== undefined,
     extra: { maxPoolSize: max, serverSelectionTimeoutMS: acquireTimeoutMs },
     entities: [Items, Events],
-  }
-}
-
-function subjectOn(dataSource: DataSource, place: Place): ReturnType<MakeSubject> {
-  let initialized: Promise<DataSource> | undefined
-  let closed: Promise<void> | undefined
-  const close = async (): Promise<void> => {
-    await initialized
-    if (dataSource.isInitialized) await dataSource.destroy()
-  }
-  return {
-    ...workload(() => {
-      initialized ??= dataSource.initialize()
-      return initialized
-    }, place),
-    inspectables: () => [dataSource, dataSource.options, dataSource.driver],
-    close() {
-      closed ??= close()
-      return closed
-    },
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { vaultDataSource } from '@vault-lease/typeorm'
 import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm'
+import { dataSourceSubject } from './data-source-subject.ts'
 import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
 interface Item {
@@ -63,7 +64,9 @@ export function typeormOn(type: Type): { leased: MakeSubject; plain: MakeStatic 
     entities: [Items, Forbidden],
   })
   const open = (dataSourceOptions: DataSourceOptions) =>
-    subjectOn(new DataSource(dataSourceOptions), { Forbidden, sessionUser })
+    dataSourceSubject(new DataSource(dataSourceOptions), (ready) =>
+      workload(ready, { Forbidden, sessionUser }),
+    )
   return {
     leased: (place, from) => open(vaultDataSource({ ...from, ...optionsFor(place) })),
     plain: (place, { user, password }) => open({ ...optionsFor(place), username: user, password }),
@@ -72,26 +75,6 @@ export function typeormOn(type: Type): { leased: MakeSubject; plain: MakeStatic 
 
 function placeOf({ server: { host, port, database }, max }: Place) {
   return { host, port, database, poolSize: max }
-}
-
-function subjectOn(dataSource: DataSource, names: Names): ReturnType<MakeSubject> {
-  let initialized: Promise<DataSource> | undefined
-  let closed: Promise<void> | undefined
-  const close = async (): Promise<void> => {
-    await initialized
-    if (dataSource.isInitialized) await dataSource.destroy()
-  }
-  return {
-    ...workload(() => {
-      initialized ??= dataSource.initialize()
-      return initialized
-    }, names),
-    inspectables: () => [dataSource, dataSource.options, dataSource.driver],
-    close() {
-      closed ??= close()
-      return closed
-    },
-  }
 }
 
 /** What a workload asks for by another name in each database. */

@@ -11,4 +11,5 @@ export {
   mysqlErrnoOf,
   mysqlSessionOfUser,
 } from './server/mysql.ts'
+export { checkPlace, checkPoolSize, type Place } from './server/place.ts'
 export { namesLogin } from './server/url.ts'

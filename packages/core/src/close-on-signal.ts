@@ -1,3 +1,5 @@
+import { InvalidOptionError } from './errors.ts'
+
 /**
  * What can be closed: an HTTP server or a lease manager, a knex or a DataSource, a pool, a PrismaClient, or a function of
  * your own.
@@ -22,9 +24,15 @@ const closeWithinMs = 25_000
  * @example
  * closeOnSignal(server, db)
  *
+ * @throws InvalidOptionError when there is nothing to close, or something that cannot be closed.
  * @returns the way to remove the handlers again.
  */
 export function closeOnSignal(...closables: readonly Closable[]): () => void {
+  if (closables.length === 0 || !closables.every(isClosable)) {
+    throw new InvalidOptionError(
+      'closeOnSignal() takes what can be closed: a server, a pool, a client, or functions of your own.',
+    )
+  }
   let closing = false
   const onSignal = (signal: (typeof signals)[number]): void => {
     const exit = (): never => process.exit(exitCodes[signal])
@@ -54,6 +62,12 @@ async function closeAll(closables: readonly Closable[]): Promise<void> {
     }
   }
   if (errors.length > 0) throw errors[0]
+}
+
+function isClosable(closable: unknown): boolean {
+  if (typeof closable === 'function') return true
+  const ways = [Symbol.asyncDispose, 'destroy', 'end', '$disconnect']
+  return typeof closable === 'object' && closable !== null && ways.some((way) => way in closable)
 }
 
 function closeOne(closable: Closable): unknown {

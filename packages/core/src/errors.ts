@@ -51,6 +51,15 @@ export class LeaseClosedError extends VaultLeaseError {
   readonly code = 'ERR_LEASE_CLOSED'
 }
 
+/** A file or function that gives the credential has none that can be used. */
+export class CredentialSourceError extends VaultLeaseError {
+  readonly code = 'ERR_CREDENTIAL_SOURCE'
+
+  constructor(message: string, facts: ErrorFacts = {}) {
+    super(message, { retryable: true, ...facts })
+  }
+}
+
 /** Vault gave a credential, but the database did not accept it. The previous one stays in force while it lives. */
 export class CredentialNotProvenError extends VaultLeaseError {
   readonly code = 'ERR_CREDENTIAL_NOT_PROVEN'

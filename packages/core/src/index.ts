@@ -2,6 +2,7 @@ export { type Closable, closeOnSignal } from './close-on-signal.ts'
 export {
   ConnectionRetiredError,
   CredentialNotProvenError,
+  CredentialSourceError,
   CredentialsUnavailableError,
   InvalidOptionError,
   LeaseClosedError,
@@ -14,11 +15,19 @@ export { LeaseManager, type WaitOptions } from './lease/manager.ts'
 export type { RotationReason } from './lease/schedule.ts'
 export type { LeaseState, LeaseStatus } from './lease/status.ts'
 export type { LeaseEvents, LeaseStep } from './observe/events.ts'
+export type { CircuitBreakerOptions } from './resilience/circuit.ts'
+export type { RateLimitOptions } from './resilience/rate-limit.ts'
+export type { CredentialFunction, GivenCredential } from './source/credential-function.ts'
 export { type AdapterOptions, type TakenLease, takeLease } from './take-lease.ts'
 export { type AppRoleOptions, appRole } from './vault/auth/approle.ts'
-export type { AuthMethod, Login, LoginContext } from './vault/auth/auth.ts'
+export type { AuthFunction, AuthMethod, Login, LoginContext } from './vault/auth/auth.ts'
+export { type CertOptions, cert } from './vault/auth/cert.ts'
+export { type JwtOptions, jwt } from './vault/auth/jwt.ts'
+export { type KubernetesOptions, kubernetes } from './vault/auth/kubernetes.ts'
+export { none } from './vault/auth/none.ts'
 export { token } from './vault/auth/token.ts'
 export { tokenFile } from './vault/auth/token-file.ts'
+export { type UserpassOptions, userpass } from './vault/auth/userpass.ts'
 export { VaultError, type VaultErrorCode } from './vault/errors.ts'
 export type { TlsOptions } from './vault/tls.ts'
 export { createVault, Vault, type VaultOptions } from './vault/vault.ts'

@@ -17,7 +17,7 @@ export function checkOptions<Shape extends z.core.$ZodShape>(
       const known = keysAt(schema, issue.path)
       return issue.keys.map((key) => unknownKey(key, known)).join('; ')
     }
-    return `${issue.path.join('.') || 'it'}: ${issue.message}`
+    return issue.path.length === 0 ? 'an object is needed' : `${issue.path.join('.')}: ${issue.message}`
   })
   throw new InvalidOptionError(`${what}: ${problems.join('; ')}.`)
 }

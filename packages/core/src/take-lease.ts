@@ -1,11 +1,12 @@
 import { InvalidOptionError } from './errors.ts'
-import { checkLeaseOptions, createLease, type LeaseOptions } from './lease/create-lease.ts'
+import { createLease, type LeaseOptions } from './lease/create-lease.ts'
+import { checkLeaseOptions } from './lease/lease-options.ts'
 import { LeaseManager } from './lease/manager.ts'
 import { nearestName } from './options.ts'
 
 /** The options that every adapter takes beside its driver's own: where the lease comes from, or a ready one. */
 export interface AdapterOptions extends LeaseOptions {
-  /** A lease manager that the caller made and closes. Excludes `role`, `mount`, `vault` and `rotation`. */
+  /** A lease manager that the caller made and closes. Excludes the other options of a lease. */
   readonly lease?: LeaseManager | undefined
 }
 
@@ -17,7 +18,16 @@ export interface TakenLease<Driver> {
   readonly driver: Driver
 }
 
-const leaseKeys = ['role', 'mount', 'vault', 'rotation'] as const
+const leaseKeys = [
+  'role',
+  'staticRole',
+  'mount',
+  'vault',
+  'credentialFile',
+  'credential',
+  'rotation',
+  'shared',
+] as const
 const ourKeys = [...leaseKeys, 'lease'] as const
 
 /**
@@ -30,9 +40,13 @@ export function takeLease<Options extends AdapterOptions>(
   options: Options,
   driverKeys: readonly string[],
 ): TakenLease<Omit<Options, keyof AdapterOptions>> {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidOptionError('The options have to be an object.')
+  }
   for (const key of Object.keys(options)) checkKey(key, driverKeys)
-  const { role, mount, vault, rotation, lease, ...driver } = options
-  const own = { role, mount, vault, rotation }
+  const { role, staticRole, mount, vault, credentialFile, credential, rotation, shared, lease, ...driver } =
+    options
+  const own = { role, staticRole, mount, vault, credentialFile, credential, rotation, shared }
   if (lease === undefined) {
     checkLeaseOptions(own, process.env)
     return { open: () => ({ lease: createLease(own), owned: true }), driver }

@@ -2,11 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { closeOnSignal } from '../src/close-on-signal.ts'
+import { InvalidOptionError } from '../src/errors.ts'
 
 const program = fileURLToPath(new URL('closing-process.ts', import.meta.url))
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 describe('closeOnSignal', () => {
+  it.each([[], [42], [undefined], [{}]])('has nothing to close in %j', (...closables) => {
+    expect(() => closeOnSignal(...(closables as never[]))).toThrow(InvalidOptionError)
+    expect(process.listenerCount('SIGTERM')).toBe(0)
+  })
+
   const children: ChildProcess[] = []
   afterEach(() => {
     for (const child of children.splice(0)) child.kill('SIGKILL')

@@ -5,11 +5,17 @@ import type { Clock } from '../src/resilience/clock.ts'
 export class ManualClock implements Clock {
   #now = 0
   #timers: { at: number; wake: () => void }[] = []
+  /** How far the date was set forward, or went on without us. */
+  ahead = 0
   /** How many timers were ever set. */
   scheduled = 0
 
   now(): number {
     return this.#now
+  }
+
+  date(): number {
+    return this.#now + this.ahead
   }
 
   /** Timers that are waiting. */

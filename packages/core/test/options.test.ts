@@ -4,13 +4,18 @@ import { createLeaseOn } from '../src/lease/create-lease.ts'
 import { nearestName } from '../src/options.ts'
 import { systemClock } from '../src/resilience/clock.ts'
 import { appRole } from '../src/vault/auth/approle.ts'
+import { cert } from '../src/vault/auth/cert.ts'
+import { jwt } from '../src/vault/auth/jwt.ts'
+import { kubernetes } from '../src/vault/auth/kubernetes.ts'
 import { token } from '../src/vault/auth/token.ts'
+import { tokenFile } from '../src/vault/auth/token-file.ts'
+import { userpass } from '../src/vault/auth/userpass.ts'
 import { createVaultOn } from '../src/vault/vault.ts'
 import { shown } from './secrets.ts'
 
 const secret = 'hvs.NeverPrintThis'
 const vault = (options: object, env: NodeJS.ProcessEnv = {}): unknown =>
-  createVaultOn({ auth: token('t'), ...options }, { clock: systemClock, env })
+  createVaultOn(options && { auth: token('t'), ...options }, { clock: systemClock, env })
 const lease = (options: object, env: NodeJS.ProcessEnv = { VAULT_TOKEN: 't' }): unknown =>
   createLeaseOn({ role: 'app', ...options }, { clock: systemClock, env, random: Math.random })
 
@@ -18,7 +23,8 @@ describe('options', () => {
   it.each([
     ['address', () => vault({ adress: secret })],
     ['namespace', () => vault({ namespcae: secret })],
-    ['clusterAddresses', () => vault({ clusterAdresses: [secret] })],
+    ['circuitBreaker', () => vault({ circuitBraker: secret })],
+    ['pauseMs', () => vault({ circuitBreaker: { pausMs: secret } })],
     ['serverName', () => vault({ tls: { servername: secret } })],
     ['skipVerify', () => vault({ tls: { skipVerfy: secret } })],
     ['role', () => lease({ rol: secret })],
@@ -43,12 +49,36 @@ describe('options', () => {
     ['maxRetries', () => vault({ maxRetries: -1 })],
     ['tls.skipVerify', () => vault({ tls: { skipVerify: secret } })],
     ['auth', () => vault({ auth: secret })],
-    ['clusterAddresses', () => vault({ clusterAddresses: secret })],
+    ['address', () => vault({ address: ['https://vault', secret] })],
+    ['address', () => vault({ address: [] })],
+    ['address', () => vault({ address: `unix://${secret}` })],
+    ['circuitBreaker.failures', () => vault({ circuitBreaker: { failures: 0 } })],
+    ['rateLimit.rate', () => vault({ rateLimit: { rate: secret } })],
     ['drainTimeoutMs', () => lease({ rotation: { drainTimeoutMs: secret } })],
     ['role', () => lease({ role: 7 })],
+    ['staticRole', () => lease({ staticRole: 's', role: 'r' })],
+    ['credentialFile', () => lease({ role: undefined, credentialFile: '' })],
+    ['credential', () => lease({ role: undefined, credential: secret })],
+    ['vault', () => lease({ role: undefined, credentialFile: 'f', vault: {} })],
+    ['shared', () => lease({ shared: secret })],
     ['token', () => vault({ auth: token(`${secret}\n`) })],
     ['roleId', () => vault({ auth: appRole({ roleId: '', secretId: secret }) })],
     ['secretIdFile', () => vault({ auth: appRole({ roleId: 'r', secretId: secret, secretIdFile: 'f' }) })],
+    ['token', () => vault({ auth: token(undefined as never) })],
+    ['token', () => vault({ auth: token(7 as never) })],
+    ['tokenFile', () => vault({ auth: tokenFile(undefined as never) })],
+    ['appRole', () => vault({ auth: appRole(undefined as never) })],
+    ['secretId', () => vault({ auth: appRole({ roleId: 'r', secretID: secret } as never) })],
+    ['role', () => vault({ auth: kubernetes({ role: '' }) })],
+    ['jwt', () => vault({ auth: jwt({ jwt: secret as never }) })],
+    ['username', () => vault({ auth: userpass({ username: '../joe', password: secret }) })],
+    ['mount', () => vault({ auth: cert({ mount: 7 as never }) })],
+    ['address', () => vault({ address: `https://vault/v1/?${secret}` })],
+    ['address', () => vault({ address: 'https://vault/v1/' })],
+    ['address', () => vault({ address: new URL(`https://vault/${secret}`) })],
+    ['namespace', () => vault({ namespace: `${secret}\n` })],
+    ['maxRetries', () => vault({ maxRetries: 1.5 })],
+    ['vault.*an object', () => vault(null as never)],
     ['clientKeyFile', () => vault({ tls: { clientCertFile: secret } })],
     ['caCertFile', () => vault({ tls: { caCertFile: '/nowhere' } })],
   ])('a wrong value of %s is an error that names it and shows no value', (name, make) => {

@@ -3,6 +3,7 @@ import {
   type ClientClass,
   cancelStatement,
   checkConnectionOptions,
+  checkSetRole,
   closeWhenIdle,
   leasedClient,
   type PgClient,
@@ -13,10 +14,13 @@ import type { KnexDialect } from './dialect.ts'
 import type { KnexConnection } from './knex-client.ts'
 
 export const pgDialect: KnexDialect = {
-  check: checkConnectionOptions,
+  check(settings) {
+    checkConnectionOptions(settings)
+    checkSetRole(settings)
+  },
   open(driver, settings, lease, pool) {
     const { Client: Base } = driver as { readonly Client: ClientClass }
-    const connections = new PgConnections(lease, { ...pool, newClient: () => new Base(settings) })
+    const connections = new PgConnections(lease, { ...pool, newClient: () => new Base(settings) }, settings)
     return {
       consumer: connections,
       driver: Object.create(driver, { Client: { value: leasedClient(Base, connections) } }),

@@ -1,6 +1,6 @@
 import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease/core'
 import { mysqlOptionNames } from '@vault-lease/mysql2/adapter'
-import { pgOptionNames } from '@vault-lease/pg/adapter'
+import { pgOptionNames, type SetRoleOptions } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
 import type { KnexDialect } from './dialect.ts'
 import { mysql2Dialect } from './dialect-mysql2.ts'
@@ -11,6 +11,7 @@ import { KnexRotation } from './rotation.ts'
 /** Where the lease comes from, and every connection option of knex for PostgreSQL but the user and the password. */
 export interface VaultPgConnectionOptions
   extends AdapterOptions,
+    SetRoleOptions,
     Omit<Knex.PgConnectionConfig, 'user' | 'password' | 'expirationChecker'> {}
 
 /** Where the lease comes from, and every connection option of knex for MySQL but the user and the password. */

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
+import { type LeaseManager, takeLease } from '@vault-lease/core'
 import { serveQueue, settlesWithin } from '@vault-lease/core/adapter'
 import type { MongoClient } from 'mongodb'
 import { connectAs } from './connect-as.ts'
@@ -43,10 +43,7 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
 
     constructor(uri: string, options: VaultMongoClientOptions = {}) {
       checkMongoOptions(uri, options)
-      const { open, driver: own } = takeLease<VaultMongoClientOptions & AdapterOptions>(
-        options,
-        mongoOptionNames,
-      )
+      const { open, driver: own } = takeLease(options, mongoOptionNames)
       super(uri, own)
       const address = { uri, options: withAuthSource(uri, own) }
       const { lease, owned } = open()

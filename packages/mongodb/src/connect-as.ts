@@ -1,5 +1,5 @@
 import type { Credential } from '@vault-lease/core'
-import type { MongoClientOptions } from 'mongodb'
+import type { MongoClientOptions, ServerHeartbeatFailedEvent } from 'mongodb'
 import { type ConnectedClient, type MongoDriver, topologyOf } from './driver.ts'
 
 /** How a client of the driver is made, but for the login. */
@@ -14,7 +14,7 @@ export type Relay = (event: string | symbol, ...values: unknown[]) => boolean
 /**
  * A client whose connections belong to the user of the credential, once the server has said so.
  *
- * @throws the driver's own error; with the signal, as soon as it is aborted.
+ * @throws the driver's own error; once the signal is aborted, why no server was reached, else its reason.
  */
 export async function connectAs(
   { MongoClient }: MongoDriver,
@@ -24,7 +24,11 @@ export async function connectAs(
   signal: AbortSignal,
 ): Promise<ConnectedClient> {
   const client = new MongoClient(uri, { ...options, auth: { username, password } })
-  client.emit = relay
+  let unreachable: Error | undefined
+  client.emit = (event, ...values) => {
+    if (event === 'serverHeartbeatFailed') unreachable = (values[0] as ServerHeartbeatFailedEvent).failure
+    return relay(event, ...values)
+  }
   const close = (): void => void client.close().catch(() => {})
   signal.addEventListener('abort', close, { once: true })
   try {
@@ -40,7 +44,7 @@ export async function connectAs(
   } catch (error) {
     close()
     // What a client says that is closed tells less.
-    signal.throwIfAborted()
+    if (signal.aborted) throw unreachable ?? signal.reason
     throw error
   } finally {
     signal.removeEventListener('abort', close)

@@ -118,6 +118,11 @@ export function isDenial(error: unknown): boolean {
   return hasCode(error, unauthorized)
 }
 
+/** The server has said so. */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'errorResponse' in error
+}
+
 /** The pool gave no connection because another one to the same server had failed: nothing was sent. */
 export function isPoolCleared(error: unknown): boolean {
   return error instanceof Error && error.name === 'MongoPoolClearedError'

@@ -10,12 +10,13 @@ import {
   type Pool,
   type SelectOptions,
   type Server,
+  type Session,
   socketOf,
   type Topology,
 } from './driver.ts'
 import { sayFarewell } from './farewell.ts'
 import { NotSentError, type Run, runOn } from './operation.ts'
-import type { SessionUse } from './session-use.ts'
+import { type SessionUse, useOf } from './session-use.ts'
 
 /** What a generation needs of the others. */
 export interface Surroundings {
@@ -107,7 +108,7 @@ export class Generation {
     while (!signal.aborted && [...this.#uses].some((use) => use.bound))
     const forced = [...this.#uses].filter((use) => use.busy).length
     this.#ended = stragglerError
-    for (const use of this.#uses) await this.#part(use, stragglerError)
+    await Promise.all(Array.from(this.#uses, (use) => this.#part(use, stragglerError)))
     await this.close()
     return { closed: Math.max(0, open - forced), forced }
   }
@@ -123,14 +124,20 @@ export class Generation {
     this.#closedCursors.add(position)
     const { namespace, cursorId } = position
     const command = { killCursors: namespace.collection, cursors: [cursorId] }
-    await settlesWithin(this.#client.db(namespace.db).command(command), closeWithinMs)
+    const session = this.#client.startSession() as Session
+    const use = useOf(session)
+    // What holds a cursor stays on its client: nobody else may close it.
+    use.cursorOpened(`${cursorId}`)
+    await settlesWithin(this.#client.db(namespace.db).command(command, { session }), closeWithinMs)
+    use.cursorClosed(`${cursorId}`)
+    await session.endSession()
   }
 
   async #part(use: SessionUse, reason: () => Error): Promise<void> {
     use.lose(reason)
     // One that is being read would end as if there were nothing more to come.
     if (use.bound) return
-    for (const position of use.changeStreams?.values() ?? []) await this.closeCursorOf(position)
+    await Promise.all(Array.from(use.changeStreams?.values() ?? [], (each) => this.closeCursorOf(each)))
   }
 
   async #close(): Promise<void> {

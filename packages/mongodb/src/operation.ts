@@ -6,6 +6,7 @@ import {
   takeAlong,
 } from './change-stream.ts'
 import {
+  isAnswer,
   isCursorResponse,
   isDenial,
   isPoolCleared,
@@ -101,7 +102,7 @@ async function elsewhere(
 ): Promise<Generation> {
   const { number, ended, surroundings } = generation
   const { lease } = surroundings
-  if (ended && !watching) throw ended()
+  if (ended && !watching && !isAnswer(error)) throw ended()
   if (isDenial(error)) lease.suspected(number)
   const refused = isRefusal(error)
   const notSent = refused || isPoolCleared(error) || error instanceof NotSentError

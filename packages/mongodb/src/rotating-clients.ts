@@ -69,9 +69,11 @@ export class RotatingClients implements Consumer {
    * The generation that new operations go to.
    *
    * @throws CredentialsUnavailableError when there is no credential that may be used.
+   * @throws LeaseClosedError after `close()`.
    */
   async current(): Promise<Generation> {
     for (;;) {
+      if (this.#closed) throw new LeaseClosedError('The client was closed: make another one.')
       const credential =
         this.#lease.current ?? (await this.#lease.credential({ timeoutMs: this.#patienceMs }))
       const open = this.#open.get(credential.generation)
@@ -147,7 +149,8 @@ export class RotatingClients implements Consumer {
 
   async #select(selector: unknown, options: SelectOptions): Promise<Server> {
     const use = options.session && useOf(options.session)
-    if (use?.bound && use.generation) return await use.generation.select(selector, options, use)
+    const bound = use?.bound ? use.generation : undefined
+    if (bound && !bound.ended) return await bound.select(selector, options, use)
     if (this.#refusing && isNew(use) && !farewells.includes(options.operationName)) {
       throw new LeaseClosedError('The client is closing: it takes no new work.')
     }

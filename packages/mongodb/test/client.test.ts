@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type ChangeStreamInsertDocument, type Document, GridFSBucket, MongoClient } from 'mongodb'
+import { inspect } from 'node:util'
+import { GridFSBucket, MongoClient } from 'mongodb'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { VaultMongoClient } from '../src/index.ts'
 import { items, itemsOf, type Servers, startServers, untilRetired } from './servers.ts'
@@ -161,93 +161,6 @@ describe('VaultMongoClient', () => {
     await untilRetired(client)
   })
 
-  describe('in a change stream', () => {
-    const eventsOf = (client: VaultMongoClient) => client.db().collection<{ n: number }>('events')
-    const quick = { maxAwaitTimeMS: 50 }
-    const numberOf = (change: Document): number =>
-      (change as ChangeStreamInsertDocument<{ n: number }>).fullDocument.n
-
-    /** Adds an event on each of several users. */
-    const addAcrossRotations = async (client: VaultMongoClient): Promise<void> => {
-      for (let n = 0; n < 6; n++) {
-        await eventsOf(client).insertOne({ n })
-        if (n % 2 === 1) await client.lease.rotate()
-      }
-    }
-
-    it('gives every event once to who iterates', async () => {
-      const client = await servers.client()
-      const changes = eventsOf(client).watch([], quick)
-      await changes.tryNext()
-      await addAcrossRotations(client)
-      const told: number[] = []
-      while (told.length < 6) told.push(numberOf(await changes.next()))
-      await eventsOf(client).insertOne({ n: 6 })
-      expect([...told, numberOf(await changes.next())]).toEqual([0, 1, 2, 3, 4, 5, 6])
-      await changes.close()
-      await untilRetired(client)
-    })
-
-    it('gives every event once to who listens', async () => {
-      const client = await servers.client()
-      const told: number[] = []
-      const changes = client.db().watch([{ $match: { 'ns.coll': 'events' } }], quick)
-      changes.on('change', (change) => told.push(numberOf(change)))
-      await once(changes, 'resumeTokenChanged')
-      await addAcrossRotations(client)
-      await vi.waitUntil(() => told.length >= 6, { timeout: 5_000 })
-      expect(told).toEqual([0, 1, 2, 3, 4, 5])
-      await untilRetired(client)
-      await changes.close()
-    })
-
-    it('gives every event once to who reads a stream, which the driver would not resume', async () => {
-      const client = await servers.client()
-      const changes = eventsOf(client).watch([], quick)
-      const told: number[] = []
-      changes.stream().on('data', (change) => told.push(numberOf(change)))
-      await once(changes, 'resumeTokenChanged')
-      await addAcrossRotations(client)
-      await vi.waitUntil(() => told.length >= 6, { timeout: 5_000 })
-      expect(told).toEqual([0, 1, 2, 3, 4, 5])
-      await untilRetired(client)
-      await changes.close()
-    })
-
-    it('that is not read for a while holds up no rotation, and tells later what has happened', async () => {
-      const client = await servers.client()
-      const changes = eventsOf(client).watch([], { ...quick, batchSize: 1 })
-      await changes.tryNext()
-      await eventsOf(client).insertOne({ n: 0 })
-      expect(numberOf(await changes.next())).toBe(0)
-      const first = client.lease.status().username
-      for (let n = 1; n < 4; n++) {
-        await client.lease.rotate()
-        await untilRetired(client)
-        await eventsOf(client).insertOne({ n })
-      }
-      expect(await servers.engine.users()).not.toContain(first)
-      const told = [await changes.next(), await changes.next(), await changes.next()]
-      expect(told.map(numberOf)).toEqual([1, 2, 3])
-      await changes.close()
-    })
-
-    it('that waits long for its next event holds up the drain, and goes on at the deadline', async () => {
-      const client = await servers.client({ rotation: { drainTimeoutMs: 500 } })
-      const changes = eventsOf(client).watch([], { maxAwaitTimeMS: 60_000 })
-      const told: number[] = []
-      changes.on('change', (change) => told.push(numberOf(change)))
-      await once(changes, 'resumeTokenChanged')
-      const retired = once(client.lease, 'retired')
-      await client.lease.rotate()
-      expect((await retired)[0]).toMatchObject({ generation: 1, forced: 0 })
-      await eventsOf(client).insertOne({ n: 7 })
-      await vi.waitUntil(() => told.length > 0, { timeout: 5_000 })
-      expect(told).toEqual([7])
-      await changes.close()
-    })
-  })
-
   it('tells the events of all its clients, and of a server only what concerns the user in force', async () => {
     const client = await servers.client({ monitorCommands: true })
     const commands: string[] = []
@@ -294,6 +207,47 @@ describe('VaultMongoClient', () => {
     expect(changes.closed).toBe(true)
     await expect(itemsOf(client).findOne()).rejects.toThrow('Client must be connected')
     await expect(client.connect()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
+  })
+
+  it('shows no password, not by what its cursors know either', async () => {
+    const client = await servers.client()
+    const cursor = itemsOf(client).find({}, { batchSize: 10 })
+    await cursor.next()
+    const password = client.lease.current?.password ?? ''
+    expect(password).not.toBe('')
+    for (const shown of [client, cursor, client.db()])
+      expect(inspect(shown, { depth: 20 })).not.toContain(password)
+    await cursor.close()
+  })
+
+  it('gives up connections of an old user as their work ends, though a cursor of it is open', async () => {
+    let held = true
+    const { uri } = await servers.gateway(async (command) => {
+      if ('count' in command) await vi.waitUntil(() => !held, { timeout: 10_000, interval: 10 })
+      return undefined
+    })
+    const client = await servers.client({}, uri)
+    const before = (await client.connect()).lease.status().username ?? ''
+    const cursor = itemsOf(client).find({}, { batchSize: 10 })
+    await cursor.next()
+    const counts = [1, 2, 3].map(() => itemsOf(client).estimatedDocumentCount())
+    const open = async (): Promise<number> => (await servers.sessions()).get(before) ?? 0
+    await vi.waitUntil(async () => (await open()) === 3, { timeout: 5_000 })
+    await client.lease.rotate()
+    held = false
+    await Promise.all(counts)
+    await vi.waitUntil(async () => (await open()) < 3, { timeout: 5_000 })
+    expect(await cursor.toArray()).toHaveLength(items - 1)
+    await untilRetired(client)
+  })
+
+  it('is not connected again by connect() when it was closed, also on a lease that goes on', async () => {
+    const lease = await servers.lease()
+    const client = await servers.client({ lease })
+    await itemsOf(client).findOne()
+    await client.close()
+    await expect(client.connect()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
+    expect((await servers.sessions()).size).toBe(0)
   })
 
   it('shares a lease with another client, and leaves it to who made it', async () => {

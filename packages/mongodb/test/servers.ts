@@ -25,7 +25,7 @@ export interface Servers extends LeasedServers {
   gateway(onCommand: MongoGatewayOptions['onCommand']): Promise<{ readonly uri: string }>
   /** How many connections each dynamic user has. */
   sessions(): Promise<ReadonlyMap<string, number>>
-  asSuperuser(command: object): Promise<unknown>
+  asSuperuser<Reply extends object>(command: object): Promise<Reply[]>
 }
 
 export async function startServers(): Promise<Servers> {

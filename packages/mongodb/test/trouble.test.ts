@@ -276,6 +276,24 @@ describe('VaultMongoClient in trouble', () => {
     await untilRetired(client)
   }, 40_000)
 
+  it('does not take a connection for proven whose user the server takes for another', async () => {
+    const { uri } = await servers.gateway(async (command) =>
+      'connectionStatus' in command
+        ? { ok: 1, authInfo: { authenticatedUsers: [{ user: 'somebody', db: 'admin' }] } }
+        : undefined,
+    )
+    const client = await servers.client({}, uri)
+    expect(String(await failureOf(client.connect()))).toContain('the server takes the user for somebody')
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('says what the driver heard, also when there is less time than the driver takes to give up', async () => {
+    const uri = 'mongodb://127.0.0.1:1/app'
+    const client = await servers.client({ serverSelectionTimeoutMS: 60_000 }, uri)
+    expect(String(await failureOf(find(client)))).toContain('ECONNREFUSED')
+    expect(await servers.engine.users()).toEqual([])
+  })
+
   it('fails at once on a port where nobody listens, in a rotation too', async () => {
     const listener = createServer().listen(0, '127.0.0.1')
     await once(listener, 'listening')

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '@vault-lease/core'
-import { namesLogin } from '@vault-lease/core/adapter'
+import { checkPlace, checkPoolSize, namesLogin, type Place } from '@vault-lease/core/adapter'
 
 /** The options of createPool and createConnection (3.24), so that a misspelt one of ours is told from one of theirs. */
 export const mysqlOptionNames: readonly string[] = [
@@ -57,7 +57,8 @@ export const mysqlOptionNames: readonly string[] = [
   'waitForConnections',
 ]
 
-interface ConnectionOptions {
+interface ConnectionOptions extends Place {
+  readonly connectionLimit?: number | undefined
   readonly uri?: string | undefined
   readonly stream?: unknown
 }
@@ -67,10 +68,15 @@ const secretNames = ['password1', 'passwordSha1'] as const
 /**
  * Checks what `takeLease()` cannot know.
  *
- * @throws InvalidOptionError when a password is given in another way, when a user or password stands in the URI, and for
+ * @throws InvalidOptionError when the place or the size of the pool is none, when a password is given in another way, when a user or password stands in the URI, and for
  * one stream for all connections.
  */
-export function checkConnectionOptions({ uri, stream, ...others }: ConnectionOptions): void {
+export function checkConnectionOptions(options: ConnectionOptions): void {
+  const { uri, stream, connectionLimit, ...others } = options
+  checkPlace(others)
+  checkPoolSize('connectionLimit', connectionLimit, 0)
+  if ('setRole' in others)
+    throw new InvalidOptionError('The option "setRole" is for PostgreSQL: leave it out.')
   const secret = secretNames.find((name) => Object.hasOwn(others, name))
   if (secret) throw new InvalidOptionError(`Leave out "${secret}": the password comes from Vault.`)
   if (stream !== undefined && typeof stream !== 'function') {

@@ -1,9 +1,15 @@
-import { type Credential, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
+import {
+  type Credential,
+  CredentialNotProvenError,
+  CredentialsUnavailableError,
+  type LeaseManager,
+} from '@vault-lease/core'
 import { notProven, type PoolHooks, RotatingConnections } from '@vault-lease/core/adapter'
 import type { Client } from 'pg'
 import { closeUnderHolder } from './close.ts'
 import { asPgClient, type PgClient } from './driver.ts'
 import { answerCursorsOnceLost } from './lost-connection.ts'
+import { optionsWithRole, type SetRoleOptions } from './set-role.ts'
 
 /** What the pool around the connections has to offer, for node-postgres. */
 export interface PgPoolHooks extends PoolHooks {
@@ -14,17 +20,20 @@ export interface PgPoolHooks extends PoolHooks {
 const invalidPassword = '28P01'
 const invalidAuthorization = '28000'
 const insufficientPrivilege = '42501'
+const invalidParameterValue = '22023'
 
 /** The physical PostgreSQL connections of one pool. */
 export class PgConnections extends RotatingConnections<PgClient> {
   readonly #lease: LeaseManager
+  readonly #setRole: string | undefined
 
-  constructor(lease: LeaseManager, pool: PgPoolHooks) {
+  constructor(lease: LeaseManager, pool: PgPoolHooks, { setRole }: SetRoleOptions) {
     super(lease, pool, {
       connectAs: (credential, signal) => this.#connectAs(pool.newClient(), credential, signal),
       closeUnderHolder,
     })
     this.#lease = lease
+    this.#setRole = setRole
   }
 
   /** Gives a client the user and password in force. Returns why it cannot, when there is none. */
@@ -46,6 +55,10 @@ export class PgConnections extends RotatingConnections<PgClient> {
 
   async #connectAs(newClient: Client, credential: Credential, signal: AbortSignal): Promise<void> {
     const client = asPgClient(newClient)
+    let reached = false
+    client.connection.stream.once('connect', () => {
+      reached = true
+    })
     this.#identify(client, credential)
     const abort = (): void => void client.connection.stream.destroy(asError(signal.reason))
     signal.addEventListener('abort', abort, { once: true })
@@ -56,11 +69,20 @@ export class PgConnections extends RotatingConnections<PgClient> {
       const { rowCount } = await client.query('select 1 where session_user = $1', [credential.username])
       if (rowCount !== 1) throw new Error('the session belongs to another user')
     } catch (error) {
+      if (this.#setRole !== undefined && isAboutRole(error))
+        throw roleNotTaken(credential, this.#setRole, error)
       throw notProven(credential, error, isRefusal(error))
     } finally {
-      await client.end()
+      if (reached) await client.end()
+      else this.#neverOpened(client)
       signal.removeEventListener('abort', abort)
     }
+  }
+
+  /** The driver waits without end for the end of a connection that the socket refused to begin, as for a port that is none. */
+  #neverOpened(client: PgClient): void {
+    client.connection.stream.destroy()
+    this.closed(client)
   }
 
   #identify(client: PgClient, credential: Credential): void {
@@ -69,12 +91,31 @@ export class PgConnections extends RotatingConnections<PgClient> {
     client.password = password
     client.connectionParameters.user = username
     client.connectionParameters.password = password
+    if (this.#setRole !== undefined) {
+      const { options } = client.connectionParameters
+      client.connectionParameters.options = optionsWithRole(options, this.#setRole)
+    }
     this.opening(client, generation)
     client.once('end', () => this.closed(client))
     answerCursorsOnceLost(client)
     // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
     client.on('error', () => {})
   }
+}
+
+/** The server does not know the role, or does not let the user take it. */
+function isAboutRole(error: unknown): boolean {
+  const aboutRole = error instanceof Error && /\brole\b/.test(error.message)
+  return aboutRole && (codeOf(error) === insufficientPrivilege || codeOf(error) === invalidParameterValue)
+}
+
+function roleNotTaken({ username }: Credential, setRole: string, cause: unknown): CredentialNotProvenError {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return new CredentialNotProvenError(
+    `The user "${username}" cannot work as the role "${setRole}" (option setRole): ${message}. ` +
+      'Create the role, and make the user a member of it in the creation_statements: CREATE ROLE "{{name}}" … IN ROLE <role>.',
+    { cause, refused: false },
+  )
 }
 
 function isRefusal(error: unknown): boolean {

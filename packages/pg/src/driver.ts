@@ -8,7 +8,7 @@ export type ClientClass = new (config?: string | ClientConfig) => Client
 
 /** What node-postgres 8 has beyond its published types, and what is needed of it here. */
 interface Undocumented {
-  readonly connectionParameters: { user?: string; password?: string }
+  readonly connectionParameters: { user?: string; password?: string; options?: string | undefined }
   readonly connection: WireConnection
   /** False while a query runs; absent before the first one could. */
   readonly readyForQuery?: boolean

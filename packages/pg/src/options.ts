@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '@vault-lease/core'
-import { namesLogin } from '@vault-lease/core/adapter'
+import { checkPlace, checkPoolSize, namesLogin, type Place } from '@vault-lease/core/adapter'
 
 /** The options of pg.Pool and pg.Client (8.23), so that a misspelt one of ours is told from one of theirs. */
 export const pgOptionNames: readonly string[] = [
@@ -38,9 +38,12 @@ export const pgOptionNames: readonly string[] = [
   'Client',
   'onConnect',
   'verify',
+  // Ours.
+  'setRole',
 ]
 
-interface ConnectionOptions {
+interface ConnectionOptions extends Place {
+  readonly max?: number | undefined
   readonly database?: string | undefined
   readonly connectionString?: string | undefined
 }
@@ -48,9 +51,12 @@ interface ConnectionOptions {
 /**
  * Checks what `takeLease()` cannot know.
  *
- * @throws InvalidOptionError when no database is named, or a user or password stands in the connection string.
+ * @throws InvalidOptionError when no database is named, the place or the size of the pool is none, or a user or password stands in the connection string.
  */
-export function checkConnectionOptions({ database, connectionString }: ConnectionOptions): void {
+export function checkConnectionOptions(options: ConnectionOptions): void {
+  const { host, port = process.env['PGPORT'], database, max, connectionString } = options
+  checkPlace({ host, port, database })
+  checkPoolSize('max', max, 0)
   const url = parsed(connectionString)
   if (url && namesLogin(url)) {
     throw new InvalidOptionError(

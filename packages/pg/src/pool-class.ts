@@ -7,12 +7,13 @@ import { PgConnections } from './connections.ts'
 import { asPgClient, type ClientClass } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
 import { checkConnectionOptions, pgOptionNames } from './options.ts'
+import { checkSetRole, type SetRoleOptions } from './set-role.ts'
 
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
-export interface VaultPoolOptions extends AdapterOptions, Omit<PoolConfig, 'user' | 'password'> {}
-
-/** pg.Pool's own. */
-const defaultMax = 10
+export interface VaultPoolOptions
+  extends AdapterOptions,
+    SetRoleOptions,
+    Omit<PoolConfig, 'user' | 'password'> {}
 
 type Release = (error?: Error | boolean) => void
 type Answer = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
@@ -44,15 +45,17 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
 
     constructor(options: VaultPoolOptions = {}) {
       checkConnectionOptions(options)
+      checkSetRole(options)
       const { open, driver } = takeLease(options, pgOptionNames)
       const { lease, owned } = open()
       const Base = (driver.Client as ClientClass | undefined) ?? Client
-      const connections = new PgConnections(lease, {
-        max: () => driver.max ?? defaultMax,
+      const hooks = {
+        max: () => this.options.max,
         newClient: () => new Base(driver),
         occupySlot: () => this.#occupySlot(),
         drainIdle: () => this.#drainIdle(),
-      })
+      }
+      const connections = new PgConnections(lease, hooks, driver)
       super({ ...driver, Client: leasedClient(Base, connections) })
       this.lease = lease
       this.#ownsLease = owned

@@ -143,6 +143,31 @@ describe('a VaultPool in trouble', () => {
     expect(await servers.engine.users()).toEqual([])
   })
 
+  it.each<[string, VaultPoolOptions, RegExp]>([
+    ['a port', { connectionString: 'postgresql://127.0.0.1/app?port=99999' }, /Port should be/],
+    ['a stream', { stream: (() => ({})) as never }, /could not be tried/],
+  ])(
+    'says at once that %s cannot be, when only the driver knows, and ends',
+    async (_name, options, says) => {
+      const pool = await servers.pool({ ...options, ...(options.connectionString && { port: undefined }) })
+      expect(await failureOf(pool.query('select 1'))).toMatchObject({
+        code: 'ERR_CREDENTIALS_UNAVAILABLE',
+        message: expect.stringMatching(says),
+        cause: { code: 'ERR_CREDENTIAL_NOT_PROVEN' },
+      })
+      await pool.end()
+      expect(await servers.engine.users()).toEqual([])
+    },
+    10_000,
+  )
+
+  it('takes a max of 0 for the default, as pg.Pool does', async () => {
+    const pool = await servers.pool({ max: 0 })
+    await pool.query('select 1')
+    await pool.lease.rotate()
+    expect(pool.options.max).toBe(10)
+  }, 10_000)
+
   it.each<[string, object, RegExp]>([
     ['a misspelt role', { roel: 'app' }, /"roel" is not an option, did you mean "role"/],
     ['a misspelt mount', { mout: 'database' }, /did you mean "mount"/],
@@ -156,6 +181,12 @@ describe('a VaultPool in trouble', () => {
       /Which data/,
     ],
     ['no database', nowhere, /Which database\?/],
+    ['a port that is none', { port: 'tcp://10.0.0.1:5432' }, /"port" takes a number/],
+    ['a negative port', { port: -1 }, /"port" takes a number/],
+    ['a port beyond all', { port: 65_536 }, /"port" takes a number/],
+    ['a host that is none', { host: 42 }, /"host" takes a text/],
+    ['a database that is none', { database: 5 }, /"database" takes a text/],
+    ['a pool without room', { max: -1 }, /"max" takes a number, 0 at least/],
     ['no role', { role: undefined }, /Which database role\?/],
     ['a role with a slash', { role: '../sys' }, /role/],
     ['a role with a fragment', { role: 'app#x' }, /role "app#x" holds "#"/],

@@ -7,9 +7,10 @@ import {
   type LeaseManager,
   takeLease,
 } from '@vault-lease/core'
+import { checkSetRole, optionsWithRole, type SetRoleOptions } from '@vault-lease/pg/adapter'
 
 /** Where the database is, and where the lease comes from. */
-export interface VaultDatabaseUrlOptions extends AdapterOptions {
+export interface VaultDatabaseUrlOptions extends AdapterOptions, SetRoleOptions {
   /** As in the `datasource` of your schema. */
   readonly provider: 'postgresql' | 'mysql'
   /** Default: PGHOST for PostgreSQL, else `localhost`. */
@@ -22,7 +23,7 @@ export interface VaultDatabaseUrlOptions extends AdapterOptions {
   readonly parameters?: Readonly<Record<string, string>> | undefined
 }
 
-const ownNames = ['provider', 'host', 'port', 'database', 'parameters']
+const ownNames = ['provider', 'host', 'port', 'database', 'parameters', 'setRole']
 
 /**
  * A connection URL with a database user from Vault, for the command line of Prisma: for `prisma.config.ts`.
@@ -70,9 +71,10 @@ function inUseWhileLeased(lease: LeaseManager): Consumer {
 }
 
 function databaseUrl(
-  { provider, host, port, database, parameters = {} }: Omit<VaultDatabaseUrlOptions, keyof AdapterOptions>,
+  options: Omit<VaultDatabaseUrlOptions, keyof AdapterOptions>,
   env: NodeJS.ProcessEnv,
 ): (credential: Credential) => string {
+  const { provider, host, port, database, parameters = {}, setRole } = options
   const place = defaults[provider]?.(env)
   if (!place) {
     throw new InvalidOptionError('Which database? Set the option "provider" to "postgresql" or "mysql".')
@@ -80,7 +82,11 @@ function databaseUrl(
   const name = database ?? place.database
   if (!name) throw new InvalidOptionError('Which database? Set the option "database".')
   const server = `${bracketed(host ?? place.host)}:${port ?? place.port}`
-  const search = new URLSearchParams(parameters)
+  checkSetRole(options)
+  if (setRole !== undefined && provider !== 'postgresql')
+    throw new InvalidOptionError(`The option "setRole" is for "postgresql", not "${provider}".`)
+  const withRole = setRole !== undefined && { options: optionsWithRole(parameters['options'], setRole) }
+  const search = new URLSearchParams({ ...parameters, ...withRole })
   const query = search.size > 0 ? `?${search}` : ''
   return ({ username, password }) => {
     const login = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`

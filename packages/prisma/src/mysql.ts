@@ -1,9 +1,11 @@
 import type { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease/core'
+import { checkPlace, checkPoolSize } from '@vault-lease/core/adapter'
 import { withLeaseErrors } from './lease-errors.ts'
 import type { MariaDbDriver } from './mariadb/connections.ts'
 import { LeasedPool, type PoolLimits } from './mariadb/leased-pool.ts'
+import { takeLossAfterLogin } from './mariadb/loss-after-login.ts'
 import { type PoolDriver, prismaAdapterOver } from './mariadb/prisma-adapter.ts'
 import { divide } from './options.ts'
 import { loadPrismaAdapter } from './prisma-adapter.ts'
@@ -34,6 +36,7 @@ export interface MySqlAdapterOptions
 }
 
 const unsupportedOptions = [
+  'setRole',
   'stream',
   'minimumIdle',
   'minDelayValidation',
@@ -61,8 +64,11 @@ export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): 
   // None of the driver's options is spelt nearly like one of ours.
   const { open, driver: driverOptions } = takeLease(poolOptions, [])
   const [limits, config] = divide(driverOptions, limitNames)
+  checkPlace(config)
+  checkPoolSize('connectionLimit', limits.connectionLimit, 1)
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-mariadb')>(adapterName)
   const driver = require('mariadb') as MariaDbDriver & PoolDriver
+  takeLossAfterLogin(require)
   return {
     provider: 'mysql',
     adapterName,

@@ -1,7 +1,7 @@
 import type { SqlDriverAdapterFactory, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-utils'
 import { takeLease } from '@vault-lease/core'
 import type { VaultPoolOptions } from '@vault-lease/pg'
-import { checkConnectionOptions, pgOptionNames, vaultPoolClass } from '@vault-lease/pg/adapter'
+import { checkConnectionOptions, checkSetRole, pgOptionNames, vaultPoolClass } from '@vault-lease/pg/adapter'
 import type pg from 'pg'
 import { withLeaseErrors } from './lease-errors.ts'
 import { poolForTransactions } from './lost-connection.ts'
@@ -44,6 +44,7 @@ export function postgresAdapter({
 }: PostgresAdapterOptions): SqlDriverAdapterFactory {
   const [prismaOptions, poolOptions] = divide(options, prismaOptionNames)
   checkConnectionOptions(poolOptions)
+  checkSetRole(poolOptions)
   takeLease(poolOptions, pgOptionNames)
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-pg')>(adapterName)
   // Prisma tells a pool from options by its class, and there may be more than one copy of pg.

@@ -27,6 +27,10 @@ describe.each(['postgresql', 'mysql'] as const)('the options of vaultAdapter() f
     [{ user: 'me' }, 'Leave out "user"'],
     [{ password: 'secret' }, 'Leave out "password"'],
     [{ role: '' }, 'Which database role?'],
+    [{ port: 'tcp://10.0.0.1:1' }, '"port" takes a number from 0 to 65535'],
+    [{ host: 5 }, '"host" takes a text'],
+    [{ database: 5 }, '"database" takes a text'],
+    [{ max: -1, connectionLimit: -1 }, 'at least'],
     [{ lease: createLease({ vault, role: 'app' }) }, 'Give either "lease" or "role"'],
   ])('refuse %j', (wrong, message) => {
     expect(given({ ...good, ...wrong })).toThrow(InvalidOptionError)

@@ -54,7 +54,8 @@ export interface Servers extends LeasedServers {
   /** A lease whose role has this TTL. */
   leaseOf(ttl: string): Promise<LeaseManager>
   adapter(options?: Options): Promise<ReturnType<typeof vaultAdapter>>
-  client(options?: Options): Promise<PrismaClient>
+  /** @param way where the database is, if not where it is. */
+  client(options?: Options, way?: Partial<Place>): Promise<PrismaClient>
   userOf(db: Pick<PrismaClient, '$queryRawUnsafe'>): Promise<string>
 }
 
@@ -62,8 +63,11 @@ export async function startServers(provider: Provider): Promise<Servers> {
   const { schema, sessionUser, slow, adapter: adapterOn, client: clientOn } = dialects[provider]
   const servers = await startLeasedServers({ kind: provider, vault: { storage: 'raft' }, schema })
   const { role, place } = servers
-  const adapter = async (options?: Options): Promise<ReturnType<typeof vaultAdapter>> =>
-    adapterOn(options ?? { vault: await servers.vaultOptions(), role }, place)
+  const adapter = async (
+    options?: Options,
+    way: Partial<Place> = {},
+  ): Promise<ReturnType<typeof vaultAdapter>> =>
+    adapterOn(options ?? { vault: await servers.vaultOptions(), role }, { ...place, ...way })
   return {
     ...servers,
     slow,
@@ -72,8 +76,11 @@ export async function startServers(provider: Provider): Promise<Servers> {
       await servers.engine.role('short', { ttl, maxTtl: ttl })
       return await servers.lease({ role: 'short' })
     },
-    async client(options) {
-      const client = clientOn({ adapter: await adapter(options), transactionOptions: { timeout: 60_000 } })
+    async client(options, way) {
+      const client = clientOn({
+        adapter: await adapter(options, way),
+        transactionOptions: { timeout: 60_000 },
+      })
       return servers.closing(client, () => client.$disconnect())
     },
     async userOf(db) {

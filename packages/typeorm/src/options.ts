@@ -1,7 +1,7 @@
 import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
-import { namesLogin } from '@vault-lease/core/adapter'
+import { checkPlace, checkPoolSize, namesLogin, type Place } from '@vault-lease/core/adapter'
 import { checkMongoOptions } from '@vault-lease/mongodb/adapter'
-import { checkConnectionOptions } from '@vault-lease/pg/adapter'
+import { checkConnectionOptions, checkSetRole, type SetRoleOptions } from '@vault-lease/pg/adapter'
 import type { DataSourceOptions } from 'typeorm'
 
 /** TypeORM's own options for PostgreSQL. */
@@ -31,7 +31,7 @@ type ReplicationWithoutUser<Replication extends NonNullable<Replicated['replicat
 }
 
 /** Where the lease comes from, and every option of a PostgreSQL DataSource but the user and the password. */
-export interface VaultPostgresOptions extends AdapterOptions, WithoutUser<PostgresOptions> {}
+export interface VaultPostgresOptions extends AdapterOptions, SetRoleOptions, WithoutUser<PostgresOptions> {}
 
 /** Where the lease comes from, and every option of a MySQL or MariaDB DataSource but the user and the password. */
 export interface VaultMySqlOptions extends AdapterOptions, WithoutUser<MySqlOptions> {}
@@ -42,23 +42,24 @@ export interface VaultMongoOptions extends AdapterOptions, Omit<MongoOptions, Fr
 /** The options of `vaultDataSource()`, by their `type`. */
 export type VaultDataSourceOptions = VaultPostgresOptions | VaultMySqlOptions | VaultMongoOptions
 
-interface Endpoint {
+interface Endpoint extends Place {
   readonly url?: string
   readonly database?: string
 }
 
 /** What a database needs to know beside the user. */
 const checks: Readonly<Record<VaultDataSourceOptions['type'], (endpoint: Endpoint) => void>> = {
-  postgres: ({ url, database }) => checkConnectionOptions({ database, connectionString: url }),
-  mysql: () => {},
-  mariadb: () => {},
+  postgres: ({ url, host, port, database }) =>
+    checkConnectionOptions({ host, port, database, connectionString: url }),
+  mysql: checkPlace,
+  mariadb: checkPlace,
   mongodb: ({ url = '', ...options }) => checkMongoOptions(url, options),
 }
 
 /**
  * Checks what `takeLease()` cannot know.
  *
- * @throws InvalidOptionError when the type of database is not supported, or an endpoint names a user or no database.
+ * @throws InvalidOptionError when the type of database is not supported, the size of the pool is none, or an endpoint is no place, or names a user or no database.
  */
 export function checkDataSourceOptions(options: VaultDataSourceOptions): void {
   const { type, ...endpoint } = options
@@ -68,6 +69,12 @@ export function checkDataSourceOptions(options: VaultDataSourceOptions): void {
       `"type" has to be one of "${Object.keys(checks).join('", "')}", and not "${type}".`,
     )
   }
+  if ('setRole' in options) {
+    if (type !== 'postgres')
+      throw new InvalidOptionError(`The option "setRole" is for "postgres", not "${type}".`)
+    checkSetRole(options)
+  }
+  checkPoolSize('poolSize', options.poolSize, 0)
   for (const each of replication ? [replication.master, ...replication.slaves] : [endpoint]) {
     checkNoUser(each)
     checks[type](each)

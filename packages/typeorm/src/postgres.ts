@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '@vault-lease/core'
-import { type ClientClass, vaultPoolClass } from '@vault-lease/pg/adapter'
+import { type ClientClass, type SetRoleOptions, vaultPoolClass } from '@vault-lease/pg/adapter'
 import type pg from 'pg'
 import type { Driver } from 'typeorm'
 import { givenOptions } from './given-options.ts'
@@ -21,6 +21,7 @@ export function postgresPools(driver: Driver): OpenPoolsOn {
   const postgresDriver = asPostgresDriver(driver)
   const nodePostgres = postgresDriver.postgres
   const VaultPool = vaultPoolClass(nodePostgres)
+  const { setRole } = driver.options as SetRoleOptions
   return (session) => {
     class Pool extends VaultPool implements LeasedPool {
       readonly #open: ReadonlySet<WorkingClient>
@@ -28,7 +29,7 @@ export function postgresPools(driver: Driver): OpenPoolsOn {
       constructor(options: pg.PoolConfig) {
         const open = new Set<WorkingClient>()
         const Client = workingClient((options.Client as ClientClass | undefined) ?? nodePostgres.Client, open)
-        super({ ...givenOptions(options), Client, lease: session.lease })
+        super({ ...givenOptions(options), Client, lease: session.lease, setRole })
         this.#open = open
         session.add(this)
       }

@@ -27,6 +27,14 @@ describe('the options of vaultDataSource()', () => {
       { replication: { master: { database: 'app', username: 'me' }, slaves: [] } },
       /out of "url" and "replication"/,
     ],
+    ['a port that is none', { port: 'tcp://10.0.0.1:1' }, /"port" takes a number/],
+    ['a port of MySQL that is none', { type: 'mysql', port: -1 }, /"port" takes a number/],
+    [
+      'a replica at no host',
+      { replication: { master: { database: 'app' }, slaves: [{ host: 5 }] } },
+      /"host"/,
+    ],
+    ['a pool without room', { poolSize: -1 }, /"poolSize" takes a number, 0 at least/],
     ['a role with a slash', { role: 'a/b' }, /role "a\/b" holds "\/"/],
     [
       'another database',

@@ -1,11 +1,15 @@
-import * as z from 'zod/mini'
-import { InvalidOptionError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
 import { type Clock, systemClock } from '../resilience/clock.ts'
+import { credentialFile } from '../source/credential-file.ts'
+import { type CredentialFunction, credentialFunction } from '../source/credential-function.ts'
 import { dynamicRole } from '../source/dynamic-role.ts'
-import { checkMountPath, checkRoleName } from '../vault/path.ts'
-import { checkVaultOptions, createVaultOn, Vault, type VaultOptions } from '../vault/vault.ts'
+import type { CredentialSource } from '../source/source.ts'
+import { staticRole } from '../source/static-role.ts'
+import { identityOfVault } from '../vault/identity.ts'
+import { createVaultOn, Vault, type VaultOptions } from '../vault/vault.ts'
+import { checkLeaseOptions, type Origin } from './lease-options.ts'
 import { LeaseManager } from './manager.ts'
+import { SharedEngine } from './shared-engine.ts'
+import { Shares } from './shares.ts'
 
 /** How generations follow one another. */
 export interface RotationOptions {
@@ -16,29 +20,32 @@ export interface RotationOptions {
   readonly drainTimeoutMs?: number | undefined
 }
 
-/** Where a lease comes from. */
+/** Where a lease comes from: `role`, `staticRole`, `credentialFile` or `credential`. */
 export interface LeaseOptions {
   /** The role of the database secrets engine. Default: the environment variable VAULT_DB_ROLE. */
   readonly role?: string | undefined
+  /** A static role of the database secrets engine: one user, whose password Vault changes from time to time. */
+  readonly staticRole?: string | undefined
   /** Where the database secrets engine is mounted. Default: VAULT_DB_MOUNT, else `database`. */
   readonly mount?: string | undefined
   /** A Vault that the caller made and closes, or the options of one. Default: the VAULT_* variables. */
   readonly vault?: Vault | VaultOptions | undefined
+  /**
+   * The path of a file that Vault Agent, the Agent Injector or the CSI provider renders: JSON, or lines such as
+   * `export DB_USERNAME="…"`. Watched; Vault itself is not asked.
+   */
+  readonly credentialFile?: string | undefined
+  /** A function that gives the credential, such as the IAM token of a cloud. Vault is not asked. */
+  readonly credential?: CredentialFunction | undefined
   readonly rotation?: RotationOptions | undefined
+  /**
+   * Whether to share one lease, and one database user, with whoever in this process asks for the same role, of the same
+   * Vault, with the same login. Default: true.
+   */
+  readonly shared?: boolean | undefined
 }
 
 const defaultDrainTimeoutMs = 300_000
-
-const rotationSchema = z.strictObject({
-  drainTimeoutMs: z.optional(z.number().check(z.nonnegative())),
-})
-
-const leaseSchema = z.strictObject({
-  role: z.optional(z.string()),
-  mount: z.optional(z.string()),
-  vault: z.optional(z.any()),
-  rotation: z.optional(z.any()),
-})
 
 /**
  * Makes the manager of one database lease. Nothing is sent before the first `ready()`, `credential()` or `rotate()`.
@@ -51,44 +58,68 @@ const leaseSchema = z.strictObject({
  * @throws InvalidOptionError for an unknown option, a missing role, or a name that cannot be one.
  */
 export function createLease(options: LeaseOptions = {}): LeaseManager {
-  return createLeaseOn(options, { clock: systemClock, env: process.env, random: Math.random })
+  return createLeaseOn(options, { clock: systemClock, env: process.env, random: Math.random, shared })
 }
+
+/** What leases have together. */
+interface Shared {
+  readonly engines: Shares<SharedEngine>
+  readonly vaults: Shares<Vault>
+}
+
+const newShared = (): Shared => ({ engines: new Shares(), vaults: new Shares() })
+
+/** What all leases of this process have together. */
+const shared = newShared()
 
 /** What the outside world is to a lease. Tests bring their own. */
 export interface Surroundings {
   readonly clock: Clock
   readonly env: NodeJS.ProcessEnv
   readonly random: () => number
+  /** Without it nothing is shared. */
+  readonly shared?: Shared
 }
 
-export function createLeaseOn(options: LeaseOptions, { clock, env, random }: Surroundings): LeaseManager {
-  const { role, mount } = checkLeaseOptions(options, env)
-  const { vault: given } = options
-  const vault = given instanceof Vault ? given : createVaultOn(given ?? {}, { clock, env })
-  return new LeaseManager({
-    source: dynamicRole({ vault, mount, role, ownsVault: vault !== given }),
-    clock,
-    random,
-    drainTimeoutMs: options.rotation?.drainTimeoutMs ?? defaultDrainTimeoutMs,
+export function createLeaseOn(options: LeaseOptions, surroundings: Surroundings): LeaseManager {
+  const origin = checkLeaseOptions(options, surroundings.env)
+  const drainTimeoutMs = options.rotation?.drainTimeoutMs ?? defaultDrainTimeoutMs
+  const { clock, random, shared = newShared() } = surroundings
+  const identity = options.shared === false ? undefined : identityOf(origin, options, surroundings.env)
+  const share = shared.engines.take(identity, () => {
+    const source = sourceOf(origin, options, { ...surroundings, shared })
+    return new SharedEngine({ source, clock, random, drainTimeoutMs })
   })
+  return new LeaseManager(share, clock)
 }
 
-/** Checks everything that can be known to be wrong before anything is sent, and fills in from the environment. */
-export function checkLeaseOptions(
-  options: LeaseOptions,
+/** Equal for leases that are the same. None when that cannot be known. */
+function identityOf(
+  origin: Origin,
+  { vault, rotation }: LeaseOptions,
   env: NodeJS.ProcessEnv,
-): { readonly role: string; readonly mount: string } {
-  checkOptions('The lease options', leaseSchema, options)
-  checkOptions('The rotation options', rotationSchema, options.rotation ?? {})
-  if (options.vault !== undefined && !(options.vault instanceof Vault)) checkVaultOptions(options.vault)
-  const role = options.role ?? env['VAULT_DB_ROLE']
-  const mount = options.mount ?? env['VAULT_DB_MOUNT'] ?? 'database'
-  if (!role) {
-    throw new InvalidOptionError(
-      'Which database role? Set the option "role", or the environment variable VAULT_DB_ROLE.',
-    )
+): string | undefined {
+  if (origin.kind === 'credential') return undefined
+  if (origin.kind === 'credentialFile') return JSON.stringify([origin, rotation])
+  const vaultIdentity = identityOfVault(vault, env)
+  return vaultIdentity && JSON.stringify([origin, rotation, vaultIdentity])
+}
+
+function sourceOf(
+  origin: Origin,
+  { vault }: LeaseOptions,
+  { clock, env, shared }: Required<Surroundings>,
+): CredentialSource {
+  if (origin.kind === 'credentialFile') return credentialFile(origin.path, clock)
+  if (origin.kind === 'credential') return credentialFunction(origin.give, clock)
+  const make = origin.kind === 'role' ? dynamicRole : staticRole
+  const { name, mount } = origin
+  if (vault instanceof Vault) return make({ vault, mount, name, close: async () => {} })
+  const share = shared.vaults.take(identityOfVault(vault, env), () =>
+    createVaultOn(vault ?? {}, { clock, env }),
+  )
+  const close = async (): Promise<void> => {
+    if (share.release()) await share.value.close()
   }
-  checkRoleName(role)
-  checkMountPath(mount)
-  return { role, mount }
+  return make({ vault: share.value, mount, name, close })
 }

@@ -1,5 +1,6 @@
 import { CredentialNotProvenError } from '../errors.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import { settled } from '../resilience/settle.ts'
 import type { Consumer } from './consumer.ts'
 import type { Credential } from './credential.ts'
 
@@ -9,7 +10,9 @@ interface DoubtParts {
   readonly signal: AbortSignal
 }
 
-const gapMs = 10_000
+/** However often statements are denied, proofs take no more than a tenth of the time. */
+const shortestGapMs = 100
+const gapOfProofs = 9
 const answerWithinMs = 2_000
 
 /** Whether the database still accepts the credential in force: asked once in a while, when there is a reason to doubt it. */
@@ -29,14 +32,26 @@ export class Doubt {
 
   /** Proves the credential anew, unless that is under way or was done a moment ago. */
   raise(credential: Credential, onRefused: () => void): void {
-    const now = this.#parts.clock.now()
-    if (this.#pending || now < this.#notBefore) return
-    this.#notBefore = now + gapMs
+    if (this.#parts.clock.now() >= this.#notBefore) this.insist(credential, onRefused)
+  }
+
+  /** Proves the credential anew, and waits for what else may tell as well; not much longer than the proof may take. */
+  insist(credential: Credential, onRefused: () => void, alsoAwait?: () => Promise<void> | undefined): void {
+    const { clock } = this.#parts
+    if (this.#pending) return
+    const began = clock.now()
     // It has to be pending before the proof begins, which needs to know that nobody else connects.
     this.#pending = Promise.resolve()
-      .then(() => this.#isRefused(credential))
-      .then((refused) => {
+      .then(() =>
+        Promise.all([
+          this.#isRefused(credential),
+          settled(clock, alsoAwait?.() ?? Promise.resolve(), answerWithinMs),
+        ]),
+      )
+      .then(([refused]) => {
         this.#pending = undefined
+        const tookMs = clock.now() - began
+        this.#notBefore = clock.now() + Math.max(shortestGapMs, tookMs * gapOfProofs)
         if (refused) onRefused()
       })
   }

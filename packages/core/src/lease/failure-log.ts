@@ -30,6 +30,11 @@ export class FailureLog {
     this.#token = oneMore(this.#token, error, now)
   }
 
+  /** Something has changed: there is no reason to wait before the next attempt at the lease. */
+  tryNow(): void {
+    this.#lease = { ...this.#lease, lastAt: Number.NEGATIVE_INFINITY, retryAfterMs: undefined }
+  }
+
   leaseSucceeded(): void {
     this.#lease = noFailures
     this.#last = undefined

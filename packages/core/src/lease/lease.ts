@@ -12,6 +12,12 @@ export interface Lease {
   readonly extendable: boolean
   /** Whether the last renewal was granted shorter than asked: max TTL has come in sight. */
   readonly truncated: boolean
+  /** When the source is to be asked whether the credential is still the one to use, where only it can know. */
+  readonly lookAt?: number | undefined
+  /** Whether it is ours to end: nobody else lives by it. */
+  readonly revocable: boolean
+  /** Whether the credential lives on when the token dies that it was read with. */
+  readonly outlivesToken?: boolean
 }
 
 /** What Vault grants when it creates or renews a lease. */
@@ -30,6 +36,31 @@ export function issuedLease(id: string, grant: Grant): Lease {
     end: grant.sentAt + grant.durationMs,
     extendable: grant.renewable,
     truncated: false,
+    revocable: true,
+  }
+}
+
+/** The life of a credential that has no lease of its own: it may have an end, and nothing can extend it. */
+export function endlessLease({
+  readAt,
+  end = Number.POSITIVE_INFINITY,
+  lookAt,
+}: {
+  readonly readAt: number
+  readonly end?: number
+  readonly lookAt?: number
+}): Lease {
+  return {
+    id: '',
+    issuedAt: readAt,
+    grantedAt: readAt,
+    durationMs: end - readAt,
+    end,
+    extendable: false,
+    truncated: false,
+    revocable: false,
+    lookAt,
+    outlivesToken: true,
   }
 }
 

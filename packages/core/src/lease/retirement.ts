@@ -4,7 +4,7 @@ import { deadlineAfter, sleep } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
 import { isLeaseGone, VaultError } from '../vault/errors.ts'
 import type { Consumer, Retired } from './consumer.ts'
-import type { Generation } from './rotation.ts'
+import type { Generation } from './generation.ts'
 
 /** The last two steps of a rotation, retire and revoke, for one generation. */
 export interface RetirementSteps {
@@ -34,6 +34,7 @@ const longestPauseMs = 60_000
 
 /** Never rejects: what fails is told through `onFailed`, and the lease ends by itself then. */
 export async function retireAndRevoke(steps: RetirementSteps): Promise<void> {
+  if (!steps.retiring.issued.lease.revocable) return await retire(steps)
   const drained = new AbortController()
   const shortened = shortenInCaseOfCrash(steps, drained.signal)
   await retire(steps)
@@ -61,7 +62,7 @@ async function revoke(steps: RetirementSteps): Promise<void> {
     const last = closing.aborted
     const withinMs = last ? revokeWithinWhileClosingMs : revokeWithinMs
     const failure = await failureOf(steps, 'revoke', withinMs, (signal) =>
-      source.revoke(retiring.issued, signal),
+      source.revoke(retiring.issued, { signal, deadline: last ? clock.now() : undefined }),
     )
     if (failure === undefined) return steps.onRevoked()
     steps.onFailed('revoke', failure)
@@ -75,7 +76,7 @@ async function revoke(steps: RetirementSteps): Promise<void> {
 /** The database may be what does not answer: then Vault goes on trying when we are gone. */
 async function leaveToVault(steps: RetirementSteps): Promise<void> {
   const revoke = (signal: AbortSignal): Promise<void> =>
-    steps.source.revokeInBackground(steps.retiring.issued, signal)
+    steps.source.revokeInBackground(steps.retiring.issued, { signal, deadline: steps.clock.now() })
   const failure = await failureOf(steps, 'revoke', endWithoutWaitingMs, revoke)
   if (failure !== undefined) steps.onFailed('revoke', failure)
 }
@@ -115,7 +116,7 @@ async function retire(steps: RetirementSteps): Promise<void> {
   }
 }
 
-function cutShortError(): LeaseClosedError {
+export function cutShortError(): LeaseClosedError {
   return new LeaseClosedError('This connection was still in use when the time to close had passed.')
 }
 

@@ -1,10 +1,10 @@
-import { type EventEmitter, setMaxListeners } from 'node:events'
-import { announce, type LeaseEvents } from '../observe/events.ts'
-import type { Clock } from '../resilience/clock.ts'
+import { setMaxListeners } from 'node:events'
+import type { Tell } from '../observe/events.ts'
+import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
 import type { Consumer } from './consumer.ts'
-import { type RetirementSteps, retireAndRevoke } from './retirement.ts'
-import type { Generation } from './rotation.ts'
+import type { Generation } from './generation.ts'
+import { cutShortError, type RetirementSteps, retireAndRevoke } from './retirement.ts'
 import { deadlineOf } from './schedule.ts'
 
 interface RetirementsParts {
@@ -12,7 +12,7 @@ interface RetirementsParts {
   readonly consumers: Iterable<Consumer>
   readonly clock: Clock
   readonly drainTimeoutMs: number
-  readonly emitter: EventEmitter<LeaseEvents>
+  readonly tell: Tell
   readonly onFailed: RetirementSteps['onFailed']
 }
 
@@ -22,7 +22,7 @@ const closingTakesMs = 3_000
 /** The old generations of one manager, each on its way out: drained, then revoked. */
 export class Retirements {
   readonly #parts: RetirementsParts
-  readonly #underWay = new Map<number, Promise<void>>()
+  readonly #underWay = new Map<number, { readonly retiring: Generation; readonly done: Promise<void> }>()
   readonly #closing = new AbortController()
   readonly #closeNow = new AbortController()
 
@@ -51,8 +51,31 @@ export class Retirements {
     this.#closing.abort()
     const cancel = this.#parts.clock.schedule(timeoutMs, () => this.#closeNow.abort())
     if (last) this.#retire(last, Math.min(timeoutMs, this.#timeLeft(last)))
-    await Promise.all(this.#underWay.values())
+    await Promise.all(Array.from(this.#underWay.values(), ({ done }) => done))
     cancel()
+  }
+
+  /**
+   * Has consumers close what they have of every generation, of the last one too, because they leave while the others go on.
+   * Resolves at most `timeoutMs` later.
+   */
+  async part(consumers: Iterable<Consumer>, last: Generation | undefined, timeoutMs: number): Promise<void> {
+    const { clock } = this.#parts
+    const all = Array.from(this.#underWay.values(), ({ retiring }) => retiring)
+    if (last) all.push(last)
+    const withinMs = Math.min(timeoutMs, ...all.map((generation) => this.#timeLeft(generation)))
+    const limit = deadlineAfter(clock, withinMs, cutShortError)
+    const terms = { deadline: clock.now() + withinMs, signal: limit.signal, stragglerError: cutShortError }
+    try {
+      const parting = Array.from(consumers, (consumer) =>
+        all.map(({ credential }) => consumer.retire(credential.generation, terms)),
+      )
+      const outcomes = await Promise.allSettled(parting.flat())
+      for (const outcome of outcomes)
+        if (outcome.status === 'rejected') this.#parts.onFailed('retire', outcome.reason)
+    } finally {
+      limit[Symbol.dispose]()
+    }
   }
 
   /** How long its connections can be used before they have to be closed, so that they are gone when its user is. */
@@ -62,7 +85,7 @@ export class Retirements {
   }
 
   #retire(retiring: Generation, withinMs: number): void {
-    const { source, consumers, clock, emitter, onFailed } = this.#parts
+    const { source, consumers, clock, tell, onFailed } = this.#parts
     const { generation, username } = retiring.credential
     const facts = { source: source.description, generation, username }
     const began = clock.now()
@@ -74,11 +97,10 @@ export class Retirements {
       clock,
       closing: this.#closing.signal,
       closeNow: this.#closeNow.signal,
-      onRetired: (retired) =>
-        announce(emitter, 'retired', { ...facts, ...retired, tookMs: clock.now() - began }),
-      onRevoked: () => announce(emitter, 'revoked', facts),
+      onRetired: (retired) => tell('retired', { ...facts, ...retired, tookMs: clock.now() - began }),
+      onRevoked: () => tell('revoked', facts),
       onFailed,
     }).finally(() => void this.#underWay.delete(generation))
-    this.#underWay.set(generation, done)
+    this.#underWay.set(generation, { retiring, done })
   }
 }

@@ -1,4 +1,4 @@
-import type { TokenFacts } from '../vault/session.ts'
+import type { TokenFacts } from '../vault/token.ts'
 import type { Lease } from './lease.ts'
 
 /** Why a rotation was started. */
@@ -10,6 +10,8 @@ export type RotationReason =
   | 'token' // the token that owns the lease dies first
   | 'lease-gone' // Vault knows the lease no longer
   | 'refused' // the database does not accept the credential any more
+  | 'changed' // the source has another credential
+  | 'wake-up' // the process was suspended, and nobody knows for how long
   | 'manual' // rotate() was called
 
 /** What the manager does next, and when (milliseconds on its clock). */
@@ -17,6 +19,7 @@ export type Action =
   | { readonly do: 'renew'; readonly at: number }
   | { readonly do: 'renew-token'; readonly at: number }
   | { readonly do: 'rotate'; readonly at: number; readonly reason: RotationReason }
+  | { readonly do: 'look'; readonly at: number }
   | { readonly do: 'expire'; readonly at: number }
 
 /** Attempts that failed one after another, up to now. */
@@ -40,6 +43,8 @@ export interface Facts {
   readonly tokenFailures: Failures
   /** A rotation that something outside the schedule asked for. */
   readonly forced?: { readonly reason: RotationReason; readonly notBefore: number } | undefined
+  /** Whether something has made it uncertain that the lease is what it is known as. */
+  readonly unsure?: boolean
 }
 
 export const noFailures: Failures = { count: 0, lastAt: Number.NEGATIVE_INFINITY }
@@ -52,12 +57,13 @@ const firstBackoffMs = 250
 const longestBackoffMs = 30_000
 const longestBackoffWithoutCredentialMs = 5_000
 const shortestBackoffMs = 100
-const shortestLookGapMs = 250
+const shortestGapMs = 250
 const longestRetryAfterMs = 60_000
+const lastCallFraction = 0.75
 
 /** The moment from which the credential may not be used: the end of the lease or of the token that owns it. */
 export function deadlineOf(lease: Lease, token: TokenFacts | undefined): number {
-  return Math.min(lease.end, token?.end ?? Number.POSITIVE_INFINITY)
+  return lease.outlivesToken ? lease.end : Math.min(lease.end, token?.end ?? Number.POSITIVE_INFINITY)
 }
 
 /** The next thing to do. Pure: the same facts give the same action. */
@@ -81,26 +87,34 @@ function leaseAction(facts: Facts): Action {
 
   if (forced) return { do: 'rotate', at: at(forced.notBefore), reason: forced.reason }
   if (!lease) return { do: 'rotate', at: at(now), reason: 'start' }
+  if (facts.unsure) return whenUnsure(lease, at(now))
+  if (lease.lookAt !== undefined) return { do: 'look', at: at(lease.lookAt) }
   if (lease.truncated) return { do: 'rotate', at: at(now), reason: 'max-ttl' }
   if (token && endsFirst(token, lease))
-    return { do: 'rotate', at: at(dueBetween(lease.issuedAt, token.end, facts.jitter)), reason: 'token' }
-  const due = at(dueBetween(lease.grantedAt, lease.end, facts.jitter))
+    return { do: 'rotate', at: at(dueWithin(lease.issuedAt, token.end, facts.jitter)), reason: 'token' }
+  const due = at(dueWithin(lease.grantedAt, lease.end, facts.jitter))
   if (!lease.extendable) return { do: 'rotate', at: due, reason: 'age' }
   const rotateFrom = deadline - lastPart * (deadline - lease.grantedAt)
   if (leaseFailures.count > 0 && due >= rotateFrom) return { do: 'rotate', at: due, reason: 'renewal-failed' }
   return { do: 'renew', at: due }
 }
 
+/** Whoever gave the credential is asked at once whether it lives. */
+function whenUnsure({ extendable, lookAt }: Lease, at: number): Action {
+  if (extendable) return { do: 'renew', at }
+  return lookAt === undefined ? { do: 'rotate', at, reason: 'wake-up' } : { do: 'look', at }
+}
+
 /** A token that cannot be extended any further, ends before the lease, and can be replaced by logging in anew. */
 function endsFirst(token: TokenFacts, lease: Lease): boolean {
-  return !token.renewable && token.replaceable && token.end < lease.end
+  return !lease.outlivesToken && !token.renewable && token.replaceable && token.end < lease.end
 }
 
 function tokenAction(facts: Facts): Action | undefined {
   const { token, now, tokenFailures } = facts
   if (!token || token.end === Number.POSITIVE_INFINITY) return undefined
   const due = token.renewable
-    ? dueBetween(token.issuedAt, token.end, facts.jitter)
+    ? dueWithin(token.issuedAt, token.end, facts.jitter)
     : lookForAnotherAt(token, facts.jitter)
   if (due === undefined) return undefined
   return { do: 'renew-token', at: Math.max(now, due, retryAt(facts, tokenFailures)) }
@@ -109,11 +123,12 @@ function tokenAction(facts: Facts): Action | undefined {
 /** The same token came again: look more often the nearer its end, because a lease must move before it dies. */
 function lookForAnotherAt({ lastLookAt, replaceable, end }: TokenFacts, jitter: number): number | undefined {
   if (replaceable || lastLookAt === undefined) return undefined
-  return Math.max(lastLookAt + shortestLookGapMs, dueBetween(lastLookAt, end, jitter))
+  return dueWithin(lastLookAt, end, jitter)
 }
 
-function dueBetween(start: number, end: number, jitter: number): number {
-  return start + (end - start) * renewAtFraction * (1 + jitterFraction * jitter)
+/** At two thirds of a life, but not at once, however short it is: Vault counts in seconds. */
+function dueWithin(start: number, end: number, jitter: number): number {
+  return start + Math.max(shortestGapMs, (end - start) * renewAtFraction * (1 + jitterFraction * jitter))
 }
 
 /** When to try again: exponential, jittered, and often enough to have several tries before the deadline. */
@@ -124,5 +139,11 @@ function retryAt({ lease, token, jitter }: Facts, { count, lastAt, retryAfterMs 
     remaining > 0 ? Math.min(longestBackoffMs, remaining / 4) : longestBackoffWithoutCredentialMs
   const exponential = Math.min(longest, firstBackoffMs * 2 ** Math.min(count - 1, 20))
   const spread = exponential * (1 + jitter / 2)
-  return lastAt + Math.max(shortestBackoffMs, spread, Math.min(retryAfterMs, longestRetryAfterMs))
+  // To wait until the credential is dead would be to lose it: it is asked for once more before.
+  const asked = Math.min(
+    retryAfterMs,
+    longestRetryAfterMs,
+    remaining > 0 ? remaining * lastCallFraction : retryAfterMs,
+  )
+  return lastAt + Math.max(shortestBackoffMs, spread, asked)
 }

@@ -29,6 +29,11 @@ export interface LeaseStatus {
   readonly lastError: string | undefined
   /** Old generations whose connections are still being closed or whose lease is being revoked. */
   readonly retiring: readonly number[]
+  /**
+   * The circuit breaker before Vault: `open` while Vault is left alone because it failed several times in a row; `undefined`
+   * for a credential that does not come from Vault.
+   */
+  readonly circuit: 'closed' | 'open' | 'half-open' | undefined
 }
 
 export interface StateFacts {

@@ -42,15 +42,27 @@ type EventName = keyof LeaseEvents
 
 const channels = new Map<EventName, ReturnType<typeof channel>>()
 
-/** Tells listeners and the diagnostics channel. A listener that throws is reported and stops nothing. */
+/** Tells one event to whoever listens. */
+export type Tell = <Name extends EventName>(name: Name, payload: LeaseEvents[Name][0]) => void
+
+/** Tells the listeners of every emitter, and the diagnostics channel. A listener that throws is reported and stops nothing. */
 export function announce<Name extends EventName>(
-  emitter: EventEmitter<LeaseEvents>,
+  emitters: Iterable<EventEmitter<LeaseEvents>>,
   name: Name,
   payload: LeaseEvents[Name][0],
 ): void {
   const diagnostics = channels.get(name) ?? channel(`vault-lease:${name}`)
   channels.set(name, diagnostics)
   diagnostics.publish(payload)
+  for (const emitter of emitters) emitTo(emitter, name, payload)
+}
+
+/** Tells the listeners of one emitter. */
+export function emitTo<Name extends EventName>(
+  emitter: EventEmitter<LeaseEvents>,
+  name: Name,
+  payload: LeaseEvents[Name][0],
+): void {
   for (const listener of emitter.rawListeners(name)) void tell(emitter, name, listener, payload)
 }
 

@@ -3,11 +3,13 @@ const hidden = '[redacted]'
 /** A user and password inside a URL, as connection strings carry them: up to the last @, for a password may hold one. */
 const urlCredentials = /:\/\/[^\s"'`]*@/g
 const longestChain = 5
+/** Anything shorter stands in a text by chance, and to hide it would tell it. */
+const shortestSecret = 4
 
 /** Removes `secrets` and the credentials inside URLs from a text that is about to leave the library. */
 export function redact(text: string, secrets: Iterable<string> = []): string {
   let clean = text.replaceAll(urlCredentials, `://${hidden}@`)
-  for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, hidden)
+  for (const secret of secrets) if (secret.length >= shortestSecret) clean = clean.replaceAll(secret, hidden)
   return clean
 }
 

@@ -7,11 +7,11 @@ export function notProven(
   error: unknown,
   refused: boolean,
 ): CredentialNotProvenError {
-  const message = error instanceof Error ? error.message : String(error)
+  const said = (error instanceof Error ? error.message : String(error)).replace(/\.$/, '')
   const what = refused
-    ? `The database did not accept the user "${username}" that Vault created: ${message}. ` +
-      'Check that Vault and the application reach the same database, and the creation_statements of the role.'
-    : `The user "${username}" that Vault created could not be tried at the database: ${message}. ` +
+    ? `The database did not accept the user "${username}": ${said}. ` +
+      'Check that whoever made the user and the application reach the same database, and the creation_statements of a dynamic role.'
+    : `The user "${username}" could not be tried at the database: ${said}. ` +
       'Check that the database is up and has connections to spare, and the host, port and database of the pool.'
   return new CredentialNotProvenError(what, { cause: error, refused })
 }

@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { VaultLeaseError } from '../errors.ts'
 import type { Consumer, Retired, RetireTerms } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import type { LeaseManager } from '../lease/manager.ts'
+import { notProven } from './not-proven.ts'
 
 /** What the pool around the connections has to offer. */
 export interface PoolHooks {
@@ -98,6 +100,8 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     if (room === 'none-in-time') return
     try {
       await this.#driver.connectAs(credential, signal)
+    } catch (error) {
+      throw error instanceof VaultLeaseError ? error : notProven(credential, error, false)
     } finally {
       room?.()
     }

@@ -4,6 +4,8 @@ import { performance } from 'node:perf_hooks'
 export interface Clock {
   /** Milliseconds on a clock that never goes backwards and does not follow changes of the date. */
   now(): number
+  /** Milliseconds since 1970. It can be set, and goes on while the machine sleeps. */
+  date(): number
   /** Calls `wake` once after `ms` milliseconds, without keeping the process alive. Returns the way to cancel it. */
   schedule(ms: number, wake: () => void): () => void
   /** Keeps the process alive, for somebody who waits. Returns the way to let it go. */
@@ -15,6 +17,7 @@ const longestTimer = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: () => performance.now(),
+  date: () => Date.now(),
   schedule(ms, wake) {
     let timer: NodeJS.Timeout
     const arm = (rest: number): void => {

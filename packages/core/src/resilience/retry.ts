@@ -27,6 +27,7 @@ export async function withRetry<T>(run: () => Promise<T>, options: RetryOptions)
     // p-retry asks before it retries only, so that the wait, on our own clock, belongs here.
     async shouldRetry({ error, attemptNumber }) {
       if (!(error instanceof VaultLeaseError && error.retryable)) return false
+      if (error instanceof VaultError && error.code === 'ERR_VAULT_CIRCUIT_OPEN') return false
       const retryAfterMs = (error instanceof VaultError && error.retryAfterMs) || 0
       if (retryAfterMs > longestRetryAfterMs) return false
       const longest = Math.min(longestBackoffMs, firstBackoffMs * 2 ** attemptNumber)

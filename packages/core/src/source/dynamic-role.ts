@@ -1,105 +1,164 @@
 import { issuedLease, type Lease, renewedLease } from '../lease/lease.ts'
-import { recordOf, textOf, type VaultAnswer } from '../vault/answer.ts'
+import type { RotationReason } from '../lease/schedule.ts'
+import { textOf, type VaultAnswer } from '../vault/answer.ts'
 import { VaultError } from '../vault/errors.ts'
 import { apiPath } from '../vault/path.ts'
-import type { Token } from '../vault/session.ts'
-import type { Vault } from '../vault/vault.ts'
-import type { CredentialSource, IssuedCredential } from './source.ts'
-
-export interface DynamicRoleOptions {
-  readonly vault: Vault
-  readonly mount: string
-  readonly role: string
-  /** The lease made the Vault for itself, and closes it. */
-  readonly ownsVault: boolean
-}
+import type { Token } from '../vault/token.ts'
+import type { SessionAnswer, SessionRequest } from '../vault/vault.ts'
+import { cachedLease, lastPartMs, timeLeftOf } from './cached-lease.ts'
+import type { CredentialSource, FetchTerms, IssuedCredential, RequestTerms } from './source.ts'
+import type { VaultRole } from './vault-role.ts'
 
 /** Credentials of a dynamic role of the database secrets engine: each read creates a database user. */
-export function dynamicRole(options: DynamicRoleOptions): CredentialSource {
-  return new DynamicRole(options)
+export function dynamicRole(role: VaultRole): CredentialSource {
+  return new DynamicRole(role)
 }
 
 interface DynamicCredential extends IssuedCredential {
   readonly token: Token
 }
 
+/** What a cache has would be no help. */
+const failsOutOfCache: ReadonlySet<RotationReason> = new Set([
+  'refused',
+  'lease-gone',
+  'manual',
+  'token',
+  'wake-up',
+])
+
 class DynamicRole implements CredentialSource {
   readonly description: string
-  readonly #vault: Vault
+  readonly #role: VaultRole
   readonly #path: string
-  readonly #ownsVault: boolean
   readonly #tokens = new Map<string, Token>()
+  /** Whether there is a cache before Vault, once that is known. */
+  #cached: boolean | undefined
 
-  constructor({ vault, mount, role, ownsVault }: DynamicRoleOptions) {
-    this.#vault = vault
-    this.#path = apiPath(mount, 'creds', role)
-    this.description = `${mount}/creds/${role}`
-    this.#ownsVault = ownsVault
+  constructor(role: VaultRole) {
+    this.#role = role
+    this.#path = apiPath(role.mount, 'creds', role.name)
+    this.description = `${role.mount}/creds/${role.name}`
   }
 
-  async fetch({ outliveMs, signal }: { outliveMs: number; signal: AbortSignal }): Promise<DynamicCredential> {
-    const answer = await this.#vault.send({ method: 'GET', path: this.#path, outliveMs, signal })
-    const { token, leaseId, leaseDurationMs, renewable, sentAt } = answer
-    this.#checkUsable(answer)
-    const data = recordOf(answer.data, 'data', this.description)
-    const username = textOf(data['username'], 'data.username', this.description)
-    const password = textOf(data['password'], 'data.password', this.description)
-    this.#vault.session.hold(token)
-    this.#tokens.set(leaseId, token)
-    const lease = issuedLease(leaseId, { sentAt, durationMs: leaseDurationMs, renewable })
-    return { username, password, lease, token, tokenFacts: () => token.facts }
+  get circuit() {
+    return this.#role.vault.circuit
   }
 
-  async renew(lease: Lease, signal: AbortSignal): Promise<Lease> {
-    const { leaseDurationMs, renewable, sentAt } = await this.#renewFor(lease, lease.durationMs, signal)
+  async fetch(terms: FetchTerms): Promise<DynamicCredential> {
+    const { signal, deadline, outliveMs, reason } = terms
+    const request = { method: 'GET', path: this.#path, outliveMs, signal, deadline } as const
+    const pastCache = reason !== undefined && failsOutOfCache.has(reason)
+    const answer = await this.#send({ ...request, pastCache })
+    if (pastCache || !(await this.#isCached(answer, request))) return this.#own(answer)
+    const shared = await this.#shared(answer, terms)
+    return shared ?? this.#own(await this.#send({ ...request, pastCache: true }))
+  }
+
+  async renew(lease: Lease, terms: RequestTerms): Promise<Lease> {
+    const { leaseDurationMs, renewable, sentAt } = await this.#renewFor(lease, lease.durationMs, terms)
     return renewedLease(lease, { sentAt, durationMs: leaseDurationMs, renewable })
   }
 
   async shorten(lease: Lease, ms: number, signal: AbortSignal): Promise<void> {
-    await this.#renewFor(lease, ms, signal)
+    await this.#renewFor(lease, ms, { signal })
   }
 
-  revoke(issued: IssuedCredential, signal: AbortSignal): Promise<void> {
-    return this.#revoke(issued, true, signal)
+  revoke(issued: IssuedCredential, terms: RequestTerms): Promise<void> {
+    return this.#revoke(issued, true, terms)
   }
 
-  revokeInBackground(issued: IssuedCredential, signal: AbortSignal): Promise<void> {
-    return this.#revoke(issued, false, signal)
-  }
-
-  /** HashiCorp Vault queues the revocation unless told to be synchronous; OpenBao is synchronous unless told not to be. */
-  async #revoke({ lease }: IssuedCredential, sync: boolean, signal: AbortSignal): Promise<void> {
-    const body = { lease_id: lease.id, sync }
-    await this.#vault.send({ method: 'PUT', path: 'sys/leases/revoke', body, signal })
-    const token = this.#tokens.get(lease.id)
-    this.#tokens.delete(lease.id)
-    if (token) await this.#vault.session.release(token, signal)
+  revokeInBackground(issued: IssuedCredential, terms: RequestTerms): Promise<void> {
+    return this.#revoke(issued, false, terms)
   }
 
   async renewToken(signal: AbortSignal): Promise<void> {
-    await this.#vault.session.renew(signal)
+    await this.#role.vault.renewToken(signal)
   }
 
   async close(): Promise<void> {
-    if (this.#ownsVault) await this.#vault.close()
+    await this.#role.close()
+  }
+
+  #send(request: SessionRequest): Promise<SessionAnswer> {
+    return this.#role.vault.send(request)
+  }
+
+  /** A listener without a cache says that it missed, too: a second read tells, once. */
+  async #isCached({ cache, leaseId }: SessionAnswer, request: SessionRequest): Promise<boolean> {
+    if (cache !== 'miss') return cache === 'hit'
+    if (this.#cached !== undefined) return this.#cached
+    const second = await this.#send(request)
+    this.#cached = second.leaseId === leaseId
+    if (!this.#cached) await this.#end(second.leaseId, true, request)
+    return this.#cached
+  }
+
+  /** A credential that nobody else has: its lease is renewed and revoked. */
+  #own(answer: SessionAnswer): DynamicCredential {
+    const { token, leaseId, leaseDurationMs, renewable, sentAt } = answer
+    this.#checkUsable(answer)
+    const lease = issuedLease(leaseId, { sentAt, durationMs: leaseDurationMs, renewable })
+    const issued = this.#issued(answer, lease)
+    this.#role.vault.session.hold(token)
+    this.#tokens.set(leaseId, token)
+    return issued
+  }
+
+  /** A credential out of a cache, which renews it: others have it too. None when it is too near its end. */
+  async #shared(answer: SessionAnswer, terms: FetchTerms): Promise<DynamicCredential | undefined> {
+    const { leaseId, leaseDurationMs, sentAt, cache } = answer
+    const lookedAt =
+      cache === 'miss'
+        ? { leftMs: leaseDurationMs, at: sentAt }
+        : await timeLeftOf(this.#role.vault, leaseId, terms)
+    if (!lookedAt || lookedAt.leftMs <= lastPartMs(leaseDurationMs)) return undefined
+    return this.#issued(answer, cachedLease(leaseId, leaseDurationMs, lookedAt))
+  }
+
+  #issued({ data, token }: SessionAnswer, lease: Lease): DynamicCredential {
+    const username = textOf(data['username'], 'data.username', this.description)
+    const password = textOf(data['password'], 'data.password', this.description)
+    return { username, password, lease, token, tokenFacts: () => token.facts }
+  }
+
+  async #revoke(
+    { lease }: IssuedCredential,
+    sync: boolean,
+    { signal, deadline }: RequestTerms,
+  ): Promise<void> {
+    await this.#end(lease.id, sync, { signal, deadline })
+    const token = this.#tokens.get(lease.id)
+    this.#tokens.delete(lease.id)
+    if (token) await this.#role.vault.session.release(token, signal)
+  }
+
+  /** HashiCorp Vault queues the revocation unless told to be synchronous; OpenBao is synchronous unless told not to be. */
+  async #end(
+    leaseId: string,
+    sync: boolean,
+    { signal, deadline }: Pick<SessionRequest, 'signal' | 'deadline'>,
+  ): Promise<void> {
+    const body = { lease_id: leaseId, sync }
+    await this.#send({ method: 'PUT', path: 'sys/leases/revoke', body, signal, deadline })
   }
 
   /** The form with the lease in the body: the default policy allows no other (sys/leases/renew/<id> is not in it). */
-  #renewFor(lease: Lease, ms: number, signal: AbortSignal): ReturnType<Vault['send']> {
+  #renewFor(lease: Lease, ms: number, { signal, deadline }: RequestTerms): Promise<SessionAnswer> {
     const body = { lease_id: lease.id, increment: Math.max(1, Math.round(ms / 1_000)) }
-    return this.#vault.send({ method: 'PUT', path: 'sys/leases/renew', body, signal })
+    return this.#send({ method: 'PUT', path: 'sys/leases/renew', body, signal, deadline })
   }
 
   #checkUsable({ leaseId, leaseDurationMs, ageMs }: VaultAnswer): void {
     const why =
       leaseId === ''
-        ? 'It has no lease: is it a static role, or not a role of the database engine?'
+        ? 'It has no lease: is it a static role (option staticRole), or not a role of the database engine?'
         : leaseDurationMs === 0
           ? 'It is over at once: set default_ttl of the role to more than 0.'
           : leaseDurationMs <= ageMs
-            ? 'It was over when it came: raise default_ttl of the role, or let a cache before Vault leave out credentials.'
+            ? 'It was over when it came: raise default_ttl of the role, or see why Vault took so long.'
             : this.#tokens.has(leaseId)
-              ? 'A cache before Vault gave the one in use again: let that cache leave out credentials.'
+              ? 'A cache before Vault, which does not say that it is one, gave the one in use again: let that cache leave out credentials.'
               : undefined
     if (why === undefined) return
     throw new VaultError(`The credential read from ${this.description} cannot be used. ${why}`, {

@@ -1,31 +1,64 @@
 import type { Lease } from '../lease/lease.ts'
-import type { TokenFacts } from '../vault/session.ts'
+import type { RotationReason } from '../lease/schedule.ts'
+import type { TokenFacts } from '../vault/token.ts'
 
 /** A user name and password as they came, with the lease that they live by. */
 export interface IssuedCredential {
   readonly username: string
   readonly password: string
   readonly lease: Lease
-  /** The life of the token that owns the lease, as it is known now. */
+  /** The life of the token that it was read with, as it is known now. */
   tokenFacts(): TokenFacts | undefined
+}
+
+/** What a request may take, and how long its answer is of use. */
+export interface RequestTerms {
+  readonly signal: AbortSignal
+  /** On the manager's clock: when the answer is of no use any more. */
+  readonly deadline?: number | undefined
+}
+
+/** How a credential is asked for. */
+export interface FetchTerms extends RequestTerms {
+  /** The token that the credential is read with should live this many milliseconds longer, where such a one can be had. */
+  readonly outliveMs: number
+  /** Why; absent when the one in force will do as well. */
+  readonly reason?: RotationReason | undefined
 }
 
 /** Where credentials come from. */
 export interface CredentialSource {
   /** For messages: what is read, for example `database/creds/readonly`. */
   readonly description: string
-  /** Obtains a new credential, under a token that outlives it where one can be had. */
-  fetch(options: { readonly outliveMs: number; readonly signal: AbortSignal }): Promise<IssuedCredential>
+  /** The state of the circuit breaker before Vault, where there is one. */
+  readonly circuit?: 'closed' | 'open' | 'half-open' | undefined
+  /** Obtains a credential: a new one, or the one in force again, if that is what the source has. */
+  fetch(terms: FetchTerms): Promise<IssuedCredential>
   /** Asks for the lease's first duration again. */
-  renew(lease: Lease, signal: AbortSignal): Promise<Lease>
+  renew(lease: Lease, terms: RequestTerms): Promise<Lease>
   /** Makes the lease end in `ms` from now. */
   shorten(lease: Lease, ms: number, signal: AbortSignal): Promise<void>
   /** Ends the lease and waits until the database user is gone. */
-  revoke(issued: IssuedCredential, signal: AbortSignal): Promise<void>
+  revoke(issued: IssuedCredential, terms: RequestTerms): Promise<void>
   /** Ends the lease without waiting: Vault drops the user by itself, when the database can be reached. */
-  revokeInBackground(issued: IssuedCredential, signal: AbortSignal): Promise<void>
+  revokeInBackground(issued: IssuedCredential, terms: RequestTerms): Promise<void>
   /** Extends the token under which credentials are fetched. */
   renewToken(signal: AbortSignal): Promise<void>
+  /** Has `onChange` called when there may be another credential. Returns the way to end that. */
+  watch?(onChange: () => void): () => void
   /** Gives back what the source itself holds: the token, when it logged in for one. */
   close(): Promise<void>
+}
+
+/** The part of a source whose credentials have no lease: there is nothing to renew and nothing to revoke. */
+export const withoutLease: Pick<
+  CredentialSource,
+  'renew' | 'shorten' | 'revoke' | 'revokeInBackground' | 'renewToken' | 'close'
+> = {
+  renew: async (lease) => lease,
+  shorten: async () => {},
+  revoke: async () => {},
+  revokeInBackground: async () => {},
+  renewToken: async () => {},
+  close: async () => {},
 }

@@ -11,19 +11,26 @@ export interface VaultAnswer {
   readonly sentAt: number
   /** How old the answer is: the time that it took, and that a cache has held it. */
   readonly ageMs: number
+  /** Whether a cache before Vault had the answer: `undefined` when there is no cache, or it does not say so. */
+  readonly cache: CacheUse | undefined
 }
+
+/** What the X-Cache header of Vault Agent and Vault Proxy says. */
+export type CacheUse = 'hit' | 'miss'
 
 /** The token of a login or a renewal of one. */
 export interface VaultAuth {
   readonly token: string
   readonly leaseDurationMs: number
   readonly renewable: boolean
+  /** How many requests can be made with it. */
+  readonly uses: number
 }
 
 /** Reads an answer's body, whatever it is, without trusting its shape. */
 export function readAnswer(
   body: unknown,
-  { sentAt = 0, ageMs = 0 }: { readonly sentAt?: number; readonly ageMs?: number },
+  { sentAt = 0, ageMs = 0, cache }: Partial<Pick<VaultAnswer, 'sentAt' | 'ageMs' | 'cache'>>,
   request: string,
 ): VaultAnswer {
   const answer = recordOf(body ?? {}, 'the answer', request)
@@ -36,6 +43,7 @@ export function readAnswer(
     auth: auth === undefined ? undefined : readAuth(recordOf(auth, 'auth', request), request),
     sentAt,
     ageMs,
+    cache,
   }
 }
 
@@ -44,7 +52,14 @@ function readAuth(auth: Record<string, unknown>, request: string): VaultAuth {
     token: textOf(auth['client_token'], 'auth.client_token', request),
     leaseDurationMs: durationOf(auth['lease_duration'] ?? 0, request),
     renewable: auth['renewable'] === true,
+    uses: usesIn(auth['num_uses']),
   }
+}
+
+/** Vault says 0 for a token without a limit, and −1 for one whose last use was this. */
+export function usesIn(value: unknown): number {
+  if (typeof value !== 'number' || value === 0) return Number.POSITIVE_INFINITY
+  return Math.max(0, value)
 }
 
 export function recordOf(value: unknown, name: string, request: string): Record<string, unknown> {

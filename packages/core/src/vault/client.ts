@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import nodeVault from 'node-vault'
-import { readAnswer, type VaultAnswer } from './answer.ts'
-import type { Transport, WireRequest } from './transport.ts'
+import { type CacheUse, readAnswer, type VaultAnswer } from './answer.ts'
+import type { Wire, WireRequest } from './transport.ts'
 
 /** One call of Vault's API. */
 export interface VaultRequest {
@@ -9,17 +10,20 @@ export interface VaultRequest {
   readonly path: string
   readonly body?: Readonly<Record<string, unknown>> | undefined
   readonly signal?: AbortSignal | undefined
+  /** Ask Vault itself, also through a cache. */
+  readonly pastCache?: boolean | undefined
 }
 
 /** node-vault, with our own transport in place of its HTTP client. */
 export class VaultClient {
   readonly #nodeVault: nodeVault.client
-  readonly #transport: Transport
+  readonly #transport: Wire
 
-  constructor(address: string, namespace: string | undefined, transport: Transport) {
+  constructor(namespace: string | undefined, transport: Wire) {
     this.#transport = transport
     this.#nodeVault = nodeVault({
-      endpoint: address,
+      // The transport knows better: there can be several servers.
+      endpoint: 'http://localhost',
       // node-vault logs bodies with their secrets when DEBUG is set.
       debug: () => {},
       'request-promise': { defaults: () => (options: NodeVaultRequest) => this.#send(options) },
@@ -29,12 +33,16 @@ export class VaultClient {
   }
 
   /** Sends once, without a retry. Rejects with a VaultError. */
-  async send({ method, path, body, signal }: VaultRequest, token?: string): Promise<VaultAnswer> {
+  async send({ method, path, body, signal, pastCache }: VaultRequest, token?: string): Promise<VaultAnswer> {
     const exchange: Exchange = {}
     const answer: unknown = await this.#nodeVault.request({
       path: `/${path}`,
       method,
-      headers: token === undefined ? {} : { 'X-Vault-Token': token },
+      headers: {
+        ...(token !== undefined && { 'X-Vault-Token': token }),
+        // A cache takes requests with different headers for different ones (agentproxyshared/cache of Vault).
+        ...(pastCache && { 'X-Vault-Lease-Fresh': randomUUID() }),
+      },
       json: body ?? true,
       signal,
       exchange,
@@ -46,18 +54,12 @@ export class VaultClient {
     await this.#transport.close()
   }
 
-  async #send({
-    uri,
-    method,
-    path,
-    headers,
-    json,
-    signal,
-    exchange,
-  }: NodeVaultRequest): Promise<NodeVaultAnswer> {
-    const wire: WireRequest = { method, uri, path: path.slice(1), headers, signal }
-    const { body, sentAt, ageMs } = await this.#transport.send(json === true ? wire : { ...wire, json })
-    Object.assign(exchange, { sentAt, ageMs })
+  async #send({ method, path, headers, json, signal, exchange }: NodeVaultRequest): Promise<NodeVaultAnswer> {
+    const wire: WireRequest = { method, path: path.slice(1), headers, signal }
+    const { body, sentAt, ageMs, cache } = await this.#transport.send(
+      json === true ? wire : { ...wire, json },
+    )
+    Object.assign(exchange, { sentAt, ageMs, cache })
     return { statusCode: 200, body, request: { path } }
   }
 }
@@ -66,10 +68,10 @@ export class VaultClient {
 interface Exchange {
   sentAt?: number
   ageMs?: number
+  cache?: CacheUse
 }
 
 interface NodeVaultRequest {
-  readonly uri: string
   readonly method: string
   readonly path: string
   readonly headers: Record<string, string>

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
+import type { RateLimitOptions } from '../resilience/rate-limit.ts'
 
 /** What the VAULT_* variables say. Absent ones are absent here. */
 export interface VaultEnvironment {
@@ -16,6 +17,11 @@ export interface VaultEnvironment {
   readonly timeoutMs?: number
   readonly maxRetries?: number
   readonly followRedirects?: boolean
+  readonly rateLimit?: RateLimitOptions
+  /** Whether the address is that of an Agent. */
+  readonly behindAgent?: boolean
+  /** The folder of the user. */
+  readonly home?: string
 }
 
 /**
@@ -37,23 +43,30 @@ export function readEnvironment(env: NodeJS.ProcessEnv): VaultEnvironment {
     clientCertFile: text('VAULT_CLIENT_CERT'),
     clientKeyFile: text('VAULT_CLIENT_KEY'),
     serverName: text('VAULT_TLS_SERVER_NAME'),
-    skipVerify: parsed('VAULT_SKIP_VERIFY', text, parseBool),
+    skipVerify: parsed('VAULT_SKIP_VERIFY', text, parseBool, boolForm),
     proxy: text('VAULT_PROXY_ADDR') ?? text('VAULT_HTTP_PROXY'),
-    timeoutMs: parsed('VAULT_CLIENT_TIMEOUT', text, parseDuration) || undefined,
-    maxRetries: parsed('VAULT_MAX_RETRIES', text, parseCount),
-    followRedirects: not(parsed('VAULT_DISABLE_REDIRECTS', text, parseBool)),
+    timeoutMs:
+      parsed('VAULT_CLIENT_TIMEOUT', text, parseDuration, 'seconds, or a duration such as 90s') || undefined,
+    maxRetries: parsed('VAULT_MAX_RETRIES', text, parseCount, 'a whole number'),
+    rateLimit: parsed('VAULT_RATE_LIMIT', text, parseRateLimit, 'requests per second, as 10 or 100:200'),
+    behindAgent: text('VAULT_AGENT_ADDR') === undefined ? undefined : true,
+    home: text('HOME') ?? text('USERPROFILE'),
+    followRedirects: not(parsed('VAULT_DISABLE_REDIRECTS', text, parseBool, boolForm)),
   })
 }
+
+const boolForm = 'true or false'
 
 function parsed<T>(
   name: string,
   text: (name: string) => string | undefined,
   parse: (text: string) => T | undefined,
+  form: string,
 ): T | undefined {
   const given = text(name)
   if (given === undefined) return undefined
   const value = parse(given)
-  if (value === undefined) throw new InvalidOptionError(`The environment variable ${name} cannot be read.`)
+  if (value === undefined) throw new InvalidOptionError(`The environment variable ${name} takes ${form}.`)
   return value
 }
 
@@ -79,6 +92,13 @@ function parseDuration(text: string): number | undefined {
   return Array.from(parts, ([, count, unit]) => Number(count) * (unitMs.get(unit ?? '') ?? 0)).reduce(
     (a, b) => a + b,
   )
+}
+
+/** Requests per second, and how many may come at once: 10, 0.5 or 100:200. */
+function parseRateLimit(text: string): RateLimitOptions | undefined {
+  const [, rate, burst] = /^(\d+(?:\.\d+)?)(?::([1-9]\d*))?$/.exec(text) ?? []
+  if (!(Number(rate) > 0)) return undefined
+  return { rate: Number(rate), ...(burst !== undefined && { burst: Number(burst) }) }
 }
 
 function parseCount(text: string): number | undefined {

@@ -5,8 +5,11 @@ import { redact } from '../observe/redact.ts'
 export type VaultErrorCode =
   | 'ERR_VAULT_UNREACHABLE'
   | 'ERR_VAULT_TIMEOUT'
+  | 'ERR_VAULT_CIRCUIT_OPEN'
+  | 'ERR_VAULT_CLOSED'
   | 'ERR_VAULT_BAD_ANSWER'
   | 'ERR_VAULT_SEALED'
+  | 'ERR_VAULT_NAMESPACE_LOCKED'
   | 'ERR_VAULT_STANDBY'
   | 'ERR_VAULT_RATE_LIMITED'
   | 'ERR_VAULT_LAGGING'
@@ -81,6 +84,11 @@ export function errorOf(refusal: Refusal): VaultError {
   })
 }
 
+/** PostgreSQL's class of syntax errors and unknown names, and MySQL's syntax error. */
+const saysStatementIsWrong = /SQLSTATE 42|Error 1064/
+
+const notOfTheToken = ['internal error', 'local node not active'] as const
+
 function kindOf({ status, messages, path }: Refusal): Kind {
   const said = messages.join('\n')
   const says = (...texts: readonly string[]): boolean => texts.some((text) => said.includes(text))
@@ -93,6 +101,14 @@ function kindOf({ status, messages, path }: Refusal): Kind {
       'The lease is over, and its database user gone: fetch a new credential.',
     )
   if (says('is not renewable', 'past the max TTL', 'batch tokens cannot be'))
+    return kind('ERR_VAULT_LEASE_FINAL', false, 'It lives to its end and cannot be extended.')
+  // The role of the login was deleted, or its policies were changed: the token lives on, and is not extended.
+  if (
+    status === 500 &&
+    path.endsWith('auth/token/renew-self') &&
+    messages.length > 0 &&
+    !says(...notOfTheToken)
+  )
     return kind('ERR_VAULT_LEASE_FINAL', false, 'It lives to its end and cannot be extended.')
   if (says('unknown role'))
     return kind('ERR_VAULT_UNKNOWN_ROLE', false, `Create it, or correct the role: ${path}.`)
@@ -108,7 +124,19 @@ function kindOf({ status, messages, path }: Refusal): Kind {
       false,
       'Is the secrets engine mounted at that path, and in this namespace?',
     )
+  if (says('API access to this namespace has been locked'))
+    return kind(
+      'ERR_VAULT_NAMESPACE_LOCKED',
+      true,
+      'An administrator has locked the namespace: have it unlocked.',
+    )
   if (says('Vault is sealed')) return kind('ERR_VAULT_SEALED', true, 'Unseal it.')
+  if (status === 403 && isLogin(path))
+    return kind(
+      'ERR_VAULT_LOGIN_FAILED',
+      false,
+      'Is an auth method enabled at that mount, and does it accept what was sent?',
+    )
   if (status === 403)
     return kind(
       'ERR_VAULT_PERMISSION_DENIED',
@@ -119,11 +147,11 @@ function kindOf({ status, messages, path }: Refusal): Kind {
     return kind('ERR_VAULT_LAGGING', true, 'This node has not caught up yet: try again.')
   if (status === 429)
     return kind('ERR_VAULT_RATE_LIMITED', true, 'Try again later; raise the quota if this happens often.')
-  if (status === 307 || status === 472 || status === 473)
+  if (status === 307 || status === 472 || status === 473 || says('local node not active'))
     return kind(
       'ERR_VAULT_STANDBY',
       true,
-      'This node is a standby and the active one was not reached through it: list the nodes in clusterAddresses, or correct VAULT_ADDR.',
+      'This node is a standby and the active one was not reached through it: list all nodes in the option address, or correct VAULT_ADDR.',
     )
   if (says('invalid role or secret ID', 'invalid role ID', 'invalid secret id'))
     return kind(
@@ -132,7 +160,13 @@ function kindOf({ status, messages, path }: Refusal): Kind {
       'Check the role id and the secret id, and whether the latter is used up.',
     )
   if (status === 500 && path.includes('/creds/'))
-    return kind('ERR_VAULT_DATABASE', true, 'Vault could not create the database user: is the database up?')
+    return kind(
+      'ERR_VAULT_DATABASE',
+      true,
+      saysStatementIsWrong.test(said)
+        ? 'The database did not take the statements: correct the creation_statements of the role.'
+        : 'Vault could not create the database user: is the database up?',
+    )
   if (says('failed to renew entry', 'failed to revoke entry'))
     return kind('ERR_VAULT_DATABASE', true, 'Vault could not reach the database for it.')
   if (says('token had one use left'))
@@ -145,7 +179,18 @@ function kindOf({ status, messages, path }: Refusal): Kind {
     )
   if (status >= 500 || says('leadership lost', 'failed to persist'))
     return kind('ERR_VAULT_SERVER', true, 'Try again later, and look into the log of Vault.')
+  if (isLogin(path))
+    return kind(
+      'ERR_VAULT_LOGIN_FAILED',
+      false,
+      'Check the options of the auth method, and its configuration in Vault.',
+    )
   return kind('ERR_VAULT_REQUEST', false, `Check the configuration of Vault at ${path}.`)
+}
+
+/** Of whatever auth method. */
+export function isLogin(path: string): boolean {
+  return path.startsWith('auth/') && path.includes('/login')
 }
 
 /** The header counts whole seconds down to 0 while requests are still refused. */
@@ -157,6 +202,54 @@ function retryAfterOf(header: string | undefined): number | undefined {
 /** Whether Vault knows the lease no longer. */
 export function isLeaseGone(error: unknown): boolean {
   return error instanceof VaultError && error.code === 'ERR_VAULT_LEASE_GONE'
+}
+
+/** Whether the token is dead, or a policy forbids it: Vault says the same to both. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof VaultError && error.code === 'ERR_VAULT_PERMISSION_DENIED'
+}
+
+/** That the caller has closed what the leases stand on. */
+export function vaultClosed(): VaultError {
+  return new VaultError('This Vault was closed. Close it after its leases and their pools.', {
+    code: 'ERR_VAULT_CLOSED',
+  })
+}
+
+/** That the token has no life left. */
+export function tokenEnded(): VaultError {
+  return new VaultError(
+    'The Vault token has come to its end. Give a new one, or use an auth method that can log in again.',
+    { code: 'ERR_VAULT_TOKEN_INVALID' },
+  )
+}
+
+/** That the token has one use left, which would end the leases under it. */
+export function tokenUsedUp(): VaultError {
+  return new VaultError(
+    'The Vault token has no use left but its last, with which its leases would die. Give one without a limit of uses (num_uses 0), or use an auth method that can log in again.',
+    { code: 'ERR_VAULT_TOKEN_INVALID' },
+  )
+}
+
+/** Whether the token has no use left but its last. */
+export function isTokenUsedUp(error: unknown): boolean {
+  return error instanceof VaultError && error.code === 'ERR_VAULT_TOKEN_INVALID' && error.status === undefined
+}
+
+/** That nobody knows the token. */
+export function deadToken(cause: unknown): VaultError {
+  return new VaultError(
+    'Vault does not know the token, or no longer: it is wrong, expired or revoked. Give a new one, or use an auth method that can log in again.',
+    { code: 'ERR_VAULT_TOKEN_INVALID', retryable: false, status: 403, cause },
+  )
+}
+
+/** Whether a wrapping token was used before, or its time is over. */
+export function isWrappingOver(error: unknown): boolean {
+  return (
+    error instanceof VaultError && error.messages.some((text) => text.includes('wrapping token is not valid'))
+  )
 }
 
 /** Whether Vault will never extend the lease again. */

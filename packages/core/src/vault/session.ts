@@ -1,51 +1,22 @@
+import { InvalidOptionError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { unlessAborted } from '../resilience/settle.ts'
+import { SingleFlight } from '../resilience/single-flight.ts'
 import type { VaultAnswer } from './answer.ts'
-import type { AuthMethod, Login } from './auth/auth.ts'
+import type { AuthMethod, Login, LoginContext } from './auth/auth.ts'
 import type { VaultRequest } from './client.ts'
-import { isLeaseFinal, VaultError } from './errors.ts'
+import { isDenied, isLeaseFinal, tokenEnded, tokenUsedUp, VaultError } from './errors.ts'
+import { issuedToken, lookedUpToken, type Token, type TokenFacts, unknownToken } from './token.ts'
 
-/** What is known of a token's life, on the manager's clock. */
-export interface TokenFacts {
-  readonly issuedAt: number
-  /** Infinity for a token without an end, or of which nothing is known. */
-  readonly end: number
-  /** Whether renewing can still move the end. */
-  readonly renewable: boolean
-  /** Whether logging in again gives another token. */
-  readonly replaceable: boolean
-  /** When logging in again gave the same token. */
-  readonly lastLookAt?: number
-}
+/** Sends a request with a token, or without. A use of the token was taken for it; each repetition takes one more. */
+export type SendAs = (request: VaultRequest, token?: Sender) => Promise<VaultAnswer>
 
-/** A token in use. Its value is readable but not enumerable. */
-export class Token {
-  readonly #value: string
-  /** Vault made it for us, so we give it back. */
-  readonly issued: boolean
-  /** The duration that every renewal asks for. */
-  readonly durationMs: number
-  facts: TokenFacts
-  /** Leases that die with the token. */
-  leases = 0
-
-  constructor(value: string, issued: boolean, durationMs: number, facts: TokenFacts) {
-    this.#value = value
-    this.issued = issued
-    this.durationMs = durationMs
-    this.facts = facts
-  }
-
-  get value(): string {
-    return this.#value
-  }
-}
-
-/** Sends one request with a token's value, or without. */
-export type SendAs = (request: VaultRequest, token?: string) => Promise<VaultAnswer>
+/** What a request needs of a token. */
+export type Sender = Pick<Token, 'value' | 'spend'>
 
 const lookupSelf = { method: 'GET', path: 'auth/token/lookup-self' } as const
 const revokeSelf = { method: 'PUT', path: 'auth/token/revoke-self', body: {} } as const
+const unwrapIt = { method: 'PUT', path: 'sys/wrapping/unwrap', body: {} } as const
 
 /** The life of the token: logged in for once, renewed, replaced before its end, and given back. It has no timer of its own. */
 export class TokenSession {
@@ -53,8 +24,8 @@ export class TokenSession {
   readonly #send: SendAs
   readonly #clock: Clock
   readonly #alive = new Set<Token>()
+  readonly #logins = new SingleFlight((signal) => this.#logIn(signal))
   #current: Token | undefined
-  #loggingIn: Promise<Token> | undefined
 
   constructor(auth: AuthMethod, send: SendAs, clock: Clock) {
     this.#auth = auth
@@ -62,14 +33,22 @@ export class TokenSession {
     this.#clock = clock
   }
 
+  /** When the token at hand ends, on the clock; `undefined` when there is none. */
+  get end(): number | undefined {
+    return this.#current?.facts.end
+  }
+
   /**
-   * A token to work with. Logs in when there is none, and also when the one at hand cannot be extended and would end
-   * within `outliveMs`: the new token is there before the old one dies.
+   * A token to work with, a use of which is taken. Logs in when there is none, and also when the one at hand is used up, or
+   * cannot be extended and would end within `outliveMs`: the new token is there before the old one dies.
    */
   async token(signal: AbortSignal | undefined, outliveMs = 0): Promise<Token> {
-    const token = this.#current
-    if (token && outlives(token.facts, this.#clock.now(), outliveMs)) return token
-    return await this.#logInOnce(signal)
+    const current = this.#current
+    const lives = current && outlives(current.facts, this.#clock.now(), outliveMs)
+    let token = lives ? current : await this.#logins.join(signal)
+    // Others may have taken its uses in the meantime.
+    while (!token.spend()) token = await this.#logins.join(signal)
+    return token
   }
 
   /**
@@ -79,14 +58,14 @@ export class TokenSession {
   async renew(signal: AbortSignal): Promise<void> {
     const token = this.#current
     if (!token) return
-    if (!token.facts.renewable) {
-      await this.#logInOnce(signal)
+    if (!token.facts.renewable || !token.spend()) {
+      await this.#logins.join(signal)
       return
     }
     const increment = `${Math.round(token.durationMs / 1_000)}s`
     try {
       const request = { method: 'PUT', path: 'auth/token/renew-self', body: { increment }, signal } as const
-      const { auth, sentAt } = await this.#send(request, token.value)
+      const { auth, sentAt } = await this.#send(request, token)
       if (!auth) return
       const renewable = auth.renewable && auth.leaseDurationMs >= token.durationMs
       token.facts = { ...token.facts, issuedAt: sentAt, end: sentAt + auth.leaseDurationMs, renewable }
@@ -99,15 +78,14 @@ export class TokenSession {
 
   /** A request was denied: is it the token that is dead? Then the next `token()` logs in anew. */
   async isDead(token: Token, signal: AbortSignal | undefined): Promise<boolean> {
+    if (!token.spend()) return false
     try {
-      await this.#send({ ...lookupSelf, signal }, token.value)
+      await this.#send({ ...lookupSelf, signal }, token)
       return false
     } catch (error) {
       if (!isDenied(error)) throw error
       this.#alive.delete(token)
-      // Leases of others may still stand under it: nothing will extend it any more.
-      token.facts = { ...token.facts, renewable: false }
-      if (this.#current === token) this.#current = undefined
+      this.#leave(token)
       return true
     }
   }
@@ -125,7 +103,7 @@ export class TokenSession {
 
   /** Gives back every token that was logged in for. One that is gone already is no error. */
   async close(signal: AbortSignal): Promise<void> {
-    if (this.#loggingIn) await unlessAborted(this.#loggingIn, signal).catch(() => {})
+    await unlessAborted(this.#logins.underWay ?? Promise.resolve(undefined), signal).catch(() => {})
     this.#current = undefined
     await Promise.all(Array.from(this.#alive, (token) => this.#giveBack(token, signal)))
   }
@@ -133,35 +111,38 @@ export class TokenSession {
   async #giveBack(token: Token, signal: AbortSignal): Promise<void> {
     if (!this.#alive.delete(token) || !token.issued) return
     try {
-      await this.#send({ ...revokeSelf, signal }, token.value)
+      await this.#send({ ...revokeSelf, signal }, lastUseOf(token.value))
     } catch (error) {
       // A batch token cannot be revoked: it ends by itself.
       if (!isDenied(error) && !isLeaseFinal(error)) throw error
     }
   }
 
-  async #logInOnce(signal: AbortSignal | undefined): Promise<Token> {
-    this.#loggingIn ??= this.#logIn().finally(() => {
-      this.#loggingIn = undefined
-    })
-    return await unlessAborted(this.#loggingIn, signal)
-  }
-
-  async #logIn(): Promise<Token> {
+  async #logIn(signal: AbortSignal): Promise<Token> {
     const before = this.#current
-    const login = await this.#auth.logIn({ login: (request) => this.#issue(request), signal: undefined })
-    const same = before !== undefined && tokenOf(login) === before.value
-    if (same && before.facts.end > this.#clock.now()) {
+    const login = await this.#auth.logIn(this.#context(signal))
+    if (before && isSame(login, before) && before.facts.end > this.#clock.now()) {
+      if (before.usedUp) throw tokenUsedUp()
       before.facts = { ...before.facts, replaceable: false, lastLookAt: this.#clock.now() }
       return before
     }
-    const token = login.kind === 'issued' ? issuedToken(login) : await this.#givenToken(login.token)
+    const token = await this.#tokenOf(login, signal)
     if (token.facts.end <= this.#clock.now()) throw tokenEnded()
     this.#alive.add(token)
+    if (token.usedUp) {
+      this.#giveBackLater(token)
+      throw tokenUsedUp()
+    }
+    if (before) this.#leave(before)
     this.#current = token
-    if (before) before.facts = { ...before.facts, replaceable: true }
     if (before && before.leases === 0) this.#giveBackLater(before)
     return token
+  }
+
+  /** Leases may still stand under it, but nothing will extend it any more. */
+  #leave(token: Token): void {
+    token.facts = { ...token.facts, renewable: false, replaceable: true }
+    if (this.#current === token) this.#current = undefined
   }
 
   #giveBackLater(token: Token): void {
@@ -169,7 +150,16 @@ export class TokenSession {
     this.#giveBack(token, new AbortController().signal).catch(() => {})
   }
 
+  #context(signal: AbortSignal): LoginContext {
+    return {
+      signal,
+      login: (request) => this.#issue({ ...request, signal }),
+      unwrap: (value) => this.#send({ ...unwrapIt, signal }, lastUseOf(value)),
+    }
+  }
+
   async #issue(request: VaultRequest): Promise<Login> {
+    if (!request.path.startsWith('auth/')) throw notALogin(request.path)
     const { auth, sentAt } = await this.#send(request)
     if (auth) return { kind: 'issued', auth, sentAt }
     throw new VaultError(`Vault answered the login at ${request.path} without a token.`, {
@@ -177,55 +167,38 @@ export class TokenSession {
     })
   }
 
+  async #tokenOf(login: Login, signal: AbortSignal): Promise<Token> {
+    if (login.kind === 'issued') return issuedToken(login)
+    if (login.kind === 'none') return unknownToken(undefined, this.#clock.now())
+    return await this.#givenToken(login.token, signal)
+  }
+
   /** Learns how long a token lives that somebody else has made. */
-  async #givenToken(value: string): Promise<Token> {
+  async #givenToken(value: string, signal: AbortSignal): Promise<Token> {
     try {
-      const { data, sentAt } = await this.#send(lookupSelf, value)
-      const ttlMs = typeof data['ttl'] === 'number' ? data['ttl'] * 1_000 : 0
-      const durationMs = typeof data['creation_ttl'] === 'number' ? data['creation_ttl'] * 1_000 : ttlMs
-      // The ttl is cut to whole seconds: 0 is also what a token says in its last one.
-      const end = ttlMs > 0 || durationMs > 0 ? sentAt + ttlMs : Number.POSITIVE_INFINITY
-      const renewable = data['renewable'] === true && ttlMs > 0
-      return new Token(value, false, durationMs, { issuedAt: sentAt, end, renewable, replaceable: true })
+      return lookedUpToken(value, await this.#send({ ...lookupSelf, signal }, lastUseOf(value)))
     } catch (error) {
       if (!isDenied(error)) throw error
       // It may be dead, or not allowed to look itself up. What it is used for will tell.
-      const facts = {
-        issuedAt: this.#clock.now(),
-        end: Number.POSITIVE_INFINITY,
-        renewable: false,
-        replaceable: true,
-      }
-      return new Token(value, false, 0, facts)
+      return unknownToken(value, this.#clock.now())
     }
   }
 }
 
-function issuedToken({ auth, sentAt }: Extract<Login, { kind: 'issued' }>): Token {
-  const end = auth.leaseDurationMs > 0 ? sentAt + auth.leaseDurationMs : Number.POSITIVE_INFINITY
-  return new Token(auth.token, true, auth.leaseDurationMs, {
-    issuedAt: sentAt,
-    end,
-    renewable: auth.renewable,
-    replaceable: true,
-  })
+function notALogin(path: string): InvalidOptionError {
+  return new InvalidOptionError(`The path of login() begins with auth/ and the mount, not as ${path}.`)
 }
 
-function tokenEnded(): VaultError {
-  return new VaultError(
-    'The Vault token has come to its end. Give a new one, or use an auth method that can log in again.',
-    { code: 'ERR_VAULT_TOKEN_INVALID' },
-  )
+/** For a request that may be the last with the token, because no lease is to live on under it. */
+function lastUseOf(value: string | undefined): Sender {
+  return { value, spend: () => true }
 }
 
-function tokenOf(login: Login): string {
-  return login.kind === 'issued' ? login.auth.token : login.token
+function isSame(login: Login, { value }: Token): boolean {
+  if (login.kind === 'none') return value === undefined
+  return value === (login.kind === 'issued' ? login.auth.token : login.token)
 }
 
 function outlives({ end, renewable, replaceable }: TokenFacts, now: number, ms: number): boolean {
   return end > now && (renewable || !replaceable || end > now + ms)
-}
-
-function isDenied(error: unknown): boolean {
-  return error instanceof VaultError && error.code === 'ERR_VAULT_PERMISSION_DENIED'
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { InvalidOptionError } from '../errors.ts'
 
 /** How the connection to Vault is secured. Everything is optional; Node's own certificate authorities are the default. */
@@ -29,37 +30,93 @@ export interface TlsConnectOptions {
   readonly rejectUnauthorized?: boolean
 }
 
-/** @throws InvalidOptionError when a file cannot be read, or a client certificate comes without its key. */
-export function tlsConnectOptions(tls: TlsOptions): TlsConnectOptions {
-  if (Boolean(tls.clientCertFile) !== Boolean(tls.clientKeyFile)) {
-    throw new InvalidOptionError(
-      'A client certificate and its key go together: set clientCertFile and clientKeyFile.',
-    )
+/** Certificates and keys in files, read again when one of them has changed: they are renewed while the process runs. */
+export class TlsFiles {
+  readonly #tls: TlsOptions
+  #connect: TlsConnectOptions
+  #stamp: string | undefined
+
+  /** @throws InvalidOptionError when a file cannot be read, or a client certificate comes without its key. */
+  constructor(tls: TlsOptions) {
+    if (Boolean(tls.clientCertFile) !== Boolean(tls.clientKeyFile)) {
+      throw new InvalidOptionError(
+        'A client certificate and its key go together: set clientCertFile and clientKeyFile.',
+      )
+    }
+    this.#tls = tls
+    this.#connect = read(tls)
+    this.#stamp = stampOf(tls)
   }
+
+  /** The same object as long as nothing has changed. What is being written, or does not fit together yet, is not used. */
+  current(): TlsConnectOptions {
+    const stamp = stampOf(this.#tls)
+    if (stamp === undefined || stamp === this.#stamp) return this.#connect
+    try {
+      this.#connect = read(this.#tls)
+      this.#stamp = stamp
+    } catch {
+      // The next request looks again.
+    }
+    return this.#connect
+  }
+}
+
+/** Different whenever one of the files is. Undefined while one of them is missing. */
+function stampOf({ caCertFile, caPath, clientCertFile, clientKeyFile }: TlsOptions): string | undefined {
+  try {
+    const inFolder = caPath ? filesIn(caPath) : []
+    const files = [caCertFile, clientCertFile, clientKeyFile, ...inFolder].filter(
+      (path) => path !== undefined,
+    )
+    return files.map((path) => stampOfFile(path)).join()
+  } catch {
+    return undefined
+  }
+}
+
+function stampOfFile(path: string): string {
+  const { mtimeMs, size, ino } = statSync(path)
+  return `${path} ${mtimeMs} ${size} ${ino}`
+}
+
+function read(tls: TlsOptions): TlsConnectOptions {
   const ca = authorities(tls)
-  return {
+  const connect = {
     ...(ca && { ca }),
-    ...(tls.clientCertFile && { cert: read('clientCertFile', tls.clientCertFile) }),
-    ...(tls.clientKeyFile && { key: read('clientKeyFile', tls.clientKeyFile) }),
+    ...(tls.clientCertFile && { cert: readOption('clientCertFile', tls.clientCertFile) }),
+    ...(tls.clientKeyFile && { key: readOption('clientKeyFile', tls.clientKeyFile) }),
     ...(tls.serverName && { servername: tls.serverName }),
     ...(tls.skipVerify && { rejectUnauthorized: false }),
   }
+  try {
+    createSecureContext(connect)
+  } catch (cause) {
+    throw new InvalidOptionError(
+      'The certificates in the TLS options cannot be used: one of them is no PEM, or the key is not that of the client certificate.',
+      { cause },
+    )
+  }
+  return connect
 }
 
 function authorities({ caCert, caCertFile, caPath }: TlsOptions): string[] | undefined {
   if (caCert) return [caCert]
-  if (caCertFile) return [read('caCertFile', caCertFile)]
+  if (caCertFile) return [readOption('caCertFile', caCertFile)]
   if (!caPath) return undefined
-  return reading('caPath', () =>
-    readdirSync(caPath)
-      .map((name) => join(caPath, name))
+  return reading('caPath', () => filesIn(caPath).map((path) => readFileSync(path, 'utf8')))
+}
+
+function filesIn(folder: string): string[] {
+  return (
+    readdirSync(folder)
+      .map((name) => join(folder, name))
       // Kubernetes keeps its own folders beside the files that it mounts.
       .filter((path) => statSync(path).isFile())
-      .map((path) => readFileSync(path, 'utf8')),
   )
 }
 
-function read(option: string, path: string): string {
+function readOption(option: string, path: string): string {
   return reading(option, () => readFileSync(path, 'utf8'))
 }
 

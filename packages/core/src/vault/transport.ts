@@ -1,16 +1,17 @@
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { plainCause, redact } from '../observe/redact.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
-import { badAnswer } from './answer.ts'
-import { errorOf, VaultError } from './errors.ts'
-import type { TlsConnectOptions } from './tls.ts'
+import type { RateLimit } from '../resilience/rate-limit.ts'
+import type { VaultAddress } from './address.ts'
+import { badAnswer, type CacheUse } from './answer.ts'
+import type { Cluster } from './cluster.ts'
+import type { Dispatchers } from './dispatchers.ts'
+import { errorOf, isLogin, VaultError } from './errors.ts'
 
 /** One HTTP request to Vault. */
 export interface WireRequest {
   readonly method: string
-  /** The whole address. */
-  readonly uri: string
-  /** The path below /v1/, for messages. */
+  /** Below /v1/. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly json?: unknown
@@ -23,60 +24,68 @@ export interface WireAnswer {
   readonly sentAt: number
   /** How old the answer is: the time that it took, and that a cache has held it (the Age header). */
   readonly ageMs: number
+  readonly cache: CacheUse | undefined
 }
 
 export interface TransportOptions {
-  readonly tls: TlsConnectOptions
-  readonly proxy: string | undefined
+  readonly cluster: Cluster
+  readonly dispatchers: Dispatchers
+  readonly rateLimit: RateLimit | undefined
   readonly timeoutMs: number
   readonly followRedirects: boolean
-  /** Origins, beside the first, that may be sent the token when a standby redirects there. */
-  readonly clusterAddresses: readonly string[]
   readonly clock: Clock
+}
+
+/** What carries requests to Vault and answers back. */
+export interface Wire {
+  send(wire: WireRequest): Promise<WireAnswer>
+  close(): Promise<void>
 }
 
 const largestAnswer = 1024 * 1024
 
 /** The only place that talks to Vault: HTTP with a deadline, an abort signal down to the socket, and redirects under control. */
-export class Transport {
+export class Transport implements Wire {
   readonly #options: TransportOptions
-  readonly #dispatcher: Dispatcher
 
   constructor(options: TransportOptions) {
     this.#options = options
-    const { tls, proxy } = options
-    this.#dispatcher =
-      proxy === undefined ? new Agent({ connect: tls }) : new ProxyAgent({ uri: proxy, requestTls: tls })
   }
 
-  /** Sends once. Answers that are no success, and every failure, reject with a VaultError. */
+  /** Sends to the first server that answers for itself. Answers that are no success, and every failure, reject with a VaultError. */
   async send(wire: WireRequest): Promise<WireAnswer> {
+    await this.#options.rateLimit?.turn(wire.signal)
+    return await this.#options.cluster.ask((server) => this.#sendTo(server, wire), wire.signal)
+  }
+
+  async close(): Promise<void> {
+    await this.#options.dispatchers.close()
+  }
+
+  async #sendTo(server: VaultAddress, wire: WireRequest): Promise<WireAnswer> {
     const { timeoutMs, clock } = this.#options
     const timeout = deadlineAfter(clock, timeoutMs, () => timedOut(wire, timeoutMs), wire.signal)
     try {
-      return await this.#exchange(wire, wire.uri, timeout.signal)
+      return await this.#exchange(wire, server, timeout.signal)
     } catch (error) {
       if (error instanceof VaultError) throw error
       if (timeout.signal.aborted) throw timeout.signal.reason
-      throw unreachable(wire, error)
+      throw unreachable(server, this.#options.dispatchers.proxy, error)
     } finally {
       timeout[Symbol.dispose]()
     }
   }
 
-  async close(): Promise<void> {
-    await this.#dispatcher.destroy()
-  }
-
   async #exchange(
     wire: WireRequest,
-    uri: string,
+    server: VaultAddress,
     signal: AbortSignal,
     redirected = false,
   ): Promise<WireAnswer> {
     const sentAt = this.#options.clock.now()
+    const uri = `${server.base}/v1/${wire.path}`
     const answer = await request(uri, {
-      dispatcher: this.#dispatcher,
+      dispatcher: this.#options.dispatchers.to(server),
       method: wire.method as Dispatcher.HttpMethod,
       headers: { 'user-agent': 'vault-lease', 'x-vault-request': 'true', ...wire.headers },
       ...(wire.json !== undefined && { body: JSON.stringify(wire.json) }),
@@ -90,7 +99,8 @@ export class Transport {
     if (answer.statusCode >= 200 && answer.statusCode < 300) {
       const cachedMs = ageOf(answer.headers['age'])
       const ageMs = this.#options.clock.now() - sentAt + cachedMs
-      return { body: parse(text, wire), sentAt: sentAt - cachedMs, ageMs }
+      const cache = cacheOf(first(answer.headers['x-cache']), cachedMs)
+      return { body: parse(text, wire), sentAt: sentAt - cachedMs, ageMs, cache }
     }
     throw errorOf({
       method: wire.method,
@@ -101,14 +111,13 @@ export class Transport {
     })
   }
 
-  /** Where a standby may send the token: the same origin or one that the caller has listed, and never out of TLS. */
-  #redirectTarget(from: string, location: string | string[] | undefined): string | undefined {
+  /** Where a standby may send the token: a server that the caller has listed, and never out of TLS. */
+  #redirectTarget(from: string, location: string | string[] | undefined): VaultAddress | undefined {
     const to = first(location)
     if (!to || !this.#options.followRedirects || !URL.canParse(to, from)) return undefined
     const target = new URL(to, from)
-    const trusted = [from, ...this.#options.clusterAddresses].map((address) => new URL(address).origin)
     const leavesTls = new URL(from).protocol === 'https:' && target.protocol !== 'https:'
-    return trusted.includes(target.origin) && !leavesTls ? target.href : undefined
+    return leavesTls ? undefined : this.#options.cluster.serverAt(target)
   }
 }
 
@@ -135,7 +144,7 @@ function parse(text: string, wire: WireRequest): unknown {
 
 /** What a server, or something before it, could repeat in its answer. */
 function secretsOf({ headers, json, path }: WireRequest): string[] {
-  const sent = path.endsWith('/login') && typeof json === 'object' && json !== null ? Object.values(json) : []
+  const sent = isLogin(path) && typeof json === 'object' && json !== null ? Object.values(json) : []
   return [headers['X-Vault-Token'], ...sent].filter((secret) => typeof secret === 'string')
 }
 
@@ -156,6 +165,11 @@ function ageOf(header: string | string[] | undefined): number {
   return Number.isFinite(age) && age > 0 ? age * 1_000 : 0
 }
 
+function cacheOf(header: string | undefined, cachedMs: number): CacheUse | undefined {
+  if (header === undefined) return cachedMs > 0 ? 'hit' : undefined
+  return header.toLowerCase() === 'hit' ? 'hit' : 'miss'
+}
+
 function first(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header
 }
@@ -174,15 +188,26 @@ function timedOut(wire: WireRequest, timeoutMs: number): VaultError {
   )
 }
 
-function unreachable(wire: WireRequest, cause: unknown): VaultError {
-  const { origin } = new URL(wire.uri)
+function unreachable(
+  { base, socketPath }: VaultAddress,
+  proxy: string | undefined,
+  cause: unknown,
+): VaultError {
   const { message } = plainCause(cause)
-  const check = /certificate|self-signed/i.test(message)
-    ? 'the certificate authority (VAULT_CACERT) and the name in the certificate (VAULT_TLS_SERVER_NAME)'
-    : 'the address (VAULT_ADDR) and the network'
-  return new VaultError(`Vault at ${origin} cannot be reached: ${message}. Check ${check}.`, {
+  const through = proxy === undefined ? '' : ` through the proxy ${proxy}`
+  const where = socketPath === undefined ? `${new URL(base).origin}${through}` : `the socket ${socketPath}`
+  return new VaultError(`Vault at ${where} cannot be reached: ${message}. Check ${whatToCheck(message)}.`, {
     code: 'ERR_VAULT_UNREACHABLE',
     retryable: true,
     cause,
   })
+}
+
+function whatToCheck(message: string): string {
+  if (/certificate|self-signed/i.test(message))
+    return 'the certificate authority (VAULT_CACERT) and the name in the certificate (VAULT_TLS_SERVER_NAME)'
+  // OpenSSL, of a server whose first bytes are none of TLS.
+  if (/wrong version number|packet length too long/i.test(message))
+    return 'whether it speaks http, and not https, at that port (VAULT_ADDR)'
+  return 'the address (VAULT_ADDR) and the network'
 }

@@ -1,26 +1,38 @@
 import * as z from 'zod/mini'
-import { InvalidOptionError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
+import { Circuit, type CircuitBreakerOptions, type CircuitName } from '../resilience/circuit.ts'
 import { type Clock, deadlineAfter, systemClock } from '../resilience/clock.ts'
+import { RateLimit, type RateLimitOptions } from '../resilience/rate-limit.ts'
 import { withRetry } from '../resilience/retry.ts'
+import { checkNamespace, checkProxy, readAddresses } from './address.ts'
 import type { VaultAnswer } from './answer.ts'
-import type { AuthMethod } from './auth/auth.ts'
-import { token as tokenAuth } from './auth/token.ts'
+import { type AuthFunction, type AuthMethod, methodOf } from './auth/auth.ts'
+import { defaultAuth } from './auth/default-auth.ts'
 import { VaultClient, type VaultRequest } from './client.ts'
+import { Cluster } from './cluster.ts'
+import { Dispatchers } from './dispatchers.ts'
 import { readEnvironment, type VaultEnvironment } from './environment.ts'
-import { VaultError } from './errors.ts'
-import { type Token, TokenSession } from './session.ts'
-import { type TlsOptions, tlsConnectOptions } from './tls.ts'
-import { Transport } from './transport.ts'
+import { deadToken, isDenied, isTokenUsedUp, tokenUsedUp, vaultClosed } from './errors.ts'
+import { type Sender, TokenSession } from './session.ts'
+import { TlsFiles, type TlsOptions } from './tls.ts'
+import type { Token } from './token.ts'
+import { Transport, type Wire } from './transport.ts'
 
 /** Which Vault, and how to come in. Everything is optional: the VAULT_* variables are the default. */
 export interface VaultOptions {
-  /** Default: VAULT_AGENT_ADDR, VAULT_ADDR, else https://127.0.0.1:8200. */
-  readonly address?: string | undefined
+  /**
+   * Where Vault is: http://, https://, or unix:// and the path of a socket of Vault Agent or Proxy. Several addresses are those of
+   * one cluster: the one that answered last is asked first, and a standby may redirect to any of them, with the token, but to
+   * nobody else. Default: VAULT_AGENT_ADDR, VAULT_ADDR, else https://127.0.0.1:8200.
+   */
+  readonly address?: string | readonly string[] | undefined
   /** Default: VAULT_NAMESPACE. */
   readonly namespace?: string | undefined
-  /** `token()`, `tokenFile()` or `appRole()`. Default: the token in VAULT_TOKEN. */
-  readonly auth?: AuthMethod | undefined
+  /**
+   * `token()`, `tokenFile()`, `appRole()`, `kubernetes()`, `jwt()`, `userpass()`, `cert()`, `none()`, or a function of your own.
+   * Default: the token in VAULT_TOKEN; else none beside VAULT_AGENT_ADDR; else the file ~/.vault-token, if there is one.
+   */
+  readonly auth?: AuthMethod | AuthFunction | undefined
   readonly tls?: TlsOptions | undefined
   /** The address of an HTTP proxy. Default: VAULT_PROXY_ADDR, VAULT_HTTP_PROXY; HTTP_PROXY is not read. */
   readonly proxy?: string | undefined
@@ -28,14 +40,25 @@ export interface VaultOptions {
   readonly timeoutMs?: number | undefined
   /** How often a request is repeated that failed for a reason that passes. Default: VAULT_MAX_RETRIES, else 2. */
   readonly maxRetries?: number | undefined
-  /** Addresses of other nodes of the cluster, to which a standby may redirect. */
-  readonly clusterAddresses?: readonly string[] | undefined
+  /** When Vault is left alone because it fails. */
+  readonly circuitBreaker?: CircuitBreakerOptions | undefined
+  /** How often Vault may be asked. Default: VAULT_RATE_LIMIT, else as often as there is a reason to. */
+  readonly rateLimit?: RateLimitOptions | undefined
 }
 
 const optionSchema = z.strictObject({
-  address: z.optional(z.string()),
+  address: z.optional(
+    z.union([z.string(), z.array(z.string()).check(z.minLength(1))], {
+      error: 'a text is needed, or a list of texts',
+    }),
+  ),
   namespace: z.optional(z.string()),
-  auth: z.optional(z.looseObject({ name: z.string(), logIn: z.any() })),
+  auth: z.optional(
+    z.custom<AuthMethod | AuthFunction>(
+      isAuth,
+      'it takes what token(), appRole(), kubernetes() … return, or a function',
+    ),
+  ),
   tls: z.optional(
     z.strictObject({
       caCert: z.optional(z.string()),
@@ -49,9 +72,25 @@ const optionSchema = z.strictObject({
   ),
   proxy: z.optional(z.string()),
   timeoutMs: z.optional(z.number().check(z.positive())),
-  maxRetries: z.optional(z.number().check(z.nonnegative())),
-  clusterAddresses: z.optional(z.array(z.string())),
+  maxRetries: z.optional(z.int().check(z.nonnegative())),
+  circuitBreaker: z.optional(
+    z.strictObject({
+      failures: z.optional(z.int().check(z.positive())),
+      pauseMs: z.optional(z.number().check(z.nonnegative())),
+    }),
+  ),
+  rateLimit: z.optional(
+    z.strictObject({
+      rate: z.number().check(z.positive()),
+      burst: z.optional(z.int().check(z.positive())),
+    }),
+  ),
 })
+
+function isAuth(value: unknown): boolean {
+  if (typeof value === 'function') return true
+  return typeof value === 'object' && value !== null && 'logIn' in value && typeof value.logIn === 'function'
+}
 
 const defaultAddress = 'https://127.0.0.1:8200'
 const defaultTimeoutMs = 60_000
@@ -62,6 +101,8 @@ const closeWithinMs = 5_000
 export interface SessionRequest extends VaultRequest {
   /** The token should live at least this many milliseconds longer, where a new login can give such a one. */
   readonly outliveMs?: number | undefined
+  /** On the clock of the Vault: when the answer is of no use any more. */
+  readonly deadline?: number | undefined
 }
 
 /** An answer, and the token that it was given to. */
@@ -71,29 +112,44 @@ export interface SessionAnswer extends VaultAnswer {
 
 /** A Vault or OpenBao server, with one token for all leases on it. Made by `createVault()`. */
 export class Vault implements AsyncDisposable {
+  /** The first, where there are several. */
   readonly address: string
   readonly namespace: string | undefined
   readonly #client: VaultClient
   readonly #session: TokenSession
   readonly #maxRetries: number
+  readonly #circuit: Circuit
   readonly #clock: Clock
   #closed: Promise<void> | undefined
 
   constructor(parts: {
     readonly address: string
     readonly namespace: string | undefined
-    readonly transport: Transport
+    readonly transport: Wire
     readonly auth: AuthMethod
     readonly maxRetries: number
+    readonly circuit: Circuit
     readonly clock: Clock
   }) {
-    const { address, namespace, transport, auth, maxRetries, clock } = parts
+    const { address, namespace, transport, auth, maxRetries, circuit, clock } = parts
     this.address = address
     this.namespace = namespace
-    this.#client = new VaultClient(address, namespace, transport)
+    this.#client = new VaultClient(namespace, transport)
     this.#maxRetries = maxRetries
+    this.#circuit = circuit
     this.#clock = clock
-    this.#session = new TokenSession(auth, (request, token) => this.#sendWithRetry(request, token), clock)
+    // Whether the circuit lets a request through is known before a token is obtained for it.
+    const now = Number.NEGATIVE_INFINITY
+    this.#session = new TokenSession(
+      auth,
+      (request, token) => this.#sendWithRetry(request, token, now),
+      clock,
+    )
+  }
+
+  /** The state of the circuit breaker: while it is `open`, Vault is left alone because it failed several times in a row. */
+  get circuit(): CircuitName {
+    return this.#circuit.state
   }
 
   /** The life of the token. For the lease manager. */
@@ -108,12 +164,13 @@ export class Vault implements AsyncDisposable {
    * @throws VaultError
    */
   async send(request: SessionRequest): Promise<SessionAnswer> {
+    if (this.#closed) throw vaultClosed()
+    this.#circuit.check(request.deadline)
     const token = await this.#session.token(request.signal, request.outliveMs)
     try {
       return await this.#sendAs(token, request)
     } catch (error) {
-      if (!isDenied(error)) throw error
-      if (!(await this.#session.isDead(token, request.signal))) throw error
+      if (!(await this.#isOver(token, error, request.signal))) throw error
     }
     const fresh = await this.#session.token(request.signal, request.outliveMs)
     try {
@@ -123,7 +180,14 @@ export class Vault implements AsyncDisposable {
     }
   }
 
-  /** Gives back the token, if the library logged in for it. Closing twice is closing once. */
+  /** Extends the life of the session's token. For the lease manager. */
+  async renewToken(signal: AbortSignal): Promise<void> {
+    if (this.#closed) throw vaultClosed()
+    this.#circuit.check(this.#session.end)
+    await this.#session.renew(signal)
+  }
+
+  /** Gives back the token, if the library logged in for it. Close it after its leases, which cannot be renewed or revoked then. Closing twice is closing once. */
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -133,12 +197,29 @@ export class Vault implements AsyncDisposable {
     return this.close()
   }
 
-  async #sendAs(token: Token, request: VaultRequest): Promise<SessionAnswer> {
-    return { ...(await this.#sendWithRetry(request, token.value)), token }
+  async #sendAs(token: Token, request: SessionRequest): Promise<SessionAnswer> {
+    return { ...(await this.#sendWithRetry(request, token)), token }
   }
 
-  #sendWithRetry(request: VaultRequest, token?: string): Promise<VaultAnswer> {
-    return withRetry(() => this.#client.send(request, token), {
+  /** Whether a request failed because of its token, so that another one may help. */
+  async #isOver(token: Token, error: unknown, signal: AbortSignal | undefined): Promise<boolean> {
+    if (isTokenUsedUp(error)) return true
+    // Without a token there is none to look up: the listener that adds one has to care for it.
+    return isDenied(error) && token.value !== undefined && (await this.#session.isDead(token, signal))
+  }
+
+  /** @param neededBy by when the circuit breaker must have let it through. */
+  #sendWithRetry(
+    request: SessionRequest,
+    token: Sender | undefined,
+    neededBy: number | undefined = request.deadline,
+  ): Promise<VaultAnswer> {
+    let attempts = 0
+    const send = async (): Promise<VaultAnswer> => {
+      if (attempts++ > 0 && token?.spend() === false) throw tokenUsedUp()
+      return await this.#client.send(request, token?.value)
+    }
+    return withRetry(() => this.#circuit.run(send, neededBy), {
       retries: this.#maxRetries,
       clock: this.#clock,
       random: Math.random,
@@ -177,21 +258,26 @@ export function createVaultOn(
 ): Vault {
   checkVaultOptions(options)
   const environment = readEnvironment(env)
-  const address = checkAddress(options.address ?? environment.address ?? defaultAddress)
+  const address = options.address ?? environment.address ?? defaultAddress
+  const rateLimit = options.rateLimit ?? environment.rateLimit
   const transport = new Transport({
-    tls: tlsConnectOptions(withDefaults(options.tls, environment)),
-    proxy: checkProxy(options.proxy ?? environment.proxy),
+    cluster: new Cluster(readAddresses(address)),
+    dispatchers: new Dispatchers(
+      new TlsFiles(withDefaults(options.tls, environment)),
+      checkProxy(options.proxy ?? environment.proxy),
+    ),
+    rateLimit: rateLimit && new RateLimit(rateLimit, clock),
     timeoutMs: options.timeoutMs ?? environment.timeoutMs ?? defaultTimeoutMs,
     followRedirects: environment.followRedirects ?? true,
-    clusterAddresses: (options.clusterAddresses ?? []).map(checkAddress),
     clock,
   })
   return new Vault({
-    address,
-    namespace: options.namespace ?? environment.namespace,
+    address: [address].flat()[0] ?? defaultAddress,
+    namespace: checkNamespace(options.namespace ?? environment.namespace),
     transport,
-    auth: options.auth ?? tokenAuth(environment.token ?? missingToken()),
+    auth: options.auth ? methodOf(options.auth) : defaultAuth(environment),
     maxRetries: options.maxRetries ?? environment.maxRetries ?? defaultMaxRetries,
+    circuit: new Circuit(options.circuitBreaker ?? {}, clock),
     clock,
   })
 }
@@ -199,7 +285,7 @@ export function createVaultOn(
 /** @throws InvalidOptionError for what is wrong in the options alone, whatever the environment adds. */
 export function checkVaultOptions(options: VaultOptions): void {
   checkOptions('The Vault options', optionSchema, options)
-  if (options.address !== undefined) checkAddress(options.address)
+  if (options.address !== undefined) readAddresses(options.address)
 }
 
 /** One source of certificates: what the options name goes before everything that the environment names. */
@@ -207,42 +293,4 @@ function withDefaults(tls: TlsOptions = {}, environment: VaultEnvironment): TlsO
   const ownAuthority = tls.caCert ?? tls.caCertFile ?? tls.caPath
   const { caCert, caCertFile, caPath, ...rest } = environment
   return { ...rest, ...(ownAuthority === undefined && { caCert, caCertFile, caPath }), ...tls }
-}
-
-function checkAddress(address: string): string {
-  const url = httpUrl(address)
-  if (!url) throw new InvalidOptionError('The address of Vault has to begin with http:// or https://.')
-  if (url.username || url.password) {
-    throw new InvalidOptionError(
-      'The address of Vault takes no user and password: log in by the option auth.',
-    )
-  }
-  return address.replace(/\/+$/, '')
-}
-
-function checkProxy(proxy: string | undefined): string | undefined {
-  if (proxy === undefined || httpUrl(proxy)) return proxy
-  throw new InvalidOptionError('The option "proxy" has to begin with http:// or https://.')
-}
-
-function httpUrl(text: string): URL | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined
-}
-
-function missingToken(): never {
-  throw new InvalidOptionError(
-    'How to log in to Vault? Set the environment variable VAULT_TOKEN, or the option vault.auth: token(), tokenFile() or appRole().',
-  )
-}
-
-function isDenied(error: unknown): boolean {
-  return error instanceof VaultError && error.code === 'ERR_VAULT_PERMISSION_DENIED'
-}
-
-function deadToken(cause: unknown): VaultError {
-  return new VaultError(
-    'Vault does not know the token, or no longer: it is wrong, expired or revoked. Give a new one, or use an auth method that can log in again.',
-    { code: 'ERR_VAULT_TOKEN_INVALID', retryable: false, status: 403, cause },
-  )
 }

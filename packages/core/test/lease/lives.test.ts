@@ -150,6 +150,17 @@ describe('the life of a lease on a real server, without an adapter', () => {
     await expect(unused.ready()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
   })
 
+  it('says so when its Vault was closed before it', async () => {
+    const vault = vaultOf({ address: servers.vault.address, auth: token(await servers.engine.createToken()) })
+    const lease = leaseOf({ vault })
+    await lease.ready()
+    await vault.close()
+    await expect(lease.rotate()).rejects.toMatchObject({ code: 'ERR_VAULT_CLOSED', retryable: false })
+    await lease.close()
+    await expect(leaseOf({ vault }).ready()).rejects.toMatchObject({ cause: { code: 'ERR_VAULT_CLOSED' } })
+    await servers.vault.must('PUT', 'sys/leases/revoke-prefix/database/creds/app', { sync: true })
+  })
+
   it('close() while the first credential is on its way leaves no user', async () => {
     const lease = await leaseBy(undefined, 'app')
     const ready = lease.ready().catch(() => {})

@@ -4,80 +4,18 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { CredentialNotProvenError, CredentialsUnavailableError, LeaseClosedError } from '../../src/errors.ts'
 import type { Consumer } from '../../src/lease/consumer.ts'
-import { issuedLease, renewedLease } from '../../src/lease/lease.ts'
-import { LeaseManager } from '../../src/lease/manager.ts'
 import type { LeaseEvents } from '../../src/observe/events.ts'
-import type { CredentialSource, IssuedCredential } from '../../src/source/source.ts'
 import { VaultError } from '../../src/vault/errors.ts'
+import { managerOf } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { ScriptedSource } from '../scripted-source.ts'
 
 const second = 1_000
-
-/** A source whose faults and grants a test decides; it counts what it is asked. */
-class ScriptedSource implements CredentialSource {
-  readonly description = 'database/creds/app'
-  readonly calls: string[] = []
-  readonly alive = new Set<string>()
-  ttl = 60 * second
-  maxTtl = Number.POSITIVE_INFINITY
-  fault: Error | undefined
-  hang = false
-  readonly #clock: ManualClock
-  #issued = 0
-
-  constructor(clock: ManualClock) {
-    this.#clock = clock
-  }
-
-  async fetch({ signal }: { signal: AbortSignal }): Promise<IssuedCredential> {
-    await this.#asked('fetch', signal)
-    const number = ++this.#issued
-    this.alive.add(`v-${number}`)
-    const durationMs = Math.min(this.ttl, this.maxTtl)
-    const lease = issuedLease(`lease/${number}`, { sentAt: this.#clock.now(), durationMs, renewable: true })
-    return { username: `v-${number}`, password: `secret-${number}`, lease, tokenFacts: () => undefined }
-  }
-
-  async renew(lease: IssuedCredential['lease'], signal: AbortSignal): Promise<IssuedCredential['lease']> {
-    await this.#asked('renew', signal)
-    const now = this.#clock.now()
-    const durationMs = Math.min(this.ttl, lease.issuedAt + this.maxTtl - now)
-    return renewedLease(lease, { sentAt: now, durationMs, renewable: true })
-  }
-
-  shorten(_lease: unknown, ms: number, signal: AbortSignal): Promise<void> {
-    return this.#asked(`shorten to ${ms / second} s`, signal)
-  }
-
-  async revoke({ username }: IssuedCredential, signal: AbortSignal): Promise<void> {
-    await this.#asked(`revoke ${username}`, signal)
-    this.alive.delete(username)
-  }
-
-  revokeInBackground({ username }: IssuedCredential, signal: AbortSignal): Promise<void> {
-    return this.#asked(`revoke ${username} in the background`, signal)
-  }
-
-  renewToken(signal: AbortSignal): Promise<void> {
-    return this.#asked('renew-token', signal)
-  }
-
-  async close(): Promise<void> {
-    this.calls.push('close')
-  }
-
-  async #asked(what: string, signal: AbortSignal): Promise<void> {
-    this.calls.push(what)
-    if (this.hang)
-      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    if (this.fault) throw this.fault
-  }
-}
 
 function setUp(consumers: Consumer[] = []) {
   const clock = new ManualClock()
   const source = new ScriptedSource(clock)
-  const lease = new LeaseManager({ source, clock, random: () => 0.5, drainTimeoutMs: 300 * second })
+  const lease = managerOf({ source, clock, random: () => 0.5, drainTimeoutMs: 300 * second })
   for (const consumer of consumers) lease.attach(consumer)
   const events: (keyof LeaseEvents)[] = []
   for (const name of ['rotated', 'renewed', 'retired', 'revoked', 'failed', 'expired'] as const) {
@@ -97,6 +35,48 @@ describe('a lease manager', () => {
     await clock.advance(3_600 * second)
     expect(source.calls).toEqual([])
     expect(lease.status()).toMatchObject({ state: 'starting', generation: 0 })
+  })
+
+  it('says of an attempt that it gives up on whom it waited', async () => {
+    const hangs = quietConsumer()
+    hangs.prove = (_credential, signal) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    const database = setUp([hangs])
+    const vault = setUp()
+    vault.source.hang = true
+    for (const { clock, lease, says } of [
+      { ...database, says: 'The database had not answered 15000 ms after' },
+      { ...vault, says: 'Check whether Vault' },
+    ]) {
+      const waiting = expect(lease.ready()).rejects.toThrow(says)
+      await clock.advance(15 * second)
+      await waiting
+    }
+  })
+
+  it('does not say twice what failed', async () => {
+    const broken = quietConsumer()
+    broken.prove = () => Promise.reject(new TypeError('a bug at postgres://u:secret@h'))
+    const { lease } = setUp([broken])
+    await expect(lease.ready()).rejects.toThrow(
+      /^No usable database credential from \S+\. The step "fetch" failed: a bug at postgres:\/\/\[redacted\]@h The next attempt/,
+    )
+  })
+
+  it('takes no time that is none, and goes on', async () => {
+    const { lease } = setUp()
+    for (const timeoutMs of [Number.NaN, -1, '5' as never]) {
+      await expect(lease.credential({ timeoutMs })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+      await expect(lease.close({ timeoutMs })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+    }
+    await lease.ready()
+    await expect(lease.credential({ timeoutMs: Number.NaN })).rejects.toMatchObject({
+      code: 'ERR_INVALID_OPTION',
+    })
+    await expect(lease.credential({ signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
+      'enough',
+    )
+    await lease.close()
   })
 
   it('fetches once for all who ask at the same time', async () => {
@@ -151,7 +131,7 @@ describe('a lease manager', () => {
     const steps: string[] = []
     lease.on('failed', ({ step }) => void steps.push(step))
     const rotation = expect(lease.rotate()).rejects.toThrow(CredentialNotProvenError)
-    await clock.advance(second)
+    await clock.advance(3 * second)
     await rotation
     expect([...source.alive]).toEqual(['v-1'])
     expect(lease.current?.username).toBe('v-1')
@@ -335,6 +315,39 @@ describe('a lease manager', () => {
     }
     lease.suspected(1)
     expect((await lease.credential()).username).toBe('v-2')
+  })
+
+  it('on suspicions that came to nothing, learns within a second all the same that the user is gone', async () => {
+    const consumer = quietConsumer()
+    const { clock, lease } = setUp([consumer])
+    await lease.ready()
+    lease.suspected(1)
+    await lease.credential()
+    consumer.prove = async ({ generation }) => {
+      if (generation === 1) throw new CredentialNotProvenError('gone', { refused: true })
+    }
+    await clock.advance(600)
+    lease.suspected(1)
+    expect((await lease.credential()).username).toBe('v-2')
+  })
+
+  it('spends no more than a tenth of the time on suspicions', async () => {
+    const consumer = quietConsumer()
+    const { clock, lease } = setUp([consumer])
+    await lease.ready()
+    let proofs = 0
+    consumer.prove = async () => {
+      proofs++
+      await clock.advance(200)
+    }
+    for (let ms = 0; ms < 20_000; ms += 100) {
+      lease.suspected(1)
+      await lease.credential()
+      await clock.advance(100)
+    }
+    expect(proofs).toBeGreaterThan(5)
+    // 20 s, and the time of the proofs themselves.
+    expect(proofs).toBeLessThanOrEqual(12)
   })
 
   it('shortens the old lease for the time of the drain, so that a crash leaves nothing for long', async () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { finalLease, issuedLease, type Lease, renewedLease } from '../../src/lease/lease.ts'
+import { endlessLease, finalLease, issuedLease, type Lease, renewedLease } from '../../src/lease/lease.ts'
 import { type Action, deadlineOf, type Facts, nextAction, noFailures } from '../../src/lease/schedule.ts'
-import type { TokenFacts } from '../../src/vault/session.ts'
+import type { TokenFacts } from '../../src/vault/token.ts'
 
 const second = 1_000
 const grant = (sentAt: number, durationMs: number, renewable = true) => ({ sentAt, durationMs, renewable })
@@ -54,6 +54,11 @@ describe('nextAction', () => {
       { do: 'rotate', at: 60 * second, reason: 'age' },
     ],
     [
+      'a lease that lives for a moment only is over before it is replaced',
+      { lease: issuedLease('x', grant(0, 0.001, false)) },
+      { do: 'expire', at: 0.001 },
+    ],
+    [
       'a token that ends sooner is renewed sooner',
       { token: token(30 * second) },
       { do: 'renew-token', at: 20 * second },
@@ -94,9 +99,52 @@ describe('nextAction', () => {
       { do: 'renew', at: 64 * second },
     ],
     [
-      '… but not beyond the end',
+      '… but not until the credential is lost: it is asked for once more before',
       { now: 60 * second, leaseFailures: { count: 1, lastAt: 60 * second, retryAfterMs: 59 * second } },
-      { do: 'expire', at: 90 * second },
+      { do: 'rotate', at: 82.5 * second, reason: 'renewal-failed' },
+    ],
+    [
+      'who cannot be sure of the lease has it renewed at once',
+      { now: 10 * second, unsure: true },
+      { do: 'renew', at: 10 * second },
+    ],
+    [
+      '… or replaced, when nothing can extend it',
+      { now: 10 * second, unsure: true, lease: { ...lease, extendable: false } },
+      { do: 'rotate', at: 10 * second, reason: 'wake-up' },
+    ],
+    [
+      'a source that alone knows of changes is looked at when it says so',
+      { now: 10 * second, lease: endlessLease({ readAt: 0, lookAt: 12 * second }) },
+      { do: 'look', at: 12 * second },
+    ],
+    [
+      '… and at once by who cannot be sure',
+      { now: 10 * second, unsure: true, lease: endlessLease({ readAt: 0, lookAt: 12 * second }) },
+      { do: 'look', at: 10 * second },
+    ],
+    [
+      'a credential that outlives the token waits for its own time',
+      {
+        now: 10 * second,
+        lease: endlessLease({ readAt: 0, lookAt: 90 * second }),
+        token: { issuedAt: 0, end: 20 * second, renewable: false, replaceable: true },
+      },
+      { do: 'look', at: 90 * second },
+    ],
+    [
+      '… while the token is kept alive',
+      {
+        now: 10 * second,
+        lease: endlessLease({ readAt: 0, lookAt: 90 * second }),
+        token: { issuedAt: 0, end: 30 * second, renewable: true, replaceable: true },
+      },
+      { do: 'renew-token', at: 20 * second },
+    ],
+    [
+      'a credential of a function is replaced when two thirds of its life are over',
+      { now: 10 * second, lease: endlessLease({ readAt: 0, end: 90 * second }) },
+      { do: 'rotate', at: 60 * second, reason: 'age' },
     ],
     ['at its end the credential expires', { now: 90 * second }, { do: 'expire', at: 90 * second }],
     [

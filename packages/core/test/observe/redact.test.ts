@@ -18,9 +18,13 @@ describe('redact', () => {
   })
 
   it('removes the secrets that it is told, everywhere', () => {
-    expect(redact('a hvs.x and a hvs.x, s.y', ['hvs.x', 's.y', ''])).toBe(
+    expect(redact('a hvs.x and a hvs.x, s.yz', ['hvs.x', 's.yz', ''])).toBe(
       'a [redacted] and a [redacted], [redacted]',
     )
+  })
+
+  it('does not tell a short secret by what is missing', () => {
+    expect(redact('unsupported path', ['p'])).toBe('unsupported path')
   })
 })
 

@@ -27,8 +27,10 @@ describe('authentication on a real server', () => {
   const read = (vault: Vault) => vault.send({ method: 'GET', path: 'database/creds/app' })
   const signal = AbortSignal.timeout(60_000)
 
-  async function isAlive(value: string): Promise<boolean> {
-    const { status } = await servers.vault.call('GET', 'auth/token/lookup-self', undefined, { token: value })
+  async function isAlive(value: string | undefined): Promise<boolean> {
+    const { status } = await servers.vault.call('GET', 'auth/token/lookup-self', undefined, {
+      token: value ?? '',
+    })
     return status === 200
   }
 

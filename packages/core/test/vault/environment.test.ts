@@ -6,7 +6,10 @@ describe('the VAULT_* variables', () => {
   const table: [NodeJS.ProcessEnv, VaultEnvironment][] = [
     [{}, {}],
     [{ VAULT_ADDR: 'https://vault:8200' }, { address: 'https://vault:8200' }],
-    [{ VAULT_ADDR: 'https://vault', VAULT_AGENT_ADDR: 'http://agent' }, { address: 'http://agent' }],
+    [
+      { VAULT_ADDR: 'https://vault', VAULT_AGENT_ADDR: 'http://agent' },
+      { address: 'http://agent', behindAgent: true },
+    ],
     [{ VAULT_ADDR: 'https://vault', VAULT_AGENT_ADDR: '' }, { address: 'https://vault' }],
     [{ VAULT_TOKEN: ' hvs.token\n' }, { token: 'hvs.token' }],
     [{ VAULT_NAMESPACE: 'team/a' }, { namespace: 'team/a' }],
@@ -34,6 +37,9 @@ describe('the VAULT_* variables', () => {
     [{ VAULT_CLIENT_TIMEOUT: '0' }, {}],
     [{ VAULT_CLIENT_TIMEOUT: '0s' }, {}],
     [{ VAULT_MAX_RETRIES: '5' }, { maxRetries: 5 }],
+    [{ VAULT_RATE_LIMIT: '10' }, { rateLimit: { rate: 10 } }],
+    [{ VAULT_RATE_LIMIT: '0.5:3' }, { rateLimit: { rate: 0.5, burst: 3 } }],
+    [{ HOME: '/home/app' }, { home: '/home/app' }],
     [{ VAULT_MAX_RETRIES: '0' }, { maxRetries: 0 }],
     [{ VAULT_DISABLE_REDIRECTS: 'true' }, { followRedirects: false }],
     [{ VAULT_DISABLE_REDIRECTS: 'false' }, { followRedirects: true }],

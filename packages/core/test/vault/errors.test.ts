@@ -28,7 +28,7 @@ describe('what a real server refuses', () => {
     const { value = good, ...rest } = options
     secrets.push(value)
     await using vault = vaultOf({ address: servers.vault.address, auth: token(value), ...rest })
-    const source = dynamicRole({ vault, mount, role, ownsVault: false })
+    const source = dynamicRole({ vault, mount, name: role, close: async () => {} })
     return await rejection(source.fetch({ outliveMs: 0, signal: AbortSignal.timeout(20_000) }))
   }
 
@@ -102,7 +102,7 @@ describe('what a real server refuses', () => {
     const policies = ['vault-lease-database']
     // One use for the token to look itself up.
     const value = await tokenOf({ policies, num_uses: 2 })
-    expectError(await refusal({ value }), 'ERR_VAULT_REQUEST', false, /num_uses/)
+    expectError(await refusal({ value }), 'ERR_VAULT_TOKEN_INVALID', false, /num_uses/)
   })
 
   it('a mount that does not exist', async () => {
@@ -132,7 +132,7 @@ describe('what a real server refuses', () => {
   it('to let a batch token live longer, or a lease of it longer than itself; which is no error', async () => {
     const value = await tokenOf({ policies: ['vault-lease-database'], type: 'batch', ttl: '5s' })
     await using vault = vaultOf({ address: servers.vault.address, auth: token(value) })
-    const source = dynamicRole({ vault, mount: 'database', role: 'app', ownsVault: false })
+    const source = dynamicRole({ vault, mount: 'database', name: 'app', close: async () => {} })
     const signal = AbortSignal.timeout(5_000)
     const { lease, tokenFacts } = await source.fetch({ outliveMs: 0, signal })
     expect(lease.durationMs).toBeLessThanOrEqual(5_000)

@@ -35,15 +35,15 @@ describe('redirects of a standby', () => {
   it('to a host that nobody listed are not followed', async () => {
     await using active = await startHttpServer(ok)
     await using standby = await startHttpServer(to(`${active.address}/v1/${path}`))
-    expectError(await fetchError({ address: standby.address }), 'ERR_VAULT_STANDBY', true, /clusterAddresses/)
+    expectError(await fetchError({ address: standby.address }), 'ERR_VAULT_STANDBY', true, /option address/)
     expect(active.requests).toEqual([])
   })
 
   it('to a listed address of the cluster are followed with the token, once', async () => {
     await using active = await startHttpServer(ok)
     await using standby = await startHttpServer(to(`${active.address}/v1/${path}`))
-    const clusterAddresses = [active.address]
-    expect(await fetchError({ address: standby.address, clusterAddresses })).toBeUndefined()
+    const address = [standby.address, active.address]
+    expect(await fetchError({ address })).toBeUndefined()
     expect(active.requests).toMatchObject([{ url: `/v1/${path}`, headers: { 'x-vault-token': secretToken } }])
     await using circle = await startHttpServer(to(`/v1/${path}`))
     expectError(await fetchError({ address: circle.address }), 'ERR_VAULT_STANDBY', true, /standby/)
@@ -53,7 +53,7 @@ describe('redirects of a standby', () => {
   it('are not followed with VAULT_DISABLE_REDIRECTS', async () => {
     await using active = await startHttpServer(ok)
     await using standby = await startHttpServer(to(`${active.address}/v1/${path}`))
-    const options = { address: standby.address, clusterAddresses: [active.address] }
+    const options = { address: standby.address }
     await using vault = vaultOn(options, { VAULT_DISABLE_REDIRECTS: '1' })
     expectError(await rejection(vault.send({ method: 'GET', path })), 'ERR_VAULT_STANDBY', true, /standby/)
     expect(active.requests).toEqual([])
@@ -89,6 +89,12 @@ describe('servers that cannot be asked', () => {
   it('nobody listens', async () => {
     const address = await nobodyListens()
     expectError(await fetchError({ address }), 'ERR_VAULT_UNREACHABLE', true, /ECONNREFUSED.*VAULT_ADDR/)
+  })
+
+  it('nobody listens at the proxy', async () => {
+    const proxy = await nobodyListens()
+    const error = await fetchError({ address: 'https://vault.example', proxy })
+    expectError(error, 'ERR_VAULT_UNREACHABLE', true, new RegExp(`through the proxy ${proxy}`))
   })
 
   it('nobody listens at a name with several addresses', async () => {

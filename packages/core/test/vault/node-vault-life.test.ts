@@ -3,12 +3,13 @@ import nodeVault from 'node-vault'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createLeaseOn } from '../../src/lease/create-lease.ts'
 import { issuedLease, renewedLease } from '../../src/lease/lease.ts'
-import { LeaseManager } from '../../src/lease/manager.ts'
+import type { LeaseManager } from '../../src/lease/manager.ts'
 import { systemClock } from '../../src/resilience/clock.ts'
 import type { CredentialSource } from '../../src/source/source.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { createVaultOn } from '../../src/vault/vault.ts'
 import { asVault, reply, startHttpServer } from '../http-server.ts'
+import { managerOf } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 const second = 1_000
@@ -43,7 +44,7 @@ describe('how plain node-vault 0.12 keeps a lease alive and core does not', () =
   it('renews each second near max TTL until the lease is gone, and never replaces it (defect 11)', async () => {
     const clock = new ManualClock()
     const forOurs = new ShortLivedVault(() => clock.now())
-    const ours = new LeaseManager({
+    const ours = managerOf({
       source: sourceOn(forOurs, clock),
       clock,
       random: () => 0.5,

@@ -3,10 +3,14 @@ import { format } from 'node:util'
 import nodeVault from 'node-vault'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../src/resilience/clock.ts'
+import { readAddress } from '../../src/vault/address.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { VaultClient } from '../../src/vault/client.ts'
+import { Cluster } from '../../src/vault/cluster.ts'
+import { Dispatchers } from '../../src/vault/dispatchers.ts'
 import { apiPath } from '../../src/vault/path.ts'
+import { TlsFiles } from '../../src/vault/tls.ts'
 import { Transport } from '../../src/vault/transport.ts'
 import { createVaultOn, type VaultOptions } from '../../src/vault/vault.ts'
 import { asVault, nobodyListens, reply, startHttpServer } from '../http-server.ts'
@@ -73,7 +77,7 @@ describe('what plain node-vault 0.12 does and core does not', () => {
   it('goes on sending its first token when it was given headers (defect 4)', async () => {
     await using server = await startHttpServer((_request, response) => reply(response, 200, {}))
     const tokens = () => server.requests.slice(-2).map(({ headers }) => headers['x-vault-token'])
-    const ours = new VaultClient(server.address, 'team', transport())
+    const ours = new VaultClient('team', transport(server.address))
     await ours.send({ method: 'GET', path: 'x' }, 'first')
     await ours.send({ method: 'GET', path: 'x' }, 'second')
     expect(tokens()).toEqual(['first', 'second'])
@@ -149,7 +153,7 @@ describe('what plain node-vault 0.12 does and core does not', () => {
       await reading
       return server.requests.at(-1)?.url
     }
-    const ours = new VaultClient(server.address, undefined, transport())
+    const ours = new VaultClient(undefined, transport(server.address))
     const path = apiPath('database', 'creds', 'a#b')
     expect(await observe(ours.send({ method: 'GET', path }))).toBe('/v1/database/creds/a%23b')
     const plain = nodeVault({ endpoint: server.address })
@@ -199,13 +203,13 @@ interface Debug {
   disable(): void
 }
 
-function transport(): Transport {
+function transport(address: string): Transport {
   return new Transport({
-    tls: {},
-    proxy: undefined,
+    cluster: new Cluster([readAddress(address)]),
+    dispatchers: new Dispatchers(new TlsFiles({}), undefined),
+    rateLimit: undefined,
     timeoutMs: 1_000,
     followRedirects: true,
-    clusterAddresses: [],
     clock: systemClock,
   })
 }

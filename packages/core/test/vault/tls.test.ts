@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import nodeVault from 'node-vault'
-import { generate } from 'selfsigned'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { InvalidOptionError } from '../../src/errors.ts'
 import { token } from '../../src/vault/auth/token.ts'
-import { type TlsOptions, tlsConnectOptions } from '../../src/vault/tls.ts'
+import { TlsFiles, type TlsOptions } from '../../src/vault/tls.ts'
+import { certificate, localhost, authority as newAuthority } from '../certificates.ts'
 import { asVault, type HttpServer, reply, startHttpServer } from '../http-server.ts'
 import { rejection } from '../secrets.ts'
 import { vaultOf } from '../servers.ts'
@@ -19,10 +19,10 @@ describe('TLS to Vault', () => {
   let authority: string
 
   beforeAll(async () => {
-    const ca = await certificate('the authority', [], undefined, true)
-    const other = await certificate('another authority', [], undefined, true)
+    const ca = await newAuthority('the authority')
+    const other = await newAuthority('another authority')
     const named = await certificate('vault.internal', [{ type: 2, value: 'vault.internal' }], ca)
-    const local = await certificate('local', [{ type: 7, ip: '127.0.0.1' }], ca)
+    const local = await localhost(ca)
     const client = await certificate('client', [], ca)
     authority = ca.cert
     mkdirSync(file('certs/..data'), { recursive: true })
@@ -110,7 +110,55 @@ describe('TLS to Vault', () => {
     expect(await plain()).not.toBe('ok')
   })
 
-  it('a standby cannot redirect out of TLS, not even to a listed address', async () => {
+  it('reads certificates again when their files are replaced, and never one half of a pair', async () => {
+    const [oldCa, newCa] = [await newAuthority('old'), await newAuthority('new')]
+    const strictly = { requestCert: true, rejectUnauthorized: true }
+    const ok = asVault((_request, response) => reply(response, 200, {}))
+    const names = {
+      caCertFile: file('live-ca.pem'),
+      clientCertFile: file('live.pem'),
+      clientKeyFile: file('live.key'),
+    }
+    const install = (client: { key: string; cert: string }): void => {
+      writeFileSync(names.clientCertFile, client.cert)
+      writeFileSync(names.clientKeyFile, client.key)
+    }
+    const [oldClient, newClient] = [
+      await certificate('client', [], oldCa),
+      await certificate('client', [], newCa),
+    ]
+    writeFileSync(names.caCertFile, oldCa.cert)
+    install(oldClient)
+    await using before = await startHttpServer(ok, {
+      ...(await localhost(oldCa)),
+      ca: oldCa.cert,
+      ...strictly,
+    })
+    await using after = await startHttpServer(ok, {
+      ...(await localhost(newCa)),
+      ca: newCa.cert,
+      ...strictly,
+    })
+    await using vault = vaultOf({ address: [before.address, after.address], auth: token('t'), tls: names })
+    const send = () => vault.send({ method: 'GET', path: 'x' })
+    await send()
+    writeFileSync(names.clientCertFile, newClient.cert)
+    await send()
+    expect(after.requests).toEqual([])
+    install(newClient)
+    writeFileSync(names.caCertFile, newCa.cert)
+    await send()
+    expect(after.requests.map(({ url }) => url)).toContain('/v1/x')
+  })
+
+  it('says so when Vault speaks http at an https address', async () => {
+    await using open = await startHttpServer(asVault((_request, response) => reply(response, 200, {})))
+    expect(await reach({}, {}, { ...open, address: open.address.replace('http:', 'https:') })).toMatch(
+      /speaks http, and not https/,
+    )
+  })
+
+  it('a standby cannot redirect out of TLS, and a list of addresses cannot lead out of it', async () => {
     await using open = await startHttpServer(asVault((_request, response) => reply(response, 200, {})))
     const location = `${open.address}/v1/x`
     await using standby = await startHttpServer(
@@ -118,7 +166,10 @@ describe('TLS to Vault', () => {
       { cert: readFileSync(file('client.pem')), key: readFileSync(file('client.key')) },
     )
     const options = { address: standby.address, auth: token('t'), tls: { skipVerify: true } }
-    await using vault = vaultOf({ ...options, clusterAddresses: [open.address] })
+    expect(() => vaultOf({ ...options, address: [standby.address, open.address] })).toThrow(
+      InvalidOptionError,
+    )
+    await using vault = vaultOf(options)
     const error = await rejection(vault.send({ method: 'GET', path: 'x' }))
     expect(error).toMatchObject({ code: 'ERR_VAULT_STANDBY' })
     expect(open.requests).toEqual([])
@@ -131,27 +182,7 @@ describe('TLS to Vault', () => {
     ['caPath', { caPath: '/nowhere' }],
     ['clientCertFile', { clientCertFile: '/nowhere', clientKeyFile: '/nowhere' }],
   ])('a half or unreadable setting is an error that names %s', (name, tls) => {
-    expect(() => tlsConnectOptions(tls)).toThrow(InvalidOptionError)
-    expect(() => tlsConnectOptions(tls)).toThrow(name)
+    expect(() => new TlsFiles(tls)).toThrow(InvalidOptionError)
+    expect(() => new TlsFiles(tls)).toThrow(name)
   })
 })
-
-type Pair = { readonly key: string; readonly cert: string }
-
-async function certificate(
-  name: string,
-  altNames: { type: 2 | 7; value?: string; ip?: string }[],
-  issuer: Pair | undefined,
-  cA = false,
-): Promise<Pair> {
-  const { private: key, cert } = await generate([{ name: 'commonName', value: name }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    ...(issuer && { ca: issuer }),
-    extensions: [
-      { name: 'basicConstraints', cA },
-      ...(altNames.length > 0 ? [{ name: 'subjectAltName' as const, altNames }] : []),
-    ],
-  })
-  return { key, cert }
-}

@@ -24,7 +24,7 @@ const vaultOn = (options: VaultOptions) => vaultOf({ auth: token(secretToken), .
 async function errorFrom(answer: Answer, options: VaultOptions = {}): Promise<unknown> {
   await using server = await startHttpServer(asVault(answer))
   await using vault = vaultOn({ address: server.address, ...options })
-  const source = dynamicRole({ vault, mount: 'database', role: 'app', ownsVault: false })
+  const source = dynamicRole({ vault, mount: 'database', name: 'app', close: async () => {} })
   return await rejection(source.fetch({ outliveMs: 0, signal: AbortSignal.timeout(10_000) }))
 }
 
@@ -140,7 +140,7 @@ describe('answers that no real Vault gives on demand', () => {
       'a locked namespace',
       503,
       { errors: ['API access to this namespace has been locked'] },
-      'ERR_VAULT_SERVER',
+      'ERR_VAULT_NAMESPACE_LOCKED',
       true,
       /locked/,
     ],
@@ -167,9 +167,9 @@ describe('answers that no real Vault gives on demand', () => {
     expect(error).toMatchObject({ message: expect.stringContaining(path) })
   })
 
-  it('an answer that a cache has held for longer than the lease lasts', async () => {
+  it('an answer that a cache has held for longer than the lease lasts, also when told to ask Vault', async () => {
     const error = await errorFrom((_request, response) => reply(response, 200, credential, { age: '61' }))
-    expectError(error, 'ERR_VAULT_BAD_ANSWER', false, /cache/)
+    expectError(error, 'ERR_VAULT_BAD_ANSWER', false, /over when it came/)
   })
 
   it('an answer that took longer than the lease lasts', async () => {
@@ -184,7 +184,7 @@ describe('answers that no real Vault gives on demand', () => {
       asVault((_request, response) => reply(response, 200, credential, { age: '1' })),
     )
     await using vault = vaultOn({ address: server.address })
-    const source = dynamicRole({ vault, mount: 'database', role: 'app', ownsVault: false })
+    const source = dynamicRole({ vault, mount: 'database', name: 'app', close: async () => {} })
     const fetch = () => source.fetch({ outliveMs: 0, signal: AbortSignal.timeout(5_000) })
     const before = performance.now()
     const { lease } = await fetch()
@@ -197,7 +197,7 @@ describe('answers that no real Vault gives on demand', () => {
       asVault((_request, response) => reply(response, 200, { ...credential, lease_duration: 1e305 })),
     )
     await using vault = vaultOn({ address: server.address })
-    const source = dynamicRole({ vault, mount: 'database', role: 'app', ownsVault: false })
+    const source = dynamicRole({ vault, mount: 'database', name: 'app', close: async () => {} })
     const { lease } = await source.fetch({ outliveMs: 0, signal: AbortSignal.timeout(5_000) })
     expect(lease.end).toBeGreaterThan(1e300)
   })
@@ -214,6 +214,6 @@ describe('answers that no real Vault gives on demand', () => {
       ({ body }, response) => reply(response, 400, { errors: [`cannot use ${body}`] }),
       { auth: appRole({ roleId: 'role', secretId }) },
     )
-    expectError(error, 'ERR_VAULT_REQUEST', false, /\[redacted\]/)
+    expectError(error, 'ERR_VAULT_LOGIN_FAILED', false, /\[redacted\]/)
   })
 })

@@ -1,8 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import * as z from 'zod/mini'
 import { InvalidOptionError } from '../../errors.ts'
-import { VaultError } from '../errors.ts'
+import { checkOptions } from '../../options.ts'
 import { apiPath, checkMountPath } from '../path.ts'
-import type { AuthMethod } from './auth.ts'
+import type { AuthMethod, LoginContext } from './auth.ts'
+import { identityOf } from './identity.ts'
+import { readSecretFile } from './secret-file.ts'
+import { Unwrapped } from './unwrapped.ts'
 
 export interface AppRoleOptions {
   readonly roleId: string
@@ -10,9 +13,19 @@ export interface AppRoleOptions {
   readonly secretId?: string | undefined
   /** … or the file that holds it, read anew at each login. */
   readonly secretIdFile?: string | undefined
+  /** Whether what is given is a wrapping token with the secret id in it. It is unwrapped once. Default: false. */
+  readonly wrapped?: boolean | undefined
   /** Where the auth method is mounted. Default: `approle`. */
   readonly mount?: string | undefined
 }
+
+const schema = z.strictObject({
+  roleId: z.string().check(z.minLength(1)),
+  secretId: z.optional(z.string()),
+  secretIdFile: z.optional(z.string()),
+  wrapped: z.optional(z.boolean()),
+  mount: z.optional(z.string()),
+})
 
 /**
  * Logs in by AppRole. The token is given back (revoked) when the lease closes.
@@ -20,32 +33,37 @@ export interface AppRoleOptions {
  * @example
  * createVault({ auth: appRole({ roleId, secretIdFile: '/run/secrets/secret_id' }) })
  *
- * @throws InvalidOptionError when the role id is missing, or both forms of the secret id are given.
+ * @throws InvalidOptionError for an unknown option, when the role id is missing, or both forms of the secret id are given.
  */
-export function appRole({ roleId, secretId, secretIdFile, mount = 'approle' }: AppRoleOptions): AuthMethod {
+export function appRole(options: AppRoleOptions): AuthMethod {
+  checkOptions('The options of appRole()', schema, options)
+  const { roleId, secretId, secretIdFile, wrapped = false, mount = 'approle' } = options
   checkMountPath(mount)
-  if (!roleId) throw new InvalidOptionError('appRole() needs a roleId.')
   if (secretId !== undefined && secretIdFile !== undefined) {
     throw new InvalidOptionError('Give appRole() either a secretId or a secretIdFile.')
   }
+  if (wrapped && secretId === undefined && secretIdFile === undefined) {
+    throw new InvalidOptionError('appRole() needs a secretId or a secretIdFile that is wrapped.')
+  }
+  const unwrapped = new Unwrapped('secret id')
+  const secretOf = async (context: LoginContext): Promise<string | undefined> => {
+    const given =
+      secretIdFile === undefined ? secretId : await readSecretFile('secret id', secretIdFile, context.signal)
+    if (!wrapped || given === undefined) return given
+    return await unwrapped.secretIn(given, context, ({ data }) => data['secret_id'])
+  }
   return {
     name: 'approle',
-    async logIn({ login, signal }) {
-      const secret = secretIdFile === undefined ? secretId : await readSecretId(secretIdFile, signal)
+    identity: identityOf('approle', { roleId, secretId, secretIdFile, wrapped, mount }),
+    async logIn(context) {
+      const secret = await secretOf(context)
       const body = { role_id: roleId, ...(secret !== undefined && { secret_id: secret }) }
-      return await login({ method: 'PUT', path: apiPath('auth', mount, 'login'), body, signal })
+      return await context.login({
+        method: 'PUT',
+        path: apiPath('auth', mount, 'login'),
+        body,
+        signal: context.signal,
+      })
     },
-  }
-}
-
-async function readSecretId(path: string, signal: AbortSignal | undefined): Promise<string> {
-  try {
-    return (await readFile(path, signal ? { encoding: 'utf8', signal } : 'utf8')).trim()
-  } catch (cause) {
-    throw new VaultError(`The secret id file ${path} cannot be read.`, {
-      code: 'ERR_VAULT_LOGIN_FAILED',
-      retryable: true,
-      cause,
-    })
   }
 }

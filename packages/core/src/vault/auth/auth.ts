@@ -1,20 +1,60 @@
-import type { VaultAuth } from '../answer.ts'
+import type { VaultAnswer, VaultAuth } from '../answer.ts'
 import type { VaultRequest } from '../client.ts'
+import { VaultError } from '../errors.ts'
+import { calledBack } from './called-back.ts'
+import { canBeToken } from './token.ts'
 
 /** What a method may use to log in. */
 export interface LoginContext {
   /** Sends the login request and gives back the token that Vault made. */
   login(request: VaultRequest): Promise<Login>
+  /** Unwraps what was wrapped in this token, which can be done once. */
+  unwrap(wrappingToken: string): Promise<VaultAnswer>
   readonly signal: AbortSignal | undefined
 }
 
-/** The outcome: a token that Vault made for us, which we give back in the end, or one that the caller has. */
+/**
+ * The outcome: a token that Vault made for us, which we give back in the end, or one that the caller has, or none, because
+ * something before Vault adds one.
+ */
 export type Login =
   | { readonly kind: 'issued'; readonly auth: VaultAuth; readonly sentAt: number }
   | { readonly kind: 'given'; readonly token: string }
+  | { readonly kind: 'none' }
 
-/** One way to come to a token. Made by `token()`, `tokenFile()` or `appRole()`. */
+/** One way to come to a token. */
 export interface AuthMethod {
   readonly name: string
+  /** Equal for two methods that log in as the same: then leases share the token. None when that cannot be known. */
+  readonly identity?: string | undefined
   logIn(context: LoginContext): Promise<Login>
+}
+
+/**
+ * A way of the caller's own to a token: the token itself, which is renewed while it can be and never revoked, or what
+ * `context.login()` gave, which is revoked in the end.
+ *
+ * @example
+ * createVault({ auth: ({ login }) => login({ method: 'POST', path: 'auth/aws/login', body: await signedRequest() }) })
+ */
+export type AuthFunction = (context: LoginContext) => Promise<string | Login>
+
+/** The method that a function is. */
+export function methodOf(auth: AuthMethod | AuthFunction): AuthMethod {
+  if (typeof auth !== 'function') return auth
+  return {
+    name: 'function',
+    async logIn(context) {
+      const login = await calledBack('auth', () => auth(context), context.signal)
+      if (isLogin(login)) return login
+      if (canBeToken(login)) return { kind: 'given', token: login }
+      throw new VaultError('The function "auth" has to give a token, or what login() gave.', {
+        code: 'ERR_VAULT_LOGIN_FAILED',
+      })
+    },
+  }
+}
+
+function isLogin(login: unknown): login is Login {
+  return typeof login === 'object' && login !== null && 'kind' in login
 }

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../../errors.ts'
 import type { AuthMethod } from './auth.ts'
+import { identityOf } from './identity.ts'
 
 /**
  * A token that the caller has. It is renewed while it can be, and never revoked.
@@ -8,12 +9,16 @@ import type { AuthMethod } from './auth.ts'
  */
 export function token(value: string): AuthMethod {
   if (!canBeToken(value)) {
-    throw new InvalidOptionError('The Vault token is empty or holds characters that no token has.')
+    throw new InvalidOptionError('The Vault token is missing, empty or holds characters that no token has.')
   }
-  return { name: 'token', logIn: async () => ({ kind: 'given', token: value }) }
+  return {
+    name: 'token',
+    identity: identityOf('token', value),
+    logIn: async () => ({ kind: 'given', token: value }),
+  }
 }
 
 /** An HTTP header has to carry it. */
-export function canBeToken(value: string): boolean {
-  return /^[\x21-\x7e]+$/.test(value)
+export function canBeToken(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)
 }

@@ -1,0 +1,62 @@
+import * as z from 'zod/mini'
+import { InvalidOptionError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
+import type { CredentialFunction } from '../source/credential-function.ts'
+import { checkMountPath, checkRoleName } from '../vault/path.ts'
+import { checkVaultOptions, Vault } from '../vault/vault.ts'
+import type { LeaseOptions } from './create-lease.ts'
+
+/** Where the credential comes from. */
+export type Origin =
+  | { readonly kind: 'role' | 'staticRole'; readonly name: string; readonly mount: string }
+  | { readonly kind: 'credentialFile'; readonly path: string }
+  | { readonly kind: 'credential'; readonly give: CredentialFunction }
+
+const origins = ['role', 'staticRole', 'credentialFile', 'credential'] as const
+const ofVault = ['vault', 'mount'] as const
+
+const rotationSchema = z.strictObject({
+  drainTimeoutMs: z.optional(z.number().check(z.nonnegative())),
+})
+
+const leaseSchema = z.strictObject({
+  role: z.optional(z.string()),
+  staticRole: z.optional(z.string()),
+  mount: z.optional(z.string()),
+  vault: z.optional(z.any()),
+  credentialFile: z.optional(z.string().check(z.minLength(1))),
+  credential: z.optional(
+    z.custom<CredentialFunction>((value) => typeof value === 'function', 'a function is needed'),
+  ),
+  rotation: z.optional(z.any()),
+  shared: z.optional(z.boolean()),
+})
+
+/** Checks everything that can be known to be wrong before anything is sent, and fills in from the environment. */
+export function checkLeaseOptions(options: LeaseOptions, env: NodeJS.ProcessEnv): Origin {
+  checkOptions('The lease options', leaseSchema, options)
+  checkOptions('The rotation options', rotationSchema, options.rotation ?? {})
+  if (options.vault !== undefined && !(options.vault instanceof Vault)) checkVaultOptions(options.vault)
+  const [given, another] = origins.filter((name) => options[name] !== undefined)
+  if (another) throw new InvalidOptionError(`Give either "${given}" or "${another}": a lease has one source.`)
+  const { credentialFile, credential } = options
+  if (credentialFile === undefined && credential === undefined) return roleOf(options, env)
+  const idle = ofVault.find((name) => options[name] !== undefined)
+  if (idle) throw new InvalidOptionError(`"${idle}" has no use beside "${given}": Vault is not asked then.`)
+  if (credential) return { kind: 'credential', give: credential }
+  return { kind: 'credentialFile', path: credentialFile ?? '' }
+}
+
+function roleOf(options: LeaseOptions, env: NodeJS.ProcessEnv): Origin {
+  const kind = options.staticRole === undefined ? 'role' : 'staticRole'
+  const name = options.staticRole ?? options.role ?? env['VAULT_DB_ROLE']
+  const mount = options.mount ?? env['VAULT_DB_MOUNT'] ?? 'database'
+  if (!name) {
+    throw new InvalidOptionError(
+      'Which database role? Set the option "role", or the environment variable VAULT_DB_ROLE.',
+    )
+  }
+  checkRoleName(name)
+  checkMountPath(mount)
+  return { kind, name, mount }
+}

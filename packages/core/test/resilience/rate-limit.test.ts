@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { RateLimit, type RateLimitOptions } from '../../src/resilience/rate-limit.ts'
+import { ManualClock } from '../manual-clock.ts'
+
+async function timesOf(options: RateLimitOptions, requests: number): Promise<number[]> {
+  const clock = new ManualClock()
+  const limit = new RateLimit(options, clock)
+  const times: number[] = []
+  for (let n = 0; n < requests; n++) void limit.turn(undefined).then(() => times.push(clock.now()))
+  await clock.advance(60_000)
+  return times
+}
+
+describe('a rate limit', () => {
+  it('lets so many through each second', async () => {
+    expect(await timesOf({ rate: 2, burst: 1 }, 5)).toEqual([0, 500, 1_000, 1_500, 2_000])
+  })
+
+  it('lets a burst through at once', async () => {
+    expect(await timesOf({ rate: 1, burst: 3 }, 5)).toEqual([0, 0, 0, 1_000, 2_000])
+    expect(await timesOf({ rate: 2 }, 4)).toEqual([0, 0, 500, 1_000])
+    expect(await timesOf({ rate: 0.5 }, 2)).toEqual([0, 2_000])
+  })
+
+  it('has as much room again after a pause, and not more', async () => {
+    const clock = new ManualClock()
+    const limit = new RateLimit({ rate: 1, burst: 2 }, clock)
+    await clock.advance(100_000)
+    const times: number[] = []
+    for (let n = 0; n < 3; n++) void limit.turn(undefined).then(() => times.push(clock.now()))
+    await clock.advance(5_000)
+    expect(times).toEqual([100_000, 100_000, 101_000])
+  })
+
+  it('ends a wait with the signal', async () => {
+    const clock = new ManualClock()
+    const limit = new RateLimit({ rate: 1, burst: 1 }, clock)
+    await limit.turn(undefined)
+    const stop = new AbortController()
+    const waiting = limit.turn(stop.signal)
+    stop.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    expect(clock.pending).toBe(0)
+  })
+})

@@ -1,0 +1,75 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LeaseManager } from '@vault-lease/core'
+import { hammer } from '@vault-lease/testing'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
+import { type SubjectName, subjectNames, subjects } from './index.ts'
+import { type StaticLogin, staticUser } from './static-user.ts'
+import { schemas } from './subject.ts'
+
+const steady: StaticLogin = { user: 'steady', password: 'before-vault-knew-it' }
+const rendered: StaticLogin[] = [1, 2].map((n) => ({ user: `rendered_${n}`, password: `secret-of-${n}` }))
+
+describe.each(['postgresql', 'mysql', 'mongodb'] as const)('adapters of %s', (kind) => {
+  let servers: LeasedServers
+  const folder = mkdtempSync(join(tmpdir(), 'vault-lease-sources-'))
+
+  beforeAll(async () => {
+    const users = [steady, ...rendered].flatMap((login) => staticUser(kind, login))
+    servers = await startLeasedServers({ kind, schema: [...schemas[kind], ...users] })
+    await servers.engine.staticRole('steady', { username: steady.user, rotationPeriod: '5s' })
+  })
+  afterAll(async () => {
+    await servers?.[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true })
+  })
+  afterEach(() => servers.endAll())
+
+  const names = subjectNames.filter((name) => subjects[name].database === kind)
+  const open = (name: SubjectName, lease: LeaseManager) => {
+    const { database: server } = servers
+    const place = { server, max: 2, acquireTimeoutMs: 5_000, users: server }
+    const subject = subjects[name].leased(place, { lease })
+    return servers.closing(subject, () => subject.close())
+  }
+
+  it.each(names)('%s goes on while Vault changes the password of a static role', async (name) => {
+    const lease = await servers.lease({ role: undefined, staticRole: 'steady' })
+    const passwords = new Set<string | undefined>()
+    lease.on('rotated', () => void passwords.add(lease.current?.password))
+    const report = await hammer({ run: open(name, lease), workers: 2, until: 11_000 })
+    expect(report).toMatchObject({ failed: 0, failures: {} })
+    expect(report.queries).toBeGreaterThan(100)
+    expect(passwords.size).toBeGreaterThanOrEqual(2)
+  })
+
+  it.each(names)('%s goes on while the user in a file is replaced', async (name) => {
+    const path = join(folder, `${name}.env`)
+    const render = ({ user, password }: StaticLogin) => {
+      writeFileSync(`${path}.new`, `export DB_USERNAME="${user}"\nexport DB_PASSWORD="${password}"\n`)
+      renameSync(`${path}.new`, path)
+    }
+    const [first, second] = rendered as [StaticLogin, StaticLogin]
+    render(first)
+    const lease = await servers.lease({ role: undefined, vault: undefined, credentialFile: path })
+    const subject = open(name, lease)
+    const replaced = sleep(500).then(async () => {
+      const held = await subject.openTransaction()
+      expect(await held.step()).toContain(first.user)
+      render(second)
+      await vi.waitUntil(() => lease.generation === 2, { timeout: 3_000 })
+      await held.step()
+      await held.finish()
+      await sleep(500)
+    })
+    const report = await hammer({ run: subject, workers: 2, until: replaced })
+    await replaced
+    expect(report).toMatchObject({ failed: 0, failures: {} })
+    const after = await subject.openTransaction()
+    expect(await after.step()).toContain(second.user)
+    await after.finish()
+  })
+})

@@ -1,0 +1,47 @@
+import type { AdapterOptions, AuthFunction, CredentialFunction, Login, VaultOptions } from '@vault-lease/core'
+import type {
+  VaultConnectionOptions,
+  VaultMySql2ConnectionOptions,
+  VaultPgConnectionOptions,
+} from '@vault-lease/knex'
+import type { VaultMongoClientOptions } from '@vault-lease/mongodb'
+import type { VaultConnectOptions } from '@vault-lease/mongoose'
+import type { VaultPoolOptions as MySql2PoolOptions } from '@vault-lease/mysql2'
+import type { VaultPoolOptions as PgPoolOptions } from '@vault-lease/pg'
+import type { VaultAdapterOptions, VaultDatabaseUrlOptions } from '@vault-lease/prisma'
+import type { VaultDataSourceOptions, VaultMySqlOptions, VaultPostgresOptions } from '@vault-lease/typeorm'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+
+type LeaseOf<Options> = Pick<Options, keyof Options & keyof AdapterOptions>
+
+/** What compiles and what does not is checked by `npm run check`. */
+describe('the types of every adapter', () => {
+  it('take every option of a lease', () => {
+    expectTypeOf<LeaseOf<PgPoolOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<LeaseOf<MySql2PoolOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<LeaseOf<VaultConnectionOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<LeaseOf<VaultDataSourceOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<LeaseOf<VaultAdapterOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<LeaseOf<VaultDatabaseUrlOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<LeaseOf<VaultMongoClientOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<LeaseOf<VaultConnectOptions>>().toEqualTypeOf<AdapterOptions>()
+  })
+
+  it('take setRole where there are roles to set', () => {
+    expectTypeOf<PgPoolOptions['setRole']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<VaultPgConnectionOptions['setRole']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<VaultPostgresOptions['setRole']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<VaultMySqlOptions>().not.toHaveProperty('setRole')
+    expectTypeOf<VaultMySql2ConnectionOptions>().not.toHaveProperty('setRole')
+    expectTypeOf<VaultMongoClientOptions>().not.toHaveProperty('setRole')
+  })
+
+  it('tell a function what it gets and what it may give', () => {
+    expectTypeOf<ReturnType<AuthFunction>>().resolves.toEqualTypeOf<string | Login>()
+    expectTypeOf<Parameters<CredentialFunction>>().toEqualTypeOf<[{ readonly signal: AbortSignal }]>()
+    expectTypeOf<VaultOptions['address']>().toEqualTypeOf<string | readonly string[] | undefined>()
+    // @ts-expect-error: the password is missing
+    const half: CredentialFunction = async () => ({ username: 'app' })
+    expect(half).toBeTypeOf('function')
+  })
+})

@@ -40,7 +40,8 @@ describe('a pool on a static role', () => {
     lease.on('revoked', () => void told.push('revoked'))
     const passwords = new Set<string>()
     let queries = 0
-    for (const end = Date.now() + 13_000; Date.now() < end; await sleep(5)) {
+    // Vault looks every 5 s for passwords that are due, so that one may live for 10 s.
+    for (; passwords.size < 3; await sleep(5)) {
       const client = await steady.connect()
       const { rows } = await client.query('select session_user as name')
       expect(rows).toEqual([{ name: user }])
@@ -49,8 +50,7 @@ describe('a pool on a static role', () => {
       passwords.add(lease.current?.password ?? '')
       queries++
     }
-    expect(queries).toBeGreaterThan(200)
-    expect(passwords.size).toBeGreaterThanOrEqual(3)
+    expect(queries).toBeGreaterThan(100)
     expect(told.slice(1).filter((reason) => reason !== 'changed' && reason !== 'refused')).toEqual([])
     expect(told.length).toBeLessThanOrEqual(passwords.size + 2)
     await steady.end()

@@ -10,7 +10,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     reporters: ['default', './test/totals-reporter.ts'],
-    testTimeout: 30_000,
+    // The longest take half a minute: the limit is for what hangs.
+    testTimeout: 60_000,
     hookTimeout: 120_000,
   },
 })

@@ -145,7 +145,7 @@ export function usersService(name: string, kind: DatabaseServer['kind']): void {
       const users = new Set(timeline.flatMap(({ sessions }) => Object.keys(sessions)))
       expect(users.size).toBeGreaterThanOrEqual(3)
       expect(mostAtOnce).toBeLessThanOrEqual(10 * pools)
-      await vi.waitUntil(() => !told || told.of('insert').length >= queries)
+      await vi.waitUntil(() => !told || told.of('insert').length >= queries, { timeout: 10_000 })
 
       const asked = performance.now()
       service.kill('SIGTERM')

@@ -64,7 +64,7 @@ describe('closeOnSignal', () => {
   it('a second signal ends a wait at once', async () => {
     const child = await start('end', 'hanging', 'function')
     child.kill('SIGTERM')
-    await vi.waitFor(() => expect(child.output.said).toContain('end'))
+    await vi.waitFor(() => expect(child.output.said).toContain('end'), { timeout: 10_000 })
     child.kill('SIGINT')
     expect(await child.ended()).toEqual({ code: 130, signal: null, closed: ['end'] })
   })

@@ -33,12 +33,15 @@ describe('a knex with client mysql2 on a vaultConnection()', () => {
       lease.rotate(),
       expect(sleeping).rejects.toThrow('Defined query timeout of 500ms exceeded'),
     ])
-    await vi.waitFor(async () => {
-      const busy = await servers.database.query(
-        `select 1 from information_schema.processlist where info like 'select sleep(60)%'`,
-      )
-      expect(busy).toEqual([])
-    })
+    await vi.waitFor(
+      async () => {
+        const busy = await servers.database.query(
+          `select 1 from information_schema.processlist where info like 'select sleep(60)%'`,
+        )
+        expect(busy).toEqual([])
+      },
+      { timeout: 10_000 },
+    )
   })
 
   it('connects again with a new user when the server refuses the one in force', async () => {

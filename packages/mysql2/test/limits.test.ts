@@ -43,7 +43,9 @@ describe('a pool of createPool() at a limit: of connections, of the time to drai
     const heard = new Promise((resolve) => connection.on('error', resolve))
     const slow = failureOf(ask(connection, 'select sleep(60)'))
     const pooled = failureOf(ask(pool, 'select sleep(61)'))
-    await vi.waitFor(async () => expect(await running(servers, 'select sleep(60)')).toBe(1))
+    await vi.waitFor(async () => expect(await running(servers, 'select sleep(60)')).toBe(1), {
+      timeout: 10_000,
+    })
     const { username } = pool.lease.status()
     const ended = once(pool.lease, 'retired')
     const failed = vi.fn()
@@ -65,17 +67,21 @@ describe('a pool of createPool() at a limit: of connections, of the time to drai
     expect((await ended)[0]).toMatchObject({ forced: 2 })
     expect(failed).not.toHaveBeenCalled()
     for (const sql of ['select sleep(60)', 'select sleep(61)']) expect(await running(servers, sql)).toBe(0)
-    await vi.waitFor(async () =>
-      expect(await servers.engine.drops()).toContainEqual(
-        expect.objectContaining({ username, openSessions: 0 }),
-      ),
+    await vi.waitFor(
+      async () =>
+        expect(await servers.engine.drops()).toContainEqual(
+          expect.objectContaining({ username, openSessions: 0 }),
+        ),
+      { timeout: 10_000 },
     )
   })
 
   it('tells when it cannot end a statement, because the server has no connection left', async () => {
     const pool = await servers.pool({ connectionLimit: 1 })
     const slow = failureOf(ask(pool, 'select sleep(3)'))
-    await vi.waitFor(async () => expect(await running(servers, 'select sleep(3)')).toBe(1))
+    await vi.waitFor(async () => expect(await running(servers, 'select sleep(3)')).toBe(1), {
+      timeout: 10_000,
+    })
     const others = await takeAllConnections(servers)
     const told = once(pool.lease, 'failed')
     const closed = pool.lease.close({ timeoutMs: 100 })

@@ -33,7 +33,7 @@ describe('a pool of createPool() keeps to the options of mysql2', () => {
     second.release()
     await pool.lease.rotate()
     first.release()
-    await vi.waitFor(async () => expect(await sessions()).toBe(0))
+    await vi.waitFor(async () => expect(await sessions()).toBe(0), { timeout: 10_000 })
   })
 
   it('resetOnRelease: a connection that is being reset while the user is replaced is closed afterwards', async () => {
@@ -46,7 +46,7 @@ describe('a pool of createPool() keeps to the options of mysql2', () => {
     connection.release()
     await pool.lease.rotate()
     expect(reset).toHaveBeenCalledOnce()
-    await vi.waitFor(async () => expect(await sessions()).toBe(0))
+    await vi.waitFor(async () => expect(await sessions()).toBe(0), { timeout: 10_000 })
   })
 
   it('maxIdle and idleTimeout: connections that nobody needs are closed, those of the new user too', async () => {
@@ -120,7 +120,7 @@ describe('a pool of createPool() keeps to the options of mysql2', () => {
     expect(await sessions()).toBe(12)
     await pool.lease.rotate()
     for (const connection of held) connection.release()
-    await vi.waitFor(async () => expect(await sessions()).toBeLessThanOrEqual(1))
+    await vi.waitFor(async () => expect(await sessions()).toBeLessThanOrEqual(1), { timeout: 10_000 })
     await isServedByTheUserInForce(pool)
   })
 

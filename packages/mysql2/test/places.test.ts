@@ -46,7 +46,9 @@ describe('a pool of createPool() reaches its database', () => {
       const idleHears = new Promise((resolve) => idle.on('error', resolve))
       const rows = pool.query(endlessRows).stream()[Symbol.asyncIterator]()
       await rows.next()
-      await vi.waitFor(async () => expect(await running(servers, 'select sleep(60)')).toBe(1))
+      await vi.waitFor(async () => expect(await running(servers, 'select sleep(60)')).toBe(1), {
+        timeout: 10_000,
+      })
       const ended = once(pool.lease, 'retired')
       await pool.lease.rotate()
       expect((await ended)[0]).toMatchObject({ forced: 3 })

@@ -138,7 +138,7 @@ describe('a pool of createPool() in trouble', () => {
         pool.execute('do sleep(61)', (error) => (error ? reject(error) : resolve(undefined))),
       ),
     )
-    await vi.waitFor(async () => expect(await running(servers, 'do sleep(60)')).toBe(1))
+    await vi.waitFor(async () => expect(await running(servers, 'do sleep(60)')).toBe(1), { timeout: 10_000 })
     await servers.database.restart()
     const toTheEnd = async (): Promise<void> => {
       while (!(await rows.next()).done);

@@ -43,7 +43,9 @@ describe('setRole', () => {
       expect(rows).toEqual([{ current: 'app_owner', session: owning.lease.status().username }])
       await owning.query(`alter table made add column c${n} int`)
     }
-    await vi.waitFor(async () => expect(await servers.engine.users()).not.toContain(username))
+    await vi.waitFor(async () => expect(await servers.engine.users()).not.toContain(username), {
+      timeout: 10_000,
+    })
     const owner = await servers.database.query(`select tableowner from pg_tables where tablename = 'made'`)
     expect(owner).toEqual([{ tableowner: 'app_owner' }])
   })

@@ -28,18 +28,21 @@ describe('faults', () => {
     proxy.set({ kind: 'answer', bytes: httpAnswer(502, '<html>') })
     expect(await health()).toBe(502)
     proxy.set({ kind: 'none' })
-    await vi.waitFor(async () => expect(await health()).toBe(200))
+    await vi.waitFor(async () => expect(await health()).toBe(200), { timeout: 10_000 })
   })
 
   it('a pair of PostgreSQL fails over behind one address, and loses nothing', async () => {
     await using pair = await startPostgresPair()
     await pair.query('create table kept as select 1 as id')
-    await vi.waitFor(async () => {
-      const [row] = await pair.query<{ behind: string }>(
-        'select pg_current_wal_lsn() - replay_lsn as behind from pg_stat_replication',
-      )
-      expect(Number(row?.behind)).toBe(0)
-    })
+    await vi.waitFor(
+      async () => {
+        const [row] = await pair.query<{ behind: string }>(
+          'select pg_current_wal_lsn() - replay_lsn as behind from pg_stat_replication',
+        )
+        expect(Number(row?.behind)).toBe(0)
+      },
+      { timeout: 10_000 },
+    )
     await pair.failOver()
     await pair.query('insert into kept values (2)')
     expect(await pair.query('select id from kept order by id')).toEqual([{ id: 1 }, { id: 2 }])

@@ -35,7 +35,7 @@ describe('the life of a lease on a real server, without an adapter', () => {
     for (const secret of secrets) expect(text).not.toContain(secret)
     expect(secrets.size).toBeGreaterThan(1)
     told.length = 0
-    await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]))
+    await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]), { timeout: 10_000 })
   })
 
   async function leaseBy(auth: VaultOptions['auth'] | undefined, role: string): Promise<LeaseManager> {

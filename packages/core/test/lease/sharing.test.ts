@@ -18,7 +18,7 @@ describe('leases of one process', () => {
 
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((lease) => lease.close()))
-    await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]))
+    await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]), { timeout: 10_000 })
   })
 
   async function lease(options: Parameters<typeof createLease>[0] = {}): Promise<LeaseManager> {
@@ -82,7 +82,7 @@ describe('leases of one process', () => {
     await one.close()
     expect(retired).toEqual(['one 1'])
     await other.rotate()
-    await vi.waitFor(() => expect(other.status().retiring).toEqual([]))
+    await vi.waitFor(() => expect(other.status().retiring).toEqual([]), { timeout: 10_000 })
     expect(retired).toEqual(['one 1', 'other 1'])
   })
 

@@ -98,7 +98,7 @@ describe('a real caching Proxy before Vault', () => {
     expect((await one.credential()).username).not.toBe(second.username)
     // What was fetched past the cache is nobody else's, and is given back.
     await one.close()
-    await vi.waitFor(async () => expect(await usersOf('app')).toEqual([]))
+    await vi.waitFor(async () => expect(await usersOf('app')).toEqual([]), { timeout: 10_000 })
   })
 })
 

@@ -186,7 +186,9 @@ describe('auth methods on a real server', () => {
       await lease.rotate()
       expect(lease.current?.username).not.toBe(username)
       await lease.close()
-      await vi.waitFor(async () => expect(await servers.engine.users()).not.toContain(username))
+      await vi.waitFor(async () => expect(await servers.engine.users()).not.toContain(username), {
+        timeout: 10_000,
+      })
     }
   })
 

@@ -149,7 +149,7 @@ describe('authentication on a real server', () => {
     const outliveMs = 60_000
     const { token: second } = await vault.send({ method: 'GET', path: 'database/creds/app', outliveMs })
     expect(second.value).not.toBe(first.value)
-    await vi.waitFor(async () => expect(await isAlive(first.value)).toBe(false))
+    await vi.waitFor(async () => expect(await isAlive(first.value)).toBe(false), { timeout: 2_500 })
     expect(await isAlive(second.value)).toBe(true)
   })
 

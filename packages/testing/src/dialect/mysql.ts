@@ -1,8 +1,11 @@
 import type { Dialect } from './dialect.ts'
 import { sqlDialect } from './sql.ts'
 
-/** A session that has said farewell is listed for a moment longer, after its client has seen the end of it. */
-const open = `command <> 'Quit'`
+/**
+ * A session that has said farewell is listed for a moment longer, after its client has seen the end of it: MariaDB 10.11 calls
+ * it Quit, Killed or Busy then. One whose statement still runs is open, whatever it is called.
+ */
+const open = `(command not in ('Quit', 'Killed', 'Busy') or info is not null)`
 
 export const mysql: Dialect = sqlDialect({
   plugin: 'mysql-database-plugin',

@@ -49,7 +49,7 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
   let fault: Fault = { kind: 'none' }
   const pairs = new Set<readonly Socket[]>()
   const reset = (): void => {
-    for (const sockets of pairs) for (const socket of sockets) socket.resetAndDestroy()
+    for (const sockets of pairs) for (const socket of sockets) cut(socket)
   }
   const pass = (from: Socket, into: Socket): void => {
     from.on('data', (data) => {
@@ -61,7 +61,7 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
   }
   const server = createServer((client) => {
     if (fault.kind === 'cut') {
-      client.resetAndDestroy()
+      cut(client)
       return
     }
     const upstream = connect(to)
@@ -98,4 +98,10 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
       await once(server, 'close')
     },
   }
+}
+
+function cut(socket: Socket): void {
+  // Node 20 loses the handle of a socket that is reset while it ends, and spins for ever when the process is over.
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }

@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import { describe, expect, it, vi } from 'vitest'
 import { httpAnswer, openFaultProxy, startPostgresPair, startVault, startVaultCluster } from '../src/index.ts'
+import { runChild } from './child.ts'
 
 describe('faults', () => {
   it('a proxy before Vault is slow, cuts, hangs and answers what it was told, and heals', async () => {
@@ -29,6 +31,10 @@ describe('faults', () => {
     expect(await health()).toBe(502)
     proxy.set({ kind: 'none' })
     await vi.waitFor(async () => expect(await health()).toBe(200), { timeout: 10_000 })
+  })
+
+  it('a proxy that resets what it has answered lets its process end', async () => {
+    expect(await once(runChild('resets-an-answer.ts'), 'exit')).toEqual([0, null])
   })
 
   it('a pair of PostgreSQL fails over behind one address, and loses nothing', async () => {

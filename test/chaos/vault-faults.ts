@@ -4,6 +4,11 @@ import type { World } from './world.ts'
 
 const one = ({ vault }: World) => vault as NonNullable<World['vault']>
 
+const killed: Pick<Fault, 'inject' | 'heal'> = {
+  inject: (world) => one(world).kill(),
+  heal: (world) => one(world).start(),
+}
+
 /** Vault itself goes away, and comes back. */
 const goesAway: Fault[] = [
   {
@@ -24,16 +29,14 @@ const goesAway: Fault[] = [
     name: 'kill',
     world: 'single',
     ...inTheMiddleOfALongerLease,
-    inject: (world) => one(world).kill(),
-    heal: (world) => one(world).start(),
+    ...killed,
   },
   {
     name: 'away-beyond-the-lease',
     world: 'single',
     ttlSeconds: 6,
     lastsMs: 10_000,
-    inject: (world) => one(world).kill(),
-    heal: (world) => one(world).start(),
+    ...killed,
   },
   {
     name: 'audit-disk-full',
@@ -50,7 +53,7 @@ const goesAway: Fault[] = [
   },
 ]
 
-let killed = -1
+let deadLeader = -1
 
 const cluster: Fault = {
   name: 'leader-killed-in-mid-rotation',
@@ -59,12 +62,12 @@ const cluster: Fault = {
   lastsMs: 6_000,
   async inject({ cluster }, applications) {
     if (!cluster) return
-    killed = await cluster.leader()
+    deadLeader = await cluster.leader()
     const rotations = applications.map(({ lease }) => lease.rotate().catch(() => {}))
-    await cluster.kill(killed)
+    await cluster.kill(deadLeader)
     void Promise.all(rotations)
   },
-  heal: async ({ cluster }) => await cluster?.restart(killed),
+  heal: async ({ cluster }) => await cluster?.restart(deadLeader),
 }
 
 function onTheWay(name: string, fault: WireFault, lastsMs: number = inTheMiddleOfALease.lastsMs): Fault {

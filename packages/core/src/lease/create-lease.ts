@@ -4,7 +4,7 @@ import { type CredentialFunction, credentialFunction } from '../source/credentia
 import { dynamicRole } from '../source/dynamic-role.ts'
 import type { CredentialSource } from '../source/source.ts'
 import { staticRole } from '../source/static-role.ts'
-import { identityOfVault } from '../vault/identity.ts'
+import { identityOfVault } from '../vault/identity-of-vault.ts'
 import { createVaultOn, Vault, type VaultOptions } from '../vault/vault.ts'
 import { checkLeaseOptions, type Origin } from './lease-options.ts'
 import { LeaseManager } from './manager.ts'

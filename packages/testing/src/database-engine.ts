@@ -1,5 +1,6 @@
 import type { Connection } from './database-server.ts'
-import { dialectOf } from './dialect/dialect.ts'
+import { dialectOf } from './dialect/dialects.ts'
+import type { Drop } from './drops.ts'
 import type { VaultApi } from './vault-api.ts'
 
 /** A role of the database secrets engine. */
@@ -25,14 +26,6 @@ export interface TokenOptions {
   readonly ttl?: string
   /** Default: what an application needs to use this engine. */
   readonly policies?: readonly string[]
-}
-
-/** A database that was told to drop a user, and how many sessions of the user were open at that moment. */
-export interface Drop {
-  readonly username: string
-  readonly openSessions: number
-  /** When, in milliseconds of Date.now(). */
-  readonly at: number
 }
 
 /** A database secrets engine on a test Vault, connected to a test database server. */

@@ -1,6 +1,7 @@
 import { createHistogram, performance } from 'node:perf_hooks'
-import type { DatabaseEngine, Drop } from './database-engine.ts'
+import type { DatabaseEngine } from './database-engine.ts'
 import type { DatabaseServer } from './database-server.ts'
+import type { Drop } from './drops.ts'
 import { type SessionSample, watchSessions } from './session-watch.ts'
 
 /** What the hammer hits: one adapter's ways to use the database. */

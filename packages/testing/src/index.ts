@@ -1,6 +1,5 @@
 export {
   type DatabaseEngine,
-  type Drop,
   databaseEngine,
   type RoleOptions,
   type StaticRoleOptions,
@@ -12,6 +11,7 @@ export type {
   DatabaseServerOptions,
   SuperuserSession,
 } from './database-server.ts'
+export type { Drop } from './drops.ts'
 export { type Fault, type FaultProxy, httpAnswer, openFaultProxy, type Target } from './fault-proxy.ts'
 export {
   type HammerBucket,

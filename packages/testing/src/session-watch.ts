@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseServer, SuperuserSession } from './database-server.ts'
-import { dialectOf } from './dialect/dialect.ts'
+import { dialectOf } from './dialect/dialects.ts'
 
 /** How many sessions each dynamic user had, from `at` (milliseconds of Date.now()) on. */
 export interface SessionSample {

@@ -1,9 +1,6 @@
-import type { Drop } from '../database-engine.ts'
-import type { Connection, DatabaseServer, SuperuserSession } from '../database-server.ts'
+import type { Connection, SuperuserSession } from '../database-server.ts'
+import type { DropCounter } from '../drops.ts'
 import type { VaultApi } from '../vault-api.ts'
-import { mongodb } from './mongodb.ts'
-import { mysql } from './mysql.ts'
-import { postgresql } from './postgresql.ts'
 
 /** What differs between database servers for Vault's database engine, and for those who look on. */
 export interface Dialect {
@@ -19,21 +16,7 @@ export interface Dialect {
   sessions(session: SuperuserSession, users: string): Promise<UserSessions[]>
 }
 
-/** Has the sessions of each user counted that are open when the user is dropped. */
-export interface DropCounter {
-  /** Where Vault has to connect for this. */
-  readonly connectionUrl: string
-  drops(): Promise<Drop[]>
-  close(): Promise<void>
-}
-
 export interface UserSessions {
   readonly name: string
   readonly sessions: number
-}
-
-const dialects: Readonly<Record<DatabaseServer['kind'], Dialect>> = { postgresql, mysql, mongodb }
-
-export function dialectOf({ kind }: Connection): Dialect {
-  return dialects[kind]
 }

@@ -1,5 +1,5 @@
-import type { Drop } from '../database-engine.ts'
 import type { Connection } from '../database-server.ts'
+import type { Drop } from '../drops.ts'
 import type { Dialect, UserSessions } from './dialect.ts'
 
 /** What a dialect of SQL says in statements. */

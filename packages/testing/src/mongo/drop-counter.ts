@@ -1,6 +1,5 @@
-import type { Drop } from '../database-engine.ts'
 import type { Connection } from '../database-server.ts'
-import type { DropCounter } from '../dialect/dialect.ts'
+import type { Drop, DropCounter } from '../drops.ts'
 import { openMongoGateway } from './gateway.ts'
 import { openSessions } from './open-sessions.ts'
 

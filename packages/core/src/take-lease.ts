@@ -2,7 +2,7 @@ import { InvalidOptionError } from './errors.ts'
 import { createLease, type LeaseOptions } from './lease/create-lease.ts'
 import { checkLeaseOptions } from './lease/lease-options.ts'
 import { LeaseManager } from './lease/manager.ts'
-import { nearestName } from './options.ts'
+import { nearestName } from './options/check-options.ts'
 
 /** The options that every adapter takes beside its driver's own: where the lease comes from, or a ready one. */
 export interface AdapterOptions extends LeaseOptions {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { InvalidOptionError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions } from '../options/check-options.ts'
 import type { CredentialFunction } from '../source/credential-function.ts'
 import { checkMountPath, checkRoleName } from '../vault/path.ts'
 import { checkVaultOptions, Vault } from '../vault/vault.ts'

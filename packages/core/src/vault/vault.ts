@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { checkOptions } from '../options.ts'
+import { checkOptions } from '../options/check-options.ts'
 import { Circuit, type CircuitBreakerOptions, type CircuitName } from '../resilience/circuit.ts'
 import { type Clock, deadlineAfter, systemClock } from '../resilience/clock.ts'
 import { RateLimit, type RateLimitOptions } from '../resilience/rate-limit.ts'

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { InvalidOptionError } from '../../errors.ts'
-import { checkOptions } from '../../options.ts'
+import { checkOptions } from '../../options/check-options.ts'
 import { VaultError } from '../errors.ts'
 import { apiPath, checkMountPath } from '../path.ts'
 import type { AuthMethod } from './auth.ts'

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { checkOptions } from '../../options.ts'
+import { checkOptions } from '../../options/check-options.ts'
 import { apiPath, checkMountPath } from '../path.ts'
 import type { AuthMethod } from './auth.ts'
 import { identityOf } from './identity.ts'

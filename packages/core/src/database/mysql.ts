@@ -1,6 +1,6 @@
 // How to speak with MySQL and MariaDB, whichever driver does it. The numbers: "Server Error Message Reference" of MySQL.
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { type Clock, sleep, systemClock } from '../resilience/clock.ts'
 
 const accessDenied = 1045
 const accessDeniedWithoutPassword = 1698
@@ -26,16 +26,22 @@ const killAgainMs = 10
 /** MariaDB may take two seconds to end a statement that waits. */
 const endsWithinMs = 3_000
 
-/** Kills a session until there is none: the server closes its connection before the statement in it ends. */
+/**
+ * Kills a session until there is none: the server closes its connection before the statement in it ends.
+ *
+ * @param run sends a statement through another connection of the same user, which keeps the process alive meanwhile.
+ * @throws what `run` throws, and an error when the session is still there after 3 s.
+ */
 export async function endMySqlSession(
   run: (sql: string) => Promise<unknown>,
   threadId: number,
+  clock: Clock = systemClock,
 ): Promise<void> {
-  const giveUpAt = performance.now() + endsWithinMs
+  const giveUpAt = clock.now() + endsWithinMs
   try {
-    while (performance.now() < giveUpAt) {
+    while (clock.now() < giveUpAt) {
       await run(`kill ${threadId}`)
-      await sleep(killAgainMs)
+      await sleep(clock, killAgainMs)
     }
     throw new Error(`The database did not end a statement within ${endsWithinMs} ms of being told to.`)
   } catch (error) {
@@ -54,6 +60,6 @@ export function isMySqlDenial(error: unknown): boolean {
 }
 
 /** The number of the server's error, in an error of mysql2 or of mariadb. */
-export function mysqlErrnoOf(error: unknown): unknown {
+function mysqlErrnoOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'errno' in error ? error.errno : undefined
 }

@@ -1,7 +1,12 @@
 import type { SqlDriverAdapterFactory, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-utils'
 import { takeLease } from '@vault-lease/core'
-import type { VaultPoolOptions } from '@vault-lease/pg'
-import { checkConnectionOptions, checkSetRole, pgOptionNames, vaultPoolClass } from '@vault-lease/pg/adapter'
+import {
+  checkConnectionOptions,
+  checkSetRole,
+  pgOptionNames,
+  type VaultPoolOptions,
+  vaultPoolClass,
+} from '@vault-lease/pg/adapter'
 import type pg from 'pg'
 import { withLeaseErrors } from './lease-errors.ts'
 import { poolForTransactions } from './lost-connection.ts'

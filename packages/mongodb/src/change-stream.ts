@@ -1,6 +1,5 @@
 import type { Document } from 'mongodb'
 import type { CursorResponse, Namespace, Operation, Server } from './driver.ts'
-import type { Generation } from './generation.ts'
 
 /** An aggregation of the driver. */
 interface Aggregation extends Operation {
@@ -8,10 +7,16 @@ interface Aggregation extends Operation {
   server?: Server
 }
 
+/** The client on whose server the cursor of a change stream is. */
+export interface CursorHolder {
+  /** Closes the cursor of a change stream that goes on elsewhere. */
+  closeCursorOf(position: ChangeStreamPosition): Promise<void>
+}
+
 /** How far a change stream was read, and on which client. */
 export interface ChangeStreamPosition {
   readonly opening: Aggregation
-  readonly generation: Generation
+  readonly holder: CursorHolder
   /** The cursor on the server of that client. */
   readonly cursorId: unknown
   readonly namespace: Namespace
@@ -26,13 +31,13 @@ export function opensChangeStream(operation: Operation): operation is Aggregatio
 
 /** Where a change stream stands after an answer. */
 export function positionAfter(
-  before: Omit<ChangeStreamPosition, 'generation' | 'cursorId'>,
-  generation: Generation,
+  before: Omit<ChangeStreamPosition, 'holder' | 'cursorId'>,
+  holder: CursorHolder,
   response: CursorResponse,
 ): ChangeStreamPosition {
   return {
     opening: before.opening,
-    generation,
+    holder,
     cursorId: response.id,
     namespace: response.ns ?? before.namespace,
     token: response.postBatchResumeToken ?? before.token,

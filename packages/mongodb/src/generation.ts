@@ -15,8 +15,8 @@ import {
   type Topology,
 } from './driver.ts'
 import { sayFarewell } from './farewell.ts'
-import { NotSentError, type Run, runOn } from './operation.ts'
-import { type SessionUse, useOf } from './session-use.ts'
+import { NotSentError, type Run, type Runner, runOn } from './operation.ts'
+import { type Home, type SessionUse, useOf } from './session-use.ts'
 
 /** What a generation needs of the others. */
 export interface Surroundings {
@@ -29,10 +29,10 @@ const lookEveryMs = 10
 const closeWithinMs = 2_000
 
 /** One client of the driver, whose connections all belong to one user, and those who are bound to it. */
-export class Generation {
-  readonly number: number
+export class Generation implements Home, Runner {
   readonly topology: Topology
-  readonly surroundings: Surroundings
+  readonly #number: number
+  readonly #surroundings: Surroundings
   readonly #client: ConnectedClient
   readonly #uses = new Set<SessionUse>()
   readonly #watched = new WeakSet<Server>()
@@ -45,9 +45,9 @@ export class Generation {
   #closed: Promise<void> | undefined
 
   constructor(number: number, client: ConnectedClient, surroundings: Surroundings) {
-    this.number = number
     this.topology = client.topology
-    this.surroundings = surroundings
+    this.#number = number
+    this.#surroundings = surroundings
     this.#client = client
   }
 
@@ -56,18 +56,15 @@ export class Generation {
     return [...this.#uses].some((use) => use.busy)
   }
 
-  /** Why what is bound to it cannot go on, once it was ended. */
   get ended(): (() => Error) | undefined {
     return this.#ended
   }
 
-  /** An operation of the session begins here. */
   begin(use: SessionUse, watching = false): void {
     use.begin(this, watching)
     this.#uses.add(use)
   }
 
-  /** The next connection is taken, in the same breath, for an operation of the session. */
   takesFor(use: SessionUse): void {
     this.#taker = use
   }
@@ -81,7 +78,6 @@ export class Generation {
     this.#uses.delete(use)
   }
 
-  /** Selects a server for an operation, as the driver does. */
   async select(selector: unknown, options: SelectOptions, use: SessionUse | undefined): Promise<Server> {
     // It is bound from here on: the driver gives the operation to the server as soon as that is known.
     if (use) this.begin(use)
@@ -92,11 +88,22 @@ export class Generation {
     }
   }
 
-  /** The server that has this address. */
   async serverAt(name: string): Promise<Server> {
     const selector = (_description: unknown, servers: readonly { address: string }[]): unknown =>
       servers.filter(({ address }) => address === name)
     return await this.select(selector, { operationName: 'rotation' }, undefined)
+  }
+
+  suspected(): void {
+    this.#surroundings.lease.suspected(this.#number)
+  }
+
+  async refused(): Promise<void> {
+    await this.#surroundings.lease.refused(this.#number)
+  }
+
+  current(): Promise<Generation> {
+    return this.#surroundings.current()
   }
 
   /** Lets everybody finish who is bound to this client, and closes it; at the deadline, under its holders. */
@@ -118,7 +125,7 @@ export class Generation {
     return this.#closed
   }
 
-  /** Closes the cursor of a change stream that goes on elsewhere. The server would do it by itself some time after. */
+  /** The server would do it by itself some time after. */
   async closeCursorOf(position: ChangeStreamPosition): Promise<void> {
     if (this.#closedCursors.has(position)) return
     this.#closedCursors.add(position)
@@ -167,7 +174,7 @@ export class Generation {
    * While that is in doubt nobody begins to use one.
    */
   #watchPool(pool: Pool): void {
-    const { lease } = this.surroundings
+    const { lease } = this.#surroundings
     const checkOut = pool.checkOut.bind(pool)
     const checkIn = pool.checkIn.bind(pool)
     pool.checkIn = (connection) => {
@@ -180,8 +187,8 @@ export class Generation {
       this.#taker = undefined
       const connection = await checkOut(options)
       this.#noteSocket(socketOf(connection))
-      if (!lease.current && lease.generation === this.number) await lease.ready().catch(() => {})
-      if (lease.generation === this.number || !use?.movable) return connection
+      if (!lease.current && lease.generation === this.#number) await lease.ready().catch(() => {})
+      if (lease.generation === this.#number || !use?.movable) return connection
       pool.checkIn(connection)
       throw new NotSentError()
     }

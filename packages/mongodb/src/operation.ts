@@ -1,5 +1,6 @@
 import {
   type ChangeStreamPosition,
+  type CursorHolder,
   opensChangeStream,
   positionAfter,
   reopening,
@@ -15,21 +16,40 @@ import {
   type Operation,
   type Server,
 } from './driver.ts'
-import type { Generation } from './generation.ts'
 import { type SessionUse, useOf } from './session-use.ts'
 
 /** What a server of the driver does with an operation. */
 export type Run = Server['command']
 
+/** The client on which operations run, and what there is beside it. */
+export interface Runner extends CursorHolder {
+  /** Why what is bound to it cannot go on, once it was ended. */
+  readonly ended: (() => Error) | undefined
+  /** An operation of the session begins here. */
+  begin(use: SessionUse, watching: boolean): void
+  /** The next connection is taken, in the same breath, for an operation of the session. */
+  takesFor(use: SessionUse): void
+  /** It has ended. */
+  end(use: SessionUse, watching: boolean): void
+  /** The server that has this address. */
+  serverAt(name: string): Promise<Server>
+  /** The server denied what it would also deny to a user that is no more. */
+  suspected(): void
+  /** The server did not accept the user. Resolves once that has had its effect. */
+  refused(): Promise<void>
+  /** The client that new operations go to. */
+  current(): Promise<Runner>
+}
+
 /** A connection was taken, and not used: its user is not in force any more. */
 export class NotSentError extends Error {}
 
 /**
- * Runs an operation on a server of a generation, and keeps account of what it opens there. What the server has not got,
+ * Runs an operation on a server of a client, and keeps account of what it opens there. What the server has not got,
  * because its user is no more, is done on the client in force; everything else fails as it does in the driver.
  */
 export async function runOn(
-  generation: Generation,
+  client: Runner,
   server: Server,
   run: Run,
   operation: Operation,
@@ -41,20 +61,20 @@ export async function runOn(
   if (loss) throw loss
   const stream = changeStreamRead(use, operation)
   const watching = stream !== undefined
-  generation.begin(use, watching)
+  client.begin(use, watching)
   try {
-    const sent = await onThisClient(generation, operation, stream)
-    generation.takesFor(use)
+    const sent = await onThisClient(client, operation, stream)
+    client.takesFor(use)
     const response = await run(sent, timeoutContext)
     if (stream && sent !== operation) takeAlong(stream, server)
-    note(generation, use, operation, response, stream)
+    note(client, use, operation, response, stream)
     return response
   } catch (error) {
-    const next = await elsewhere(generation, use, error, watching)
+    const next = await elsewhere(client, use, error, watching)
     return await (await next.serverAt(server.name)).command(operation, timeoutContext)
   } finally {
     if (operation.commandName === 'killCursors') use.cursorClosed(`${operation.cursorId}`)
-    generation.end(use, watching)
+    client.end(use, watching)
   }
 }
 
@@ -64,17 +84,17 @@ function changeStreamRead(use: SessionUse, operation: Operation): ChangeStreamPo
 
 /** To read on in a change stream that began on another client is to open it here. */
 async function onThisClient(
-  generation: Generation,
+  client: Runner,
   operation: Operation,
   stream: ChangeStreamPosition | undefined,
 ): Promise<Operation> {
-  if (!stream || stream.generation === generation) return operation
-  await stream.generation.closeCursorOf(stream)
+  if (!stream || stream.holder === client) return operation
+  await stream.holder.closeCursorOf(stream)
   return reopening(stream)
 }
 
 function note(
-  generation: Generation,
+  client: Runner,
   use: SessionUse,
   operation: Operation,
   response: unknown,
@@ -86,29 +106,28 @@ function note(
   const open = !isZero(response.id)
   if (operation.cursorId && (!open || stream)) use.cursorClosed(`${operation.cursorId}`)
   if (!open) return
-  if (stream) use.watching(id, positionAfter(stream, generation, response))
+  if (stream) use.watching(id, positionAfter(stream, client, response))
   else if (opensChangeStream(operation)) {
     const start = { opening: operation, namespace: operation.ns, token: null, received: false }
-    use.watching(id, positionAfter(start, generation, response))
+    use.watching(id, positionAfter(start, client, response))
   } else use.cursorOpened(id)
 }
 
-/** Which generation can do what has failed; throws what the caller is to know when there is none. */
+/** Which client can do what has failed; throws what the caller is to know when there is none. */
 async function elsewhere(
-  generation: Generation,
+  client: Runner,
   use: SessionUse,
   error: unknown,
   watching: boolean,
-): Promise<Generation> {
-  const { number, ended, surroundings } = generation
-  const { lease } = surroundings
+): Promise<Runner> {
+  const { ended } = client
   if (ended && !watching && !isAnswer(error)) throw ended()
-  if (isDenial(error)) lease.suspected(number)
+  if (isDenial(error)) client.suspected()
   const refused = isRefusal(error)
   const notSent = refused || isPoolCleared(error) || error instanceof NotSentError
   if (!(notSent ? use.movable : ended)) throw error
-  if (refused) await lease.refused(number)
-  const next = await surroundings.current()
-  if (next === generation) throw error
+  if (refused) await client.refused()
+  const next = await client.current()
+  if (next === client) throw error
   return next
 }

@@ -149,7 +149,7 @@ export class RotatingClients implements Consumer {
 
   async #select(selector: unknown, options: SelectOptions): Promise<Server> {
     const use = options.session && useOf(options.session)
-    const bound = use?.bound ? use.generation : undefined
+    const bound = use?.bound ? use.home : undefined
     if (bound && !bound.ended) return await bound.select(selector, options, use)
     if (this.#refusing && isNew(use) && !farewells.includes(options.operationName)) {
       throw new LeaseClosedError('The client is closing: it takes no new work.')

@@ -1,6 +1,15 @@
 import type { ChangeStreamPosition } from './change-stream.ts'
-import { isCommit, type Operation, type Session } from './driver.ts'
-import type { Generation } from './generation.ts'
+import { isCommit, type Operation, type SelectOptions, type Server, type Session } from './driver.ts'
+
+/** Where a session is at home: the client that does its operations. */
+export interface Home {
+  /** Why what is bound to it cannot go on, once it was ended. */
+  readonly ended: (() => Error) | undefined
+  /** Selects a server for an operation, as the driver does. */
+  select(selector: unknown, options: SelectOptions, use: SessionUse | undefined): Promise<Server>
+  /** The session has nothing here any more. */
+  forget(use: SessionUse): void
+}
 
 /** By a WeakMap in its place every operation would pay for the collection of its key. */
 const ofSession = Symbol('SessionUse')
@@ -13,12 +22,12 @@ export function useOf(session: Used): SessionUse {
 }
 
 /**
- * What binds a session to the generation on whose client it began: operations under way, open cursors, a transaction.
+ * What binds a session to the client on which it began: operations under way, open cursors, a transaction.
  * Every operation of the driver has a session, if only one of its own.
  */
 export class SessionUse {
   readonly #session: Session
-  #generation: Generation | undefined
+  #home: Home | undefined
   #changeStreams: Map<string, ChangeStreamPosition> | undefined
   // Made when there is something to keep: most operations open nothing.
   #cursors: Set<string> | undefined
@@ -29,12 +38,12 @@ export class SessionUse {
 
   constructor(session: Session) {
     this.#session = session
-    if (session.explicit) session.once('ended', () => this.#generation?.forget(this))
+    if (session.explicit) session.once('ended', () => this.#home?.forget(this))
   }
 
-  /** Whose client did the last operation. */
-  get generation(): Generation | undefined {
-    return this.#generation
+  /** Where the last operation was done. */
+  get home(): Home | undefined {
+    return this.#home
   }
 
   /** The change streams of the session, if it has any, by the ids of their cursors: they can go on with another cursor. */
@@ -57,7 +66,7 @@ export class SessionUse {
     return this.busy || this.#watching > 0
   }
 
-  /** Whether the only operation under way can as well be done on the client of another generation. */
+  /** Whether the only operation under way can as well be done on another client. */
   get movable(): boolean {
     return this.#underWay + this.#watching === 1 && !this.#holds
   }
@@ -67,15 +76,15 @@ export class SessionUse {
     return this.#changeStreams !== undefined && this.#changeStreams.size > 0
   }
 
-  /** Whether its generation has to know it when nothing is under way: a commit may be tried again. */
+  /** Whether its client has to know it when nothing is under way: a commit may be tried again. */
   get remembered(): boolean {
     const committing = this.#transaction === this.#session.transaction && !this.#session.hasEnded
     return this.bound || committing || this.watches
   }
 
-  begin(generation: Generation, watching = false): void {
-    if (this.#generation !== generation) this.#generation?.forget(this)
-    this.#generation = generation
+  begin(home: Home, watching = false): void {
+    if (this.#home !== home) this.#home?.forget(this)
+    this.#home = home
     if (watching) this.#watching++
     else this.#underWay++
   }
@@ -105,7 +114,7 @@ export class SessionUse {
     this.#changeStreams.set(id, position)
   }
 
-  /** The generation has ended: what was bound to it fails from now on, and what is new goes elsewhere. */
+  /** The client has ended: what was bound to it fails from now on, and what is new goes elsewhere. */
   lose(reason: () => Error): void {
     this.#lost ??= new Map()
     for (const id of this.#cursors ?? []) this.#lost.set(id, reason)

@@ -37,7 +37,6 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
     readonly lease: LeaseManager
     readonly #ownsLease: boolean
     readonly #clients: RotatingClients
-    readonly #detach: () => void
     #connected = false
     #closed: Promise<void> | undefined
 
@@ -55,7 +54,6 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
           connectAs(driver, address, credential, this.#relayOf(credential.generation), signal),
         patienceMs: this.options.serverSelectionTimeoutMS + vaultTakesMs,
       })
-      this.#detach = lease.attach(this.#clients)
       let gone = false
       Object.defineProperty(this, 'topology', {
         get: () => (gone ? undefined : this.#clients.topology),
@@ -71,7 +69,7 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
     }
 
     override async connect(): Promise<this> {
-      await this.#clients.current()
+      await this.#clients.ready()
       if (!this.#connected) {
         this.#connected = true
         this.emit('open', this)
@@ -92,7 +90,6 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
       await settlesWithin(super.close(), farewellMs)
       if (this.#ownsLease) await this.lease.close()
       await this.#clients.close()
-      this.#detach()
     }
 
     /** The events of all clients are ours. What becomes of the servers is told by the client in force only. */
@@ -100,7 +97,7 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
       const emit = this.emit.bind(this) as (event: string | symbol, ...values: unknown[]) => boolean
       return (event, ...values) => {
         if (event === 'open') return false
-        const inForce = this.lease.generation
+        const inForce = this.#clients.generation
         const isOfServers = /^(server|topology)/.test(String(event))
         if (isOfServers && inForce !== 0 && inForce !== generation) return false
         return emit(event, ...values)

@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import type { Credential } from '@vault-lease/core'
-import type { MongoClientOptions, ServerHeartbeatFailedEvent } from 'mongodb'
+import type { MongoClient, MongoClientOptions, ServerHeartbeatFailedEvent } from 'mongodb'
 import { type ConnectedClient, type MongoDriver, topologyOf } from './driver.ts'
 
 /** How a client of the driver is made, but for the login. */
@@ -17,36 +18,44 @@ export type Relay = (event: string | symbol, ...values: unknown[]) => boolean
  * @throws the driver's own error; once the signal is aborted, why no server was reached, else its reason.
  */
 export async function connectAs(
-  { MongoClient }: MongoDriver,
+  driver: MongoDriver,
   { uri, options }: Address,
   { username, password }: Credential,
   relay: Relay,
   signal: AbortSignal,
 ): Promise<ConnectedClient> {
-  const client = new MongoClient(uri, { ...options, auth: { username, password } })
+  const client = new driver.MongoClient(uri, { ...options, auth: { username, password } })
   let unreachable: Error | undefined
   client.emit = (event, ...values) => {
     if (event === 'serverHeartbeatFailed') unreachable = (values[0] as ServerHeartbeatFailedEvent).failure
     return relay(event, ...values)
   }
-  const close = (): void => void client.close().catch(() => {})
-  signal.addEventListener('abort', close, { once: true })
+  const done = new AbortController()
+  const close = (): Promise<void> => client.close().catch(() => {})
+  signal.throwIfAborted()
+  const connecting = connectedAs(username, client)
   try {
-    await client.connect()
-    topologyOf(client)
-    const { authInfo } = await client.db('admin').command({ connectionStatus: 1 })
-    const users: { user: string }[] = authInfo.authenticatedUsers
-    if (!users.some(({ user }) => user === username)) {
-      throw new Error(`the server takes the user for ${users.map(({ user }) => user).join(', ') || 'nobody'}`)
-    }
-    signal.throwIfAborted()
+    // The driver does not give up a connection on which it is just logging in: it closes that later.
+    const aborted = once(signal, 'abort', { signal: done.signal }).then(() => signal.throwIfAborted())
+    await Promise.race([connecting, aborted])
     return client as ConnectedClient
   } catch (error) {
-    close()
+    // Now, and when there is something to close that is not there yet.
+    void close()
+    void connecting.then(close, close)
     // What a client says that is closed tells less.
     if (signal.aborted) throw unreachable ?? signal.reason
     throw error
   } finally {
-    signal.removeEventListener('abort', close)
+    done.abort()
   }
+}
+
+async function connectedAs(username: string, client: MongoClient): Promise<void> {
+  await client.connect()
+  topologyOf(client)
+  const { authInfo } = await client.db('admin').command({ connectionStatus: 1 })
+  const users: { user: string }[] = authInfo.authenticatedUsers
+  if (users.some(({ user }) => user === username)) return
+  throw new Error(`the server takes the user for ${users.map(({ user }) => user).join(', ') || 'nobody'}`)
 }

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import type { LeaseManager, Retired, RetireTerms } from '@vault-lease/core'
+import type { Retired, RetireTerms } from '@vault-lease/core'
 import { settlesWithin } from '@vault-lease/core/adapter'
 import type { ChangeStreamPosition } from './change-stream.ts'
+import type { RetirableClient } from './client-per-generation.ts'
 import {
   type ConnectedClient,
   failWithLabels,
@@ -18,9 +19,12 @@ import { sayFarewell } from './farewell.ts'
 import { NotSentError, type Run, type Runner, runOn } from './operation.ts'
 import { type Home, type SessionUse, useOf } from './session-use.ts'
 
-/** What a generation needs of the others. */
+/** How the user of a generation stands, and who is beside it. */
 export interface Surroundings {
-  readonly lease: LeaseManager
+  /** Whether new operations are done as this user. While that is in doubt, it waits. */
+  isInForce(): Promise<boolean>
+  refused(): Promise<boolean>
+  suspected(): void
   /** The generation that new operations go to. */
   current(): Promise<Generation>
 }
@@ -29,9 +33,8 @@ const lookEveryMs = 10
 const closeWithinMs = 2_000
 
 /** One client of the driver, whose connections all belong to one user, and those who are bound to it. */
-export class Generation implements Home, Runner {
+export class Generation implements Home, Runner, RetirableClient {
   readonly topology: Topology
-  readonly #number: number
   readonly #surroundings: Surroundings
   readonly #client: ConnectedClient
   readonly #uses = new Set<SessionUse>()
@@ -44,9 +47,8 @@ export class Generation implements Home, Runner {
   #ended: (() => Error) | undefined
   #closed: Promise<void> | undefined
 
-  constructor(number: number, client: ConnectedClient, surroundings: Surroundings) {
+  constructor(client: ConnectedClient, surroundings: Surroundings) {
     this.topology = client.topology
-    this.#number = number
     this.#surroundings = surroundings
     this.#client = client
   }
@@ -95,18 +97,17 @@ export class Generation implements Home, Runner {
   }
 
   suspected(): void {
-    this.#surroundings.lease.suspected(this.#number)
+    this.#surroundings.suspected()
   }
 
-  async refused(): Promise<void> {
-    await this.#surroundings.lease.refused(this.#number)
+  refused(): Promise<boolean> {
+    return this.#surroundings.refused()
   }
 
   current(): Promise<Generation> {
     return this.#surroundings.current()
   }
 
-  /** Lets everybody finish who is bound to this client, and closes it; at the deadline, under its holders. */
   async retire({ signal, stragglerError }: RetireTerms): Promise<Retired> {
     const open = this.#sockets.size
     this.#draining = true
@@ -174,7 +175,6 @@ export class Generation implements Home, Runner {
    * While that is in doubt nobody begins to use one.
    */
   #watchPool(pool: Pool): void {
-    const { lease } = this.#surroundings
     const checkOut = pool.checkOut.bind(pool)
     const checkIn = pool.checkIn.bind(pool)
     pool.checkIn = (connection) => {
@@ -187,8 +187,7 @@ export class Generation implements Home, Runner {
       this.#taker = undefined
       const connection = await checkOut(options)
       this.#noteSocket(socketOf(connection))
-      if (!lease.current && lease.generation === this.#number) await lease.ready().catch(() => {})
-      if (lease.generation === this.#number || !use?.movable) return connection
+      if ((await this.#surroundings.isInForce()) || !use?.movable) return connection
       pool.checkIn(connection)
       throw new NotSentError()
     }

@@ -35,8 +35,8 @@ export interface Runner extends CursorHolder {
   serverAt(name: string): Promise<Server>
   /** The server denied what it would also deny to a user that is no more. */
   suspected(): void
-  /** The server did not accept the user. Resolves once that has had its effect. */
-  refused(): Promise<void>
+  /** The server did not accept the user. Resolves with whether there is a newer one. */
+  refused(): Promise<boolean>
   /** The client that new operations go to. */
   current(): Promise<Runner>
 }

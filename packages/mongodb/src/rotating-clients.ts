@@ -1,13 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Consumer,
-  type Credential,
-  LeaseClosedError,
-  type LeaseManager,
-  type Retired,
-  type RetireTerms,
-} from '@vault-lease/core'
-import { notProven } from '@vault-lease/core/adapter'
+import { type Credential, LeaseClosedError } from '@vault-lease/core'
+import { type ClientLease, ClientPerGeneration } from './client-per-generation.ts'
 import type { ConnectedClient, SelectOptions, Server, Topology } from './driver.ts'
 import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
@@ -17,7 +10,7 @@ import { type SessionUse, useOf } from './session-use.ts'
 export type Connect = (credential: Credential, signal: AbortSignal) => Promise<ConnectedClient>
 
 interface RotatingClientsParts {
-  readonly lease: LeaseManager
+  readonly lease: ClientLease
   readonly connect: Connect
   /** Milliseconds that an operation waits for a credential. */
   readonly patienceMs: number
@@ -28,26 +21,31 @@ const lookEveryMs = 10
 const farewells: readonly string[] = ['killCursors', 'endSessions']
 
 /** The clients of the generations, and the way of each operation to one of them. */
-export class RotatingClients implements Consumer {
-  readonly #lease: LeaseManager
-  readonly #connect: Connect
-  readonly #patienceMs: number
-  readonly #open = new Map<number, Generation>()
-  readonly #opening = new Map<number, Promise<Generation>>()
+export class RotatingClients {
+  readonly #clients: ClientPerGeneration<Generation>
   readonly #views = new WeakMap<Generation, Topology>()
   #last: Generation | undefined
   #refusing = false
-  #closed = false
 
   constructor({ lease, connect, patienceMs }: RotatingClientsParts) {
-    this.#lease = lease
-    this.#connect = connect
-    this.#patienceMs = patienceMs
+    const open = async (credential: Credential, signal: AbortSignal): Promise<Generation> =>
+      new Generation(await connect(credential, signal), {
+        isInForce: () => this.#clients.isInForce(credential),
+        refused: () => this.#clients.refused(credential),
+        suspected: () => this.#clients.suspected(credential),
+        current: () => this.#clients.current(),
+      })
+    this.#clients = new ClientPerGeneration({ lease, open, isRefusal, patienceMs })
+  }
+
+  /** The number of the generation in force; 0 when there is none. */
+  get generation(): number {
+    return this.#clients.generation
   }
 
   /** What the driver takes for its topology: the newest one, from which every operation finds its own way. */
   get topology(): Topology | undefined {
-    const newest = this.#open.get(this.#lease.generation) ?? this.#last
+    const newest = this.#clients.inForce ?? this.#last
     if (!newest) return undefined
     this.#last = newest
     const known = this.#views.get(newest)
@@ -66,46 +64,13 @@ export class RotatingClients implements Consumer {
   }
 
   /**
-   * The generation that new operations go to.
+   * Resolves once new operations have a client to go to.
    *
    * @throws CredentialsUnavailableError when there is no credential that may be used.
    * @throws LeaseClosedError after `close()`.
    */
-  async current(): Promise<Generation> {
-    for (;;) {
-      if (this.#closed) throw new LeaseClosedError('The client was closed: make another one.')
-      const credential =
-        this.#lease.current ?? (await this.#lease.credential({ timeoutMs: this.#patienceMs }))
-      const open = this.#open.get(credential.generation)
-      if (open) return open
-      try {
-        return await this.#opened(credential)
-      } catch (error) {
-        if (!isRefusal(error) || !(await this.#lease.refused(credential.generation))) throw error
-      }
-    }
-  }
-
-  async prove(credential: Credential, signal: AbortSignal): Promise<void> {
-    if (this.#closed) return
-    const { generation } = credential
-    try {
-      // One that is open already is in doubt: only a new connection tells.
-      if (this.#open.has(generation)) await this.#connect(credential, signal).then((client) => client.close())
-      else await this.#opened(credential, signal)
-    } catch (error) {
-      throw notProven(credential, error, isRefusal(error))
-    }
-  }
-
-  async retire(number: number, terms: RetireTerms): Promise<Retired> {
-    const generation = this.#open.get(number)
-    if (!generation) return { closed: 0, forced: 0 }
-    try {
-      return await generation.retire(terms)
-    } finally {
-      this.#open.delete(number)
-    }
+  async ready(): Promise<void> {
+    await this.#clients.current()
   }
 
   /** From now on, new work is refused; what was begun goes on. */
@@ -116,35 +81,13 @@ export class RotatingClients implements Consumer {
   /** Resolves once nobody is at work. */
   async idle(): Promise<void> {
     do await sleep(lookEveryMs)
-    while ([...this.#open.values()].some(({ busy }) => busy))
+    while ([...this.#clients.open].some(({ busy }) => busy))
   }
 
-  /** Resolves once every client is closed, also one that is being opened. */
+  /** Resolves once every client is closed, also one that was being opened. */
   async close(): Promise<void> {
-    this.#closed = true
-    await Promise.allSettled(this.#opening.values())
-    await Promise.all(Array.from(this.#open.values(), (generation) => generation.close()))
-    this.#open.clear()
+    await this.#clients.close()
     this.#last = undefined
-  }
-
-  async #opened(credential: Credential, signal = new AbortController().signal): Promise<Generation> {
-    const { generation } = credential
-    const opening =
-      this.#opening.get(generation) ??
-      this.#openGeneration(credential, signal).finally(() => this.#opening.delete(generation))
-    this.#opening.set(generation, opening)
-    return await opening
-  }
-
-  async #openGeneration(credential: Credential, signal: AbortSignal): Promise<Generation> {
-    const client = await this.#connect(credential, signal)
-    const generation = new Generation(credential.generation, client, {
-      lease: this.#lease,
-      current: () => this.current(),
-    })
-    this.#open.set(credential.generation, generation)
-    return generation
   }
 
   async #select(selector: unknown, options: SelectOptions): Promise<Server> {
@@ -154,7 +97,7 @@ export class RotatingClients implements Consumer {
     if (this.#refusing && isNew(use) && !farewells.includes(options.operationName)) {
       throw new LeaseClosedError('The client is closing: it takes no new work.')
     }
-    const generation = await this.current()
+    const generation = await this.#clients.current()
     return await generation.select(selector, options, use)
   }
 }

@@ -276,6 +276,28 @@ describe('VaultMongoClient in trouble', () => {
     await untilRetired(client)
   }, 40_000)
 
+  it('closes a client that had not connected yet when its user was replaced, and does what waited for it', async () => {
+    const lease = await servers.lease()
+    await lease.ready()
+    const first = lease.status().username
+    const held: (() => void)[] = []
+    const { uri } = await servers.gateway(async (command, user) => {
+      if (user === first && 'saslContinue' in command) await new Promise<void>((go) => held.push(go))
+      return undefined
+    })
+    const client = await servers.client({ lease }, uri)
+    const waiting = find(client)
+    await vi.waitUntil(() => held.length > 0, untilReady)
+    await lease.rotate()
+    await untilRetired(client)
+    expect(await waiting).toMatchObject({ _id: 1 })
+    for (const go of held) go()
+    await sleep(200)
+    expect((await servers.sessions()).has(first ?? '')).toBe(false)
+    expect(await servers.engine.users()).toEqual([lease.status().username])
+    await isWell(client, 2)
+  })
+
   it('does not take a connection for proven whose user the server takes for another', async () => {
     const { uri } = await servers.gateway(async (command) =>
       'connectionStatus' in command

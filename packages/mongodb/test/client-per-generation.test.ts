@@ -1,0 +1,226 @@
+import { setImmediate } from 'node:timers/promises'
+import { type Consumer, CredentialsUnavailableError, type RetireTerms } from '@vault-lease/core'
+import { describe, expect, it, vi } from 'vitest'
+import { Credential } from '../../core/src/lease/credential.ts'
+import { ClientPerGeneration, type ClientPerGenerationParts } from '../src/client-per-generation.ts'
+
+const refusal = new Error('refused')
+const never = new AbortController().signal
+const terms: RetireTerms = { deadline: 0, signal: never, stragglerError: () => new Error('too late') }
+
+function fakeClient(user: string) {
+  return { user, retire: vi.fn(async () => ({ closed: 2, forced: 1 })), close: vi.fn(async () => {}) }
+}
+type FakeClient = ReturnType<typeof fakeClient>
+type Open = ClientPerGenerationParts<FakeClient>['open']
+
+/** Clients of a driver that opens them at once, on a lease whose credential a test replaces. */
+function setUp(open: Open = async ({ username }) => fakeClient(username)) {
+  const detach = vi.fn()
+  const lease = {
+    current: new Credential(1, 'v-1', 'secret') as Credential | undefined,
+    generation: 1,
+    attach: vi.fn((_consumer: Consumer) => detach),
+    credential: vi.fn(async () => {
+      if (!lease.current) throw new CredentialsUnavailableError('none now')
+      return lease.current
+    }),
+    refused: vi.fn(async () => false),
+    suspected: vi.fn(),
+  }
+  const publish = (generation: number): Credential => {
+    lease.generation = generation
+    lease.current = new Credential(generation, `v-${generation}`, 'secret')
+    return lease.current
+  }
+  const opened: FakeClient[] = []
+  const driver = vi.fn<Open>(async (credential, signal) => {
+    const client = await open(credential, signal)
+    opened.push(client)
+    return client
+  })
+  const parts = { lease, open: driver, isRefusal: (error: unknown) => error === refusal, patienceMs: 300 }
+  return { lease, detach, publish, driver, opened, clients: new ClientPerGeneration(parts) }
+}
+
+/** A driver that has opened no client until it is let. */
+function slowly() {
+  const waiting: (() => void)[] = []
+  const open: Open = async ({ username }) => {
+    await new Promise<void>((resolve) => waiting.push(resolve))
+    return fakeClient(username)
+  }
+  return { open, letIn: () => waiting.shift()?.() }
+}
+
+describe('a client for each generation', () => {
+  it('is opened once, however many ask, and again for the next generation only', async () => {
+    const { clients, driver, publish } = setUp()
+    const [one, other] = await Promise.all([clients.current(), clients.current()])
+    expect(one).toBe(other)
+    expect(await clients.current()).toBe(one)
+    expect(driver).toHaveBeenCalledTimes(1)
+    publish(2)
+    expect(clients.inForce).toBe(undefined)
+    const next = await clients.current()
+    expect(next.user).toBe('v-2')
+    expect(clients.inForce).toBe(next)
+    expect([...clients.open]).toEqual([one, next])
+  })
+
+  it('is not opened before there is a credential, which is waited for as long as the caller is told', async () => {
+    const { clients, lease, driver, publish } = setUp()
+    lease.current = undefined
+    await expect(clients.current()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE' })
+    expect(lease.credential).toHaveBeenCalledExactlyOnceWith({ timeoutMs: 300 })
+    expect(driver).not.toHaveBeenCalled()
+    lease.credential.mockImplementationOnce(async () => publish(1))
+    expect((await clients.current()).user).toBe('v-1')
+  })
+
+  it('stays open when it has proven its credential', async () => {
+    const { clients, driver, publish, lease } = setUp()
+    expect(lease.attach).toHaveBeenCalledExactlyOnceWith(clients)
+    await clients.prove(new Credential(2, 'v-2', 'secret'), never)
+    publish(2)
+    expect((await clients.current()).user).toBe('v-2')
+    expect(driver).toHaveBeenCalledTimes(1)
+  })
+
+  it('that is in doubt is not asked: another one is, and closed again', async () => {
+    const { clients, opened, lease } = setUp()
+    const client = await clients.current()
+    await clients.prove(lease.current as Credential, never)
+    expect(opened).toHaveLength(2)
+    expect(opened.map(({ close }) => close.mock.calls.length)).toEqual([0, 1])
+    expect(await clients.current()).toBe(client)
+  })
+
+  it.each([
+    [refusal, true],
+    [new Error('nobody is there'), false],
+  ])('that cannot be opened proves nothing: %s', async (error, refused) => {
+    const { clients, lease } = setUp(async () => Promise.reject(error))
+    await expect(clients.prove(lease.current as Credential, never)).rejects.toMatchObject({
+      code: 'ERR_CREDENTIAL_NOT_PROVEN',
+      refused,
+      cause: error,
+    })
+    await expect(clients.current()).rejects.toBe(error)
+  })
+
+  it('whose user is refused gives way to the one of a newer generation', async () => {
+    const open: Open = async ({ generation, username }) =>
+      generation === 1 ? Promise.reject(refusal) : fakeClient(username)
+    const { clients, lease, publish } = setUp(open)
+    lease.refused.mockImplementation(async () => Boolean(publish(2)))
+    expect((await clients.current()).user).toBe('v-2')
+    expect(lease.refused).toHaveBeenCalledExactlyOnceWith(1)
+  })
+
+  it('that could not be opened gives way to the one of a generation that has come since', async () => {
+    const { clients, publish } = setUp(async ({ generation, username }) => {
+      if (generation > 1) return fakeClient(username)
+      publish(2)
+      throw new Error('nobody is there')
+    })
+    expect((await clients.current()).user).toBe('v-2')
+  })
+
+  it('knows whether it is in force, once that is not in doubt', async () => {
+    const { clients, lease, publish } = setUp()
+    const first = lease.current as Credential
+    expect(await clients.isInForce(first)).toBe(true)
+    expect(lease.credential).not.toHaveBeenCalled()
+    lease.current = undefined
+    lease.credential.mockImplementationOnce(async () => publish(2))
+    expect(await clients.isInForce(first)).toBe(false)
+    lease.current = undefined
+    expect(await clients.isInForce(first)).toBe(false)
+    expect(lease.credential).toHaveBeenCalledTimes(1)
+  })
+
+  it('is retired by its own means, and forgotten then, whatever came of it', async () => {
+    const { clients, publish } = setUp()
+    const first = await clients.current()
+    expect(await clients.retire(7, terms)).toEqual({ closed: 0, forced: 0 })
+    publish(2)
+    const second = await clients.current()
+    expect(await clients.retire(1, terms)).toEqual({ closed: 2, forced: 1 })
+    expect(first.retire).toHaveBeenCalledExactlyOnceWith(terms)
+    second.retire.mockRejectedValueOnce(new Error('no answer'))
+    await expect(clients.retire(2, terms)).rejects.toThrow('no answer')
+    expect([...clients.open]).toEqual([])
+  })
+
+  it('that is retired while it is being opened is closed as soon as it is open, and who waits has the next', async () => {
+    const { open, letIn } = slowly()
+    const { clients, opened, publish } = setUp(open)
+    const asked = clients.current()
+    await setImmediate()
+    publish(2)
+    let retired = false
+    const retiring = clients.retire(1, terms).then((counts) => {
+      retired = true
+      return counts
+    })
+    await setImmediate()
+    expect(retired).toBe(false)
+    letIn()
+    expect(await retiring).toEqual({ closed: 0, forced: 0 })
+    expect(opened[0]?.close).toHaveBeenCalledOnce()
+    expect([...clients.open]).toEqual([])
+    await setImmediate()
+    letIn()
+    expect((await asked).user).toBe('v-2')
+    expect([...clients.open].map(({ user }) => user)).toEqual(['v-2'])
+  })
+
+  it('that a driver does not give up to open holds up no retirement, and is closed some time', async () => {
+    const { open, letIn } = slowly()
+    const { clients, opened, lease } = setUp(open)
+    const proven = clients.prove(lease.current as Credential, never).catch((error: unknown) => error)
+    const began = performance.now()
+    await clients.retire(1, { ...terms, signal: AbortSignal.abort() })
+    expect(performance.now() - began).toBeLessThan(5_000)
+    letIn()
+    expect(await proven).toMatchObject({ code: 'ERR_CREDENTIAL_NOT_PROVEN', refused: false })
+    expect(opened[0]?.close).toHaveBeenCalledOnce()
+  })
+
+  it('that is given up with its proof is opened anew for who asks then', async () => {
+    const { open, letIn } = slowly()
+    const { clients, lease, driver } = setUp(open)
+    const stop = new AbortController()
+    const proven = clients.prove(lease.current as Credential, stop.signal).catch((error: unknown) => error)
+    stop.abort(new Error('no time left'))
+    const asked = clients.current()
+    await setImmediate()
+    expect(driver.mock.calls.map(([, signal]) => signal.aborted)).toEqual([true, false])
+    letIn()
+    letIn()
+    expect(await proven).toMatchObject({ cause: new Error('no time left') })
+    expect(await asked).toBe(clients.inForce)
+  })
+
+  it('is closed with all others, also one that is being opened, and there is none any more', async () => {
+    const { open, letIn } = slowly()
+    const { clients, opened, publish, detach } = setUp(open)
+    const first = clients.current()
+    await setImmediate()
+    letIn()
+    await first
+    publish(2)
+    const second = clients.current().catch((error: unknown) => error)
+    await setImmediate()
+    const closing = clients.close()
+    letIn()
+    await closing
+    expect(opened.map(({ close }) => close.mock.calls.length)).toEqual([1, 1])
+    expect(detach).toHaveBeenCalledOnce()
+    expect(await second).toMatchObject({ code: 'ERR_LEASE_CLOSED' })
+    await expect(clients.current()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
+    await clients.prove(publish(3), never)
+    expect(opened).toHaveLength(2)
+  })
+})

@@ -51,7 +51,7 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
       this.#clients = new RotatingClients({
         lease,
         connect: (credential, signal) =>
-          connectAs(driver, address, credential, this.#relayOf(credential.generation), signal),
+          connectAs(driver, address, () => credential, this.#relayOf(credential.generation), signal),
         patienceMs: this.options.serverSelectionTimeoutMS + vaultTakesMs,
       })
       let gone = false

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import type { Credential } from '@vault-lease/core'
 import type { MongoClient, MongoClientOptions, ServerHeartbeatFailedEvent } from 'mongodb'
 import { type ConnectedClient, type MongoDriver, topologyOf } from './driver.ts'
+import { type Login, logInBy } from './login.ts'
 
 /** How a client of the driver is made, but for the login. */
 export interface Address {
@@ -13,18 +13,21 @@ export interface Address {
 export type Relay = (event: string | symbol, ...values: unknown[]) => boolean
 
 /**
- * A client whose connections belong to the user of the credential, once the server has said so.
+ * A client whose connections belong to the user of the login, once the server has said so. Each new connection asks for
+ * the login.
  *
  * @throws the driver's own error; once the signal is aborted, why no server was reached, else its reason.
  */
 export async function connectAs(
   driver: MongoDriver,
   { uri, options }: Address,
-  { username, password }: Credential,
+  login: () => Login,
   relay: Relay,
   signal: AbortSignal,
 ): Promise<ConnectedClient> {
+  const { username, password } = login()
   const client = new driver.MongoClient(uri, { ...options, auth: { username, password } })
+  logInBy(client, login)
   let unreachable: Error | undefined
   client.emit = (event, ...values) => {
     if (event === 'serverHeartbeatFailed') unreachable = (values[0] as ServerHeartbeatFailedEvent).failure

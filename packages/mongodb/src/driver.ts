@@ -68,6 +68,29 @@ export interface CursorResponse {
   readonly postBatchResumeToken: Document | null
 }
 
+/** Makes what logs connections in, one for each mechanism. */
+export interface AuthProviders {
+  getOrCreateProvider(mechanism: string, properties: object): AuthProvider
+}
+
+/** Logs in connections by one mechanism. */
+export interface AuthProvider {
+  /** Puts the beginning into the greeting of a new connection. */
+  prepare(greeting: object, context: AuthContext): Promise<object>
+  auth(context: AuthContext): Promise<void>
+  /** Logs in a connection anew whose login the server does not accept any longer. */
+  reauth(context: AuthContext): Promise<void>
+}
+
+/** What is known of one connection on the way to its login. */
+export interface AuthContext {
+  credentials: MongoCredentials
+}
+
+interface MongoCredentials {
+  readonly constructor: new (options: object) => MongoCredentials
+}
+
 /** A MongoClient with what its types hide. */
 export type ConnectedClient = MongoClient & { readonly topology: Topology }
 
@@ -89,6 +112,20 @@ export function topologyOf(client: MongoClient): Topology {
   ]
   if (topology && needed.every((each) => typeof each === 'function')) return topology
   throw unsupported('a connected client has no topology with servers and pools')
+}
+
+/**
+ * What logs in the connections of a client.
+ *
+ * @throws InvalidOptionError when this is not a driver that works the way this package needs.
+ */
+export function authProvidersOf(client: MongoClient): AuthProviders {
+  const { s } = client as MongoClient & { readonly s?: { readonly authProviders?: AuthProviders } }
+  const providers = s?.authProviders
+  const { prepare, auth, reauth } = providers?.getOrCreateProvider?.('SCRAM-SHA-256', {}) ?? {}
+  const works = [prepare, auth, reauth].every((each) => typeof each === 'function')
+  if (providers && works) return providers
+  throw unsupported('a client does not tell what logs in its connections')
 }
 
 /** @throws InvalidOptionError when a connection of this driver does not tell its socket. */

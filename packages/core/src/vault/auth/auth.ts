@@ -1,8 +1,5 @@
 import type { VaultAnswer, VaultAuth } from '../answer.ts'
 import type { VaultRequest } from '../client.ts'
-import { VaultError } from '../errors.ts'
-import { calledBack } from './called-back.ts'
-import { canBeToken } from './token.ts'
 
 /** What a method may use to log in. */
 export interface LoginContext {
@@ -38,23 +35,3 @@ export interface AuthMethod {
  * createVault({ auth: ({ login }) => login({ method: 'POST', path: 'auth/aws/login', body: await signedRequest() }) })
  */
 export type AuthFunction = (context: LoginContext) => Promise<string | Login>
-
-/** The method that a function is. */
-export function methodOf(auth: AuthMethod | AuthFunction): AuthMethod {
-  if (typeof auth !== 'function') return auth
-  return {
-    name: 'function',
-    async logIn(context) {
-      const login = await calledBack('auth', () => auth(context), context.signal)
-      if (isLogin(login)) return login
-      if (canBeToken(login)) return { kind: 'given', token: login }
-      throw new VaultError('The function "auth" has to give a token, or what login() gave.', {
-        code: 'ERR_VAULT_LOGIN_FAILED',
-      })
-    },
-  }
-}
-
-function isLogin(login: unknown): login is Login {
-  return typeof login === 'object' && login !== null && 'kind' in login
-}

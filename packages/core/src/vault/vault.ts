@@ -1,19 +1,19 @@
 import * as z from 'zod/mini'
 import { checkOptions } from '../options/check-options.ts'
-import { Circuit, type CircuitBreakerOptions, type CircuitName } from '../resilience/circuit.ts'
 import { type Clock, deadlineAfter, systemClock } from '../resilience/clock.ts'
 import { RateLimit, type RateLimitOptions } from '../resilience/rate-limit.ts'
-import { withRetry } from '../resilience/retry.ts'
 import { checkNamespace, checkProxy, readAddresses } from './address.ts'
 import type { VaultAnswer } from './answer.ts'
 import type { AuthFunction, AuthMethod } from './auth/auth.ts'
 import { defaultAuth } from './auth/default-auth.ts'
 import { methodOf } from './auth/method-of.ts'
+import { CircuitBreaker, type CircuitBreakerOptions, type CircuitState } from './circuit-breaker.ts'
 import { VaultClient, type VaultRequest } from './client.ts'
 import { Cluster } from './cluster.ts'
 import { Dispatchers } from './dispatchers.ts'
 import { readEnvironment, type VaultEnvironment } from './environment.ts'
 import { deadToken, isDenied, isTokenUsedUp, tokenUsedUp, vaultClosed } from './errors.ts'
+import { withRetry } from './retry.ts'
 import { type Sender, TokenSession } from './session.ts'
 import { TlsFiles, type TlsOptions } from './tls.ts'
 import type { Token } from './token.ts'
@@ -119,7 +119,7 @@ export class Vault implements AsyncDisposable {
   readonly #client: VaultClient
   readonly #session: TokenSession
   readonly #maxRetries: number
-  readonly #circuit: Circuit
+  readonly #circuit: CircuitBreaker
   readonly #clock: Clock
   #closed: Promise<void> | undefined
 
@@ -129,7 +129,7 @@ export class Vault implements AsyncDisposable {
     readonly transport: Wire
     readonly auth: AuthMethod
     readonly maxRetries: number
-    readonly circuit: Circuit
+    readonly circuit: CircuitBreaker
     readonly clock: Clock
   }) {
     const { address, namespace, transport, auth, maxRetries, circuit, clock } = parts
@@ -149,7 +149,7 @@ export class Vault implements AsyncDisposable {
   }
 
   /** The state of the circuit breaker: while it is `open`, Vault is left alone because it failed several times in a row. */
-  get circuit(): CircuitName {
+  get circuit(): CircuitState {
     return this.#circuit.state
   }
 
@@ -278,7 +278,7 @@ export function createVaultOn(
     transport,
     auth: options.auth ? methodOf(options.auth) : defaultAuth(environment),
     maxRetries: options.maxRetries ?? environment.maxRetries ?? defaultMaxRetries,
-    circuit: new Circuit(options.circuitBreaker ?? {}, clock),
+    circuit: new CircuitBreaker(options.circuitBreaker ?? {}, clock),
     clock,
   })
 }

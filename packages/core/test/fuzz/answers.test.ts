@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { VaultLeaseError } from '../../src/errors.ts'
 import type { LeaseManager } from '../../src/lease/manager.ts'
-import { Circuit } from '../../src/resilience/circuit.ts'
 import { dynamicRole } from '../../src/source/dynamic-role.ts'
 import { staticRole } from '../../src/source/static-role.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
+import { CircuitBreaker } from '../../src/vault/circuit-breaker.ts'
 import { VaultError } from '../../src/vault/errors.ts'
 import type { Wire, WireAnswer, WireRequest } from '../../src/vault/transport.ts'
 import { Vault } from '../../src/vault/vault.ts'
@@ -134,7 +134,7 @@ function leaseOn(answers: Answers, clock: ManualClock, make: typeof dynamicRole)
     transport: answers,
     auth: appRole({ roleId: 'r', secretId: 's' }),
     maxRetries: 2,
-    circuit: new Circuit({}, clock),
+    circuit: new CircuitBreaker({}, clock),
     clock,
   })
   const source = make({ vault, mount: 'database', name: 'app', close: () => vault.close() })

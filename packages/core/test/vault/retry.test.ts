@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { withRetry } from '../../src/resilience/retry.ts'
 import { VaultError } from '../../src/vault/errors.ts'
+import { withRetry } from '../../src/vault/retry.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { rejection } from '../secrets.ts'
 
@@ -73,5 +73,12 @@ describe('withRetry', () => {
     expect(await error).toMatchObject({ retryAfterMs: 3_000 })
     expect(askedAt).toHaveLength(1)
     expect(clock.pending).toBe(0)
+  })
+
+  it('sends nothing for somebody who has given up already', async () => {
+    const reason = new Error('enough')
+    const { askedAt, outcome } = setUp([], AbortSignal.abort(reason))
+    expect(await rejection(outcome)).toBe(reason)
+    expect(askedAt).toEqual([])
   })
 })

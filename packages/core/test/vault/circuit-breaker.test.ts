@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Circuit } from '../../src/resilience/circuit.ts'
+import { CircuitBreaker } from '../../src/vault/circuit-breaker.ts'
 import { VaultError, type VaultErrorCode } from '../../src/vault/errors.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { rejection } from '../secrets.ts'
@@ -8,7 +8,7 @@ const second = 1_000
 
 function setUp(options = {}) {
   const clock = new ManualClock()
-  const circuit = new Circuit(options, clock)
+  const circuit = new CircuitBreaker(options, clock)
   let asked = 0
   const ask = (fails?: VaultErrorCode, deadline?: number): Promise<unknown> =>
     circuit.run(async () => {
@@ -98,6 +98,60 @@ describe('the circuit breaker before Vault', () => {
     expect(circuit.state).toBe('half-open')
     expect(await rejection(circuit.run(async () => {}))).toMatchObject({ code: 'ERR_VAULT_CIRCUIT_OPEN' })
     expect(await circuit.run(async () => 'urgent', 0)).toBe('urgent')
+    trial.resolve()
+    await trying
+    expect(circuit.state).toBe('closed')
+  })
+
+  it('does not wait for ever for a trial that is never answered: after as long as the pause there is another', async () => {
+    const { clock, circuit, ask, asked } = await broken()
+    await clock.advance(30 * second)
+    const silent = withResolvers()
+    const unanswered = circuit.run(() => silent.promise)
+    await clock.advance(30 * second - 1)
+    expect(await rejection(ask())).toMatchObject({ code: 'ERR_VAULT_CIRCUIT_OPEN', retryAfterMs: 0 })
+    await clock.advance(1)
+    await rejection(ask('ERR_VAULT_TIMEOUT'))
+    expect(asked()).toBe(6)
+    expect(circuit.state).toBe('open')
+    silent.resolve()
+    await unanswered
+    expect(circuit.state).toBe('open')
+  })
+
+  it('learns nothing from a trial that is given up: the next request is one', async () => {
+    const { clock, circuit, ask } = await broken()
+    await clock.advance(30 * second)
+    await rejection(circuit.run(() => Promise.reject(new Error('given up'))))
+    expect(circuit.state).toBe('open')
+    await rejection(ask('ERR_VAULT_UNREACHABLE'))
+    expect(circuit.state).toBe('open')
+    await clock.advance(30 * second)
+    await rejection(ask('ERR_VAULT_PERMISSION_DENIED'))
+    expect(circuit.state).toBe('closed')
+    await rejection(ask('ERR_VAULT_UNREACHABLE'))
+    expect(circuit.state).toBe('closed')
+  })
+
+  it('counts what was asked before a success and fails after it, and not what fails during the trial', async () => {
+    const { clock, circuit, ask } = setUp({ failures: 2 })
+    const timeout = new VaultError('it fails', { code: 'ERR_VAULT_TIMEOUT' })
+    const [slow, slower] = [withResolvers(), withResolvers()]
+    const fail = (after: Promise<void>) =>
+      rejection(circuit.run(() => after.then(() => Promise.reject(timeout))))
+    const failing = [fail(slow.promise), fail(slower.promise)]
+    await ask()
+    slow.resolve()
+    await failing[0]
+    expect(circuit.state).toBe('closed')
+    await rejection(ask('ERR_VAULT_TIMEOUT'))
+    expect(circuit.state).toBe('open')
+    await clock.advance(30 * second)
+    const trial = withResolvers()
+    const trying = circuit.run(() => trial.promise)
+    slower.resolve()
+    await failing[1]
+    expect(circuit.state).toBe('half-open')
     trial.resolve()
     await trying
     expect(circuit.state).toBe('closed')

@@ -17,7 +17,7 @@ export async function startServers(): Promise<Servers> {
 
 /** `createVault()` without the variables of the machine that runs the tests. */
 export function vaultOf(options: VaultOptions, env: NodeJS.ProcessEnv = {}): Vault {
-  return createVaultOn({ maxRetries: 0, ...options }, { clock: systemClock, env })
+  return createVaultOn({ maxRetries: 0, ...options }, { clock: systemClock, env, random: () => 0.5 })
 }
 
 /** `createLease()`, likewise. */

@@ -108,7 +108,7 @@ function identityOf(
 function sourceOf(
   origin: Origin,
   { vault }: LeaseOptions,
-  { clock, env, shared }: Required<Surroundings>,
+  { clock, env, random, shared }: Required<Surroundings>,
 ): CredentialSource {
   if (origin.kind === 'credentialFile') return credentialFile(origin.path, clock)
   if (origin.kind === 'credential') return credentialFunction(origin.give, clock)
@@ -116,7 +116,7 @@ function sourceOf(
   const { name, mount } = origin
   if (vault instanceof Vault) return make({ vault, mount, name, close: async () => {} })
   const share = shared.vaults.take(identityOfVault(vault, env), () =>
-    createVaultOn(vault ?? {}, { clock, env }),
+    createVaultOn(vault ?? {}, { clock, env, random }),
   )
   const close = async (): Promise<void> => {
     if (share.release()) await share.value.close()

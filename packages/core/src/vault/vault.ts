@@ -121,6 +121,7 @@ export class Vault implements AsyncDisposable {
   readonly #maxRetries: number
   readonly #circuit: CircuitBreaker
   readonly #clock: Clock
+  readonly #random: () => number
   #closed: Promise<void> | undefined
 
   constructor(parts: {
@@ -131,14 +132,16 @@ export class Vault implements AsyncDisposable {
     readonly maxRetries: number
     readonly circuit: CircuitBreaker
     readonly clock: Clock
+    readonly random: () => number
   }) {
-    const { address, namespace, transport, auth, maxRetries, circuit, clock } = parts
+    const { address, namespace, transport, auth, maxRetries, circuit, clock, random } = parts
     this.address = address
     this.namespace = namespace
     this.#client = new VaultClient(namespace, transport)
     this.#maxRetries = maxRetries
     this.#circuit = circuit
     this.#clock = clock
+    this.#random = random
     // Whether the circuit lets a request through is known before a token is obtained for it.
     const now = Number.NEGATIVE_INFINITY
     this.#session = new TokenSession(
@@ -223,7 +226,7 @@ export class Vault implements AsyncDisposable {
     return withRetry(() => this.#circuit.run(send, neededBy), {
       retries: this.#maxRetries,
       clock: this.#clock,
-      random: Math.random,
+      random: this.#random,
       signal: request.signal,
     })
   }
@@ -250,12 +253,16 @@ export class Vault implements AsyncDisposable {
  * that cannot be read.
  */
 export function createVault(options: VaultOptions = {}): Vault {
-  return createVaultOn(options, { clock: systemClock, env: process.env })
+  return createVaultOn(options, { clock: systemClock, env: process.env, random: Math.random })
 }
 
 export function createVaultOn(
   options: VaultOptions,
-  { clock, env }: { readonly clock: Clock; readonly env: NodeJS.ProcessEnv },
+  {
+    clock,
+    env,
+    random,
+  }: { readonly clock: Clock; readonly env: NodeJS.ProcessEnv; readonly random: () => number },
 ): Vault {
   checkVaultOptions(options)
   const environment = readEnvironment(env)
@@ -280,6 +287,7 @@ export function createVaultOn(
     maxRetries: options.maxRetries ?? environment.maxRetries ?? defaultMaxRetries,
     circuit: new CircuitBreaker(options.circuitBreaker ?? {}, clock),
     clock,
+    random,
   })
 }
 

@@ -136,6 +136,7 @@ function leaseOn(answers: Answers, clock: ManualClock, make: typeof dynamicRole)
     maxRetries: 2,
     circuit: new CircuitBreaker({}, clock),
     clock,
+    random: () => 0.5,
   })
   const source = make({ vault, mount: 'database', name: 'app', close: () => vault.close() })
   return managerOf({ source, clock, random: () => 0.5, drainTimeoutMs: 60 * second })

@@ -15,7 +15,7 @@ import { shown } from '../secrets.ts'
 
 const secret = 'hvs.NeverPrintThis'
 const vault = (options: object, env: NodeJS.ProcessEnv = {}): unknown =>
-  createVaultOn(options && { auth: token('t'), ...options }, { clock: systemClock, env })
+  createVaultOn(options && { auth: token('t'), ...options }, { clock: systemClock, env, random: Math.random })
 const lease = (options: object, env: NodeJS.ProcessEnv = { VAULT_TOKEN: 't' }): unknown =>
   createLeaseOn({ role: 'app', ...options }, { clock: systemClock, env, random: Math.random })
 

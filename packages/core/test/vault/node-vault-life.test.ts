@@ -129,11 +129,12 @@ function answerFrom(vault: ShortLivedVault) {
 }
 
 function leaseOn(address: string): LeaseManager {
+  const surroundings = { clock: systemClock, env: {}, random: () => 0.5 }
   return createLeaseOn(
     {
-      vault: createVaultOn({ address, auth: token('a-token') }, { clock: systemClock, env: {} }),
+      vault: createVaultOn({ address, auth: token('a-token') }, surroundings),
       role: 'app',
     },
-    { clock: systemClock, env: {}, random: () => 0.5 },
+    surroundings,
   )
 }

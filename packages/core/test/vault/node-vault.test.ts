@@ -22,7 +22,10 @@ const secretId = 'the-secret-id-itself'
 const secrets = [secretToken, secretId]
 
 const vaultOn = (options: VaultOptions, clock = systemClock) =>
-  createVaultOn({ auth: token(secretToken), maxRetries: 0, ...options }, { clock, env: process.env })
+  createVaultOn(
+    { auth: token(secretToken), maxRetries: 0, ...options },
+    { clock, env: process.env, random: () => 0.5 },
+  )
 
 const read = (options: VaultOptions) => vaultOn(options).send({ method: 'GET', path: 'database/creds/app' })
 

@@ -5,8 +5,10 @@ export type { Servers } from '@vault-lease/testing'
 import { createLeaseOn, type LeaseOptions } from '../src/lease/create-lease.ts'
 import type { LeaseManager } from '../src/lease/manager.ts'
 import { systemClock } from '../src/resilience/clock.ts'
-import type { Vault, VaultOptions } from '../src/vault/vault.ts'
-import { createVaultOn } from '../src/vault/vault.ts'
+import { createVaultOn } from '../src/vault/create-vault.ts'
+import type { Vault } from '../src/vault/vault.ts'
+import { readVaultConfig } from '../src/vault/vault-config.ts'
+import type { VaultOptions } from '../src/vault/vault-options.ts'
 
 /** A real Vault with a database engine on a real PostgreSQL, one for each test file. */
 export async function startServers(): Promise<Servers> {
@@ -17,7 +19,10 @@ export async function startServers(): Promise<Servers> {
 
 /** `createVault()` without the variables of the machine that runs the tests. */
 export function vaultOf(options: VaultOptions, env: NodeJS.ProcessEnv = {}): Vault {
-  return createVaultOn({ maxRetries: 0, ...options }, { clock: systemClock, env, random: () => 0.5 })
+  return createVaultOn(readVaultConfig({ maxRetries: 0, ...options }, env), {
+    clock: systemClock,
+    random: () => 0.5,
+  })
 }
 
 /** `createLease()`, likewise. */

@@ -4,8 +4,12 @@ import { type CredentialFunction, credentialFunction } from '../source/credentia
 import { dynamicRole } from '../source/dynamic-role.ts'
 import type { CredentialSource } from '../source/source.ts'
 import { staticRole } from '../source/static-role.ts'
-import { identityOfVault } from '../vault/identity-of-vault.ts'
-import { createVaultOn, Vault, type VaultOptions } from '../vault/vault.ts'
+import type { VaultRole } from '../source/vault-role.ts'
+import { createVaultOn } from '../vault/create-vault.ts'
+import { identityOfInstance, identityOfVault } from '../vault/identity-of-vault.ts'
+import { Vault } from '../vault/vault.ts'
+import { readVaultConfig } from '../vault/vault-config.ts'
+import type { VaultOptions } from '../vault/vault-options.ts'
 import { checkLeaseOptions, type Origin } from './lease-options.ts'
 import { LeaseManager } from './manager.ts'
 import { SharedEngine } from './shared-engine.ts'
@@ -85,41 +89,53 @@ export function createLeaseOn(options: LeaseOptions, surroundings: Surroundings)
   const origin = checkLeaseOptions(options, surroundings.env)
   const drainTimeoutMs = options.rotation?.drainTimeoutMs ?? defaultDrainTimeoutMs
   const { clock, random, shared = newShared() } = surroundings
-  const identity = options.shared === false ? undefined : identityOf(origin, options, surroundings.env)
-  const share = shared.engines.take(identity, () => {
-    const source = sourceOf(origin, options, { ...surroundings, shared })
-    return new SharedEngine({ source, clock, random, drainTimeoutMs })
+  const { identity, open } = readOrigin(origin, options, { ...surroundings, shared })
+  const share = shared.engines.take(options.shared === false ? undefined : identity, () => {
+    return new SharedEngine({ source: open(), clock, random, drainTimeoutMs })
   })
   return new LeaseManager(share, clock)
 }
 
-/** Equal for leases that are the same. None when that cannot be known. */
-function identityOf(
-  origin: Origin,
-  { vault, rotation }: LeaseOptions,
-  env: NodeJS.ProcessEnv,
-): string | undefined {
-  if (origin.kind === 'credential') return undefined
-  if (origin.kind === 'credentialFile') return JSON.stringify([origin, rotation])
-  const vaultIdentity = identityOfVault(vault, env)
-  return vaultIdentity && JSON.stringify([origin, rotation, vaultIdentity])
+/** A part of the options, read: what is identified is what is opened. */
+interface Described<T> {
+  /** Equal for what is the same. None when that cannot be known. */
+  readonly identity: string | undefined
+  open(): T
 }
 
-function sourceOf(
+function readOrigin(
   origin: Origin,
-  { vault }: LeaseOptions,
-  { clock, env, random, shared }: Required<Surroundings>,
-): CredentialSource {
-  if (origin.kind === 'credentialFile') return credentialFile(origin.path, clock)
-  if (origin.kind === 'credential') return credentialFunction(origin.give, clock)
-  const make = origin.kind === 'role' ? dynamicRole : staticRole
+  { vault, rotation }: LeaseOptions,
+  surroundings: Required<Surroundings>,
+): Described<CredentialSource> {
+  const { clock } = surroundings
+  if (origin.kind === 'credential')
+    return { identity: undefined, open: () => credentialFunction(origin.give, clock) }
+  if (origin.kind === 'credentialFile')
+    return { identity: JSON.stringify([origin, rotation]), open: () => credentialFile(origin.path, clock) }
   const { name, mount } = origin
-  if (vault instanceof Vault) return make({ vault, mount, name, close: async () => {} })
-  const share = shared.vaults.take(identityOfVault(vault, env), () =>
-    createVaultOn(vault ?? {}, { clock, env, random }),
-  )
-  const close = async (): Promise<void> => {
-    if (share.release()) await share.value.close()
+  const make = origin.kind === 'role' ? dynamicRole : staticRole
+  const { identity, open } = readVault(vault, surroundings)
+  return {
+    identity: identity && JSON.stringify([origin, rotation, identity]),
+    open: () => make({ ...open(), mount, name }),
   }
-  return make({ vault: share.value, mount, name, close })
+}
+
+function readVault(
+  vault: LeaseOptions['vault'],
+  { clock, env, random, shared }: Required<Surroundings>,
+): Described<Pick<VaultRole, 'vault' | 'close'>> {
+  if (vault instanceof Vault)
+    return { identity: identityOfInstance(vault), open: () => ({ vault, close: async () => {} }) }
+  const config = readVaultConfig(vault ?? {}, env)
+  const identity = identityOfVault(config)
+  const open = (): Pick<VaultRole, 'vault' | 'close'> => {
+    const share = shared.vaults.take(identity, () => createVaultOn(config, { clock, random }))
+    const close = async (): Promise<void> => {
+      if (share.release()) await share.value.close()
+    }
+    return { vault: share.value, close }
+  }
+  return { identity, open }
 }

@@ -3,7 +3,8 @@ import { InvalidOptionError } from '../errors.ts'
 import { checkOptions } from '../options/check-options.ts'
 import type { CredentialFunction } from '../source/credential-function.ts'
 import { checkMountPath, checkRoleName } from '../vault/path.ts'
-import { checkVaultOptions, Vault } from '../vault/vault.ts'
+import { Vault } from '../vault/vault.ts'
+import { checkVaultOptions } from '../vault/vault-options.ts'
 import type { LeaseOptions } from './create-lease.ts'
 
 /** Where the credential comes from. */

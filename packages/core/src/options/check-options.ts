@@ -4,14 +4,19 @@ import { InvalidOptionError } from '../errors.ts'
 
 const { localeError } = en()
 
-/** Checks an options object. The message names what is wrong and the nearest right name, never a value. */
+/**
+ * Checks an options object and gives back what it has checked, as a plain object: each option is read once. The message names
+ * what is wrong and the nearest right name, never a value.
+ *
+ * @throws InvalidOptionError
+ */
 export function checkOptions<Shape extends z.core.$ZodShape>(
   what: string,
   schema: z.ZodMiniObject<Shape, z.core.$strict>,
   options: unknown,
-): void {
-  const { success, error } = z.safeParse(schema, options, { error: localeError })
-  if (success) return
+): z.output<z.ZodMiniObject<Shape, z.core.$strict>> {
+  const { success, data, error } = z.safeParse(schema, plain(schema, options), { error: localeError })
+  if (success) return data
   const problems = error.issues.map((issue) => {
     if (issue.code === 'unrecognized_keys') {
       const known = keysAt(schema, issue.path)
@@ -20,6 +25,36 @@ export function checkOptions<Shape extends z.core.$ZodShape>(
     return issue.path.length === 0 ? 'an object is needed' : `${issue.path.join('.')}: ${issue.message}`
   })
   throw new InvalidOptionError(`${what}: ${problems.join('; ')}.`)
+}
+
+/** An options object with what it has by its class: zod would not see that a getter there is unknown. */
+function plain(schema: z.core.$ZodType, options: unknown): unknown {
+  if (schema instanceof z.ZodMiniOptional) return plain(schema.def.innerType, options)
+  if (!(schema instanceof z.ZodMiniObject)) return options
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return options
+  const shape: Readonly<Record<string, z.core.$ZodType | undefined>> = schema.def.shape
+  const known = Object.keys(shape).filter((name) => name in options)
+  const names = new Set([...known, ...listed(options), ...getters(Object.getPrototypeOf(options))])
+  const read = (name: string): unknown => {
+    const value: unknown = Reflect.get(options, name)
+    const inner = Object.hasOwn(shape, name) ? shape[name] : undefined
+    return inner ? plain(inner, value) : value
+  }
+  return Object.fromEntries(Array.from(names, (name) => [name, read(name)]))
+}
+
+function listed(options: object): string[] {
+  const names: string[] = []
+  for (const name in options) names.push(name)
+  return names
+}
+
+/** Those of a class and the classes above it, without `__proto__`, which every object has from the last of them. */
+function getters(prototype: object | null): string[] {
+  const above = prototype && Object.getPrototypeOf(prototype)
+  if (!above) return []
+  const properties = Object.entries(Object.getOwnPropertyDescriptors(prototype))
+  return [...properties.filter(([, { get }]) => get).map(([name]) => name), ...getters(above)]
 }
 
 /** The names that an options object has, or one of the objects inside it. */

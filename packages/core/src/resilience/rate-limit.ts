@@ -8,6 +8,12 @@ export interface RateLimitOptions {
   readonly burst?: number | undefined
 }
 
+/** The same with nothing left out. */
+export interface RateLimitTerms {
+  readonly rate: number
+  readonly burst: number
+}
+
 /** Spreads requests over time: a leaky bucket, kept as the moment at which it is empty (the generic cell rate algorithm). */
 export class RateLimit {
   readonly #clock: Clock
@@ -15,7 +21,7 @@ export class RateLimit {
   readonly #toleranceMs: number
   #emptyAt = Number.NEGATIVE_INFINITY
 
-  constructor({ rate, burst = Math.max(1, Math.floor(rate)) }: RateLimitOptions, clock: Clock) {
+  constructor({ rate, burst }: RateLimitTerms, clock: Clock) {
     this.#clock = clock
     this.#intervalMs = 1_000 / rate
     this.#toleranceMs = (burst - 1) * this.#intervalMs

@@ -2,11 +2,14 @@ import { InvalidOptionError } from '../errors.ts'
 
 /** Where one server is. */
 export interface VaultAddress {
-  /** Begins with http:// or https://, without a slash at the end. */
+  /** Begins with http:// or https://, as every spelling of it is written in the end, without a slash at the end. */
   readonly base: string
   /** The socket of Unix on which it listens, if it does. */
   readonly socketPath: string | undefined
 }
+
+/** Where the servers of one cluster are. */
+export type VaultAddresses = readonly [VaultAddress, ...VaultAddress[]]
 
 const unix = 'unix://'
 
@@ -36,7 +39,7 @@ export function readAddress(address: string): VaultAddress {
   if (url.search || url.hash || /\/v1\/*$/.test(url.pathname)) {
     throw new InvalidOptionError('The address of Vault ends before /v1, and has neither ? nor #.')
   }
-  return { base: address.replace(/\/+$/, ''), socketPath: undefined }
+  return { base: `${url.origin}${url.pathname}`.replace(/\/+$/, ''), socketPath: undefined }
 }
 
 /**
@@ -44,10 +47,11 @@ export function readAddress(address: string): VaultAddress {
  *
  * @throws InvalidOptionError also when only some of them have TLS: a token must not get out of it by a failure.
  */
-export function readAddresses(address: string | readonly string[]): VaultAddress[] {
-  const addresses = [address].flat().map(readAddress)
-  const withTls = addresses.filter(({ base }) => base.startsWith('https:')).length
-  if (withTls === 0 || withTls === addresses.length) return addresses
+export function readAddresses(address: string | readonly string[]): VaultAddresses {
+  const [first, ...others] = [address].flat().map(readAddress)
+  if (!first) throw new InvalidOptionError('The option "address" needs one address or several.')
+  const withTls = (server: VaultAddress): boolean => server.base.startsWith('https:')
+  if (others.every((other) => withTls(other) === withTls(first))) return [first, ...others]
   throw new InvalidOptionError(
     'The addresses of one cluster have to begin all with https://, or none of them.',
   )
@@ -63,6 +67,11 @@ export function checkProxy(proxy: string | undefined): string | undefined {
 export function checkNamespace(namespace: string | undefined): string | undefined {
   if (namespace === undefined || /^[\x21-\x7e]*$/.test(namespace)) return namespace
   throw new InvalidOptionError('The namespace holds white space or characters that no namespace has.')
+}
+
+/** As the caller could have written it. */
+export function writtenAddress({ base, socketPath }: VaultAddress): string {
+  return socketPath === undefined ? base : `${unix}${socketPath}`
 }
 
 function httpUrl(text: string): URL | undefined {

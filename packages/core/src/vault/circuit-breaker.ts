@@ -9,11 +9,14 @@ export interface CircuitBreakerOptions {
   readonly pauseMs?: number | undefined
 }
 
+/** The same with nothing left out. */
+export interface CircuitBreakerTerms {
+  readonly failures: number
+  readonly pauseMs: number
+}
+
 /** While it is `open`, Vault is left alone because it failed several times in a row; `half-open`, one request tries it. */
 export type CircuitState = 'closed' | 'open' | 'half-open'
-
-const defaultFailures = 5
-const defaultPauseMs = 30_000
 
 /** What says that Vault itself is in trouble, and not the request, the role, or the database. */
 const trouble: ReadonlySet<VaultErrorCode> = new Set([
@@ -41,7 +44,7 @@ export class CircuitBreaker {
   #standing: Standing
   #lastTrouble: VaultError | undefined
 
-  constructor({ failures = defaultFailures, pauseMs = defaultPauseMs }: CircuitBreakerOptions, clock: Clock) {
+  constructor({ failures, pauseMs }: CircuitBreakerTerms, clock: Clock) {
     this.#failures = failures
     this.#pauseMs = pauseMs
     this.#clock = clock

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { InvalidOptionError } from '../errors.ts'
+import type { VaultEnvironment } from './environment.ts'
 
 /** How the connection to Vault is secured. Everything is optional; Node's own certificate authorities are the default. */
 export interface TlsOptions {
@@ -30,19 +31,46 @@ export interface TlsConnectOptions {
   readonly rejectUnauthorized?: boolean
 }
 
+/**
+ * What counts of the options and the environment. One source of certificate authorities: what the options name goes before
+ * everything that the environment names.
+ *
+ * @throws InvalidOptionError when a client certificate comes without its key.
+ */
+export function resolveTls(options: TlsOptions, environment: VaultEnvironment): TlsOptions {
+  const clientCertFile = (options.clientCertFile ?? environment.clientCertFile) || undefined
+  const clientKeyFile = (options.clientKeyFile ?? environment.clientKeyFile) || undefined
+  if ((clientCertFile === undefined) !== (clientKeyFile === undefined)) {
+    throw new InvalidOptionError(
+      'A client certificate and its key go together: set clientCertFile and clientKeyFile.',
+    )
+  }
+  return {
+    ...(authorityIn(options) ?? authorityIn(environment)),
+    clientCertFile,
+    clientKeyFile,
+    serverName: (options.serverName ?? environment.serverName) || undefined,
+    skipVerify: options.skipVerify ?? environment.skipVerify ?? false,
+  }
+}
+
+/** The authority that goes before the others. */
+function authorityIn({ caCert, caCertFile, caPath }: TlsOptions): TlsOptions | undefined {
+  if (caCert) return { caCert }
+  if (caCertFile) return { caCertFile }
+  if (caPath) return { caPath }
+  // An empty one says that Node's own are meant, whatever the environment names.
+  return (caCert ?? caCertFile ?? caPath) === undefined ? undefined : {}
+}
+
 /** Certificates and keys in files, read again when one of them has changed: they are renewed while the process runs. */
 export class TlsFiles {
   readonly #tls: TlsOptions
   #connect: TlsConnectOptions
   #stamp: string | undefined
 
-  /** @throws InvalidOptionError when a file cannot be read, or a client certificate comes without its key. */
+  /** @throws InvalidOptionError when a file cannot be read, or does not hold what it should. */
   constructor(tls: TlsOptions) {
-    if (Boolean(tls.clientCertFile) !== Boolean(tls.clientKeyFile)) {
-      throw new InvalidOptionError(
-        'A client certificate and its key go together: set clientCertFile and clientKeyFile.',
-      )
-    }
     this.#tls = tls
     this.#connect = read(tls)
     this.#stamp = stampOf(tls)

@@ -134,7 +134,7 @@ function leaseOn(answers: Answers, clock: ManualClock, make: typeof dynamicRole)
     transport: answers,
     auth: appRole({ roleId: 'r', secretId: 's' }),
     maxRetries: 2,
-    circuit: new CircuitBreaker({}, clock),
+    circuit: new CircuitBreaker({ failures: 5, pauseMs: 30 * second }, clock),
     clock,
     random: () => 0.5,
   })

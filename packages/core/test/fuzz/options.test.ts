@@ -4,7 +4,8 @@ import { InvalidOptionError } from '../../src/errors.ts'
 import { createLeaseOn } from '../../src/lease/create-lease.ts'
 import { systemClock } from '../../src/resilience/clock.ts'
 import { takeLease } from '../../src/take-lease.ts'
-import { createVaultOn } from '../../src/vault/vault.ts'
+import { createVaultOn } from '../../src/vault/create-vault.ts'
+import { readVaultConfig } from '../../src/vault/vault-config.ts'
 
 const secret = 'NeverPrintThis'
 const value = fc.oneof(
@@ -69,7 +70,7 @@ function expectSense(make: () => unknown): void {
 
 describe('options of every kind', () => {
   it.each<[string, (given: never) => unknown]>([
-    ['createVault()', (given) => createVaultOn(given, surroundings)],
+    ['createVault()', (given) => createVaultOn(readVaultConfig(given, env), surroundings)],
     ['createLease()', (given) => createLeaseOn(given, surroundings)],
     ['createLease() with a Vault of options', (given) => createLeaseOn({ vault: given }, surroundings)],
     ['createLease() with a rotation', (given) => createLeaseOn({ rotation: given }, surroundings)],

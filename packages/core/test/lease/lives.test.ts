@@ -7,7 +7,7 @@ import type { LeaseManager } from '../../src/lease/manager.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { tokenFile } from '../../src/vault/auth/token-file.ts'
-import type { VaultOptions } from '../../src/vault/vault.ts'
+import type { VaultOptions } from '../../src/vault/vault-options.ts'
 import { shown } from '../secrets.ts'
 import { leaseOf, type Servers, startServers, vaultOf } from '../servers.ts'
 

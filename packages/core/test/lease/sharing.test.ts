@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLease } from '../../src/lease/create-lease.ts'
 import type { LeaseManager } from '../../src/lease/manager.ts'
+import type { AuthMethod } from '../../src/vault/auth/auth.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { rejection } from '../secrets.ts'
 import { type Servers, startServers } from '../servers.ts'
@@ -110,6 +111,30 @@ describe('leases of one process', () => {
     const auth = token(await servers.engine.createToken())
     const [one, other] = [await lease(), await lease({ vault: { address: servers.vault.address, auth } })]
     await Promise.all([one.ready(), other.ready()])
+    expect(user(one)).not.toBe(user(other))
+  })
+
+  it('of options that a class has as getters are one where these say the same, and else two', async () => {
+    const auth = token(await servers.engine.createToken())
+    class At {
+      readonly #address: string
+      constructor(address: string) {
+        this.#address = address
+      }
+      get address(): string {
+        return this.#address
+      }
+      get auth(): AuthMethod {
+        return auth
+      }
+    }
+    const { address } = servers.vault
+    const elsewhere = address.replace('127.0.0.1', 'localhost')
+    expect(elsewhere).not.toBe(address)
+    const at = (address: string): Promise<LeaseManager> => lease({ vault: new At(address) })
+    const [one, same, other] = [await at(address), await at(address), await at(elsewhere)]
+    await Promise.all([one.ready(), same.ready(), other.ready()])
+    expect(user(one)).toBe(user(same))
     expect(user(one)).not.toBe(user(other))
   })
 })

@@ -10,12 +10,16 @@ import { kubernetes } from '../../src/vault/auth/kubernetes.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { tokenFile } from '../../src/vault/auth/token-file.ts'
 import { userpass } from '../../src/vault/auth/userpass.ts'
-import { createVaultOn } from '../../src/vault/vault.ts'
-import { shown } from '../secrets.ts'
+import { createVaultOn } from '../../src/vault/create-vault.ts'
+import { readVaultConfig } from '../../src/vault/vault-config.ts'
+import { shown } from './secrets.ts'
 
 const secret = 'hvs.NeverPrintThis'
 const vault = (options: object, env: NodeJS.ProcessEnv = {}): unknown =>
-  createVaultOn(options && { auth: token('t'), ...options }, { clock: systemClock, env, random: Math.random })
+  createVaultOn(readVaultConfig(options && { auth: token('t'), ...options }, env), {
+    clock: systemClock,
+    random: Math.random,
+  })
 const lease = (options: object, env: NodeJS.ProcessEnv = { VAULT_TOKEN: 't' }): unknown =>
   createLeaseOn({ role: 'app', ...options }, { clock: systemClock, env, random: Math.random })
 
@@ -80,6 +84,8 @@ describe('options', () => {
     ['maxRetries', () => vault({ maxRetries: 1.5 })],
     ['vault.*an object', () => vault(null as never)],
     ['clientKeyFile', () => vault({ tls: { clientCertFile: secret } })],
+    ['clientCertFile', () => vault({ tls: { clientKeyFile: secret } })],
+    ['clientCertFile', () => vault({}, { VAULT_CLIENT_KEY: secret })],
     ['caCertFile', () => vault({ tls: { caCertFile: '/nowhere' } })],
   ])('a wrong value of %s is an error that names it and shows no value', (name, make) => {
     const error = thrownBy(make)

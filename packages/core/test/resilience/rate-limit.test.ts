@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { RateLimit, type RateLimitOptions } from '../../src/resilience/rate-limit.ts'
+import { RateLimit, type RateLimitTerms } from '../../src/resilience/rate-limit.ts'
 import { ManualClock } from '../manual-clock.ts'
 
-async function timesOf(options: RateLimitOptions, requests: number): Promise<number[]> {
+async function timesOf(terms: RateLimitTerms, requests: number): Promise<number[]> {
   const clock = new ManualClock()
-  const limit = new RateLimit(options, clock)
+  const limit = new RateLimit(terms, clock)
   const times: number[] = []
   for (let n = 0; n < requests; n++) void limit.turn(undefined).then(() => times.push(clock.now()))
   await clock.advance(60_000)
@@ -18,8 +18,8 @@ describe('a rate limit', () => {
 
   it('lets a burst through at once', async () => {
     expect(await timesOf({ rate: 1, burst: 3 }, 5)).toEqual([0, 0, 0, 1_000, 2_000])
-    expect(await timesOf({ rate: 2 }, 4)).toEqual([0, 0, 500, 1_000])
-    expect(await timesOf({ rate: 0.5 }, 2)).toEqual([0, 2_000])
+    expect(await timesOf({ rate: 2, burst: 2 }, 4)).toEqual([0, 0, 500, 1_000])
+    expect(await timesOf({ rate: 0.5, burst: 1 }, 2)).toEqual([0, 2_000])
   })
 
   it('has as much room again after a pause, and not more', async () => {

@@ -8,7 +8,7 @@ const second = 1_000
 
 function setUp(options = {}) {
   const clock = new ManualClock()
-  const circuit = new CircuitBreaker(options, clock)
+  const circuit = new CircuitBreaker({ failures: 5, pauseMs: 30 * second, ...options }, clock)
   let asked = 0
   const ask = (fails?: VaultErrorCode, deadline?: number): Promise<unknown> =>
     circuit.run(async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { token } from '../../src/vault/auth/token.ts'
-import type { VaultOptions } from '../../src/vault/vault.ts'
+import type { VaultOptions } from '../../src/vault/vault-options.ts'
 import { type Answer, asVault, nobodyListens, reply, startHttpServer } from '../http-server.ts'
 import { rejection } from '../secrets.ts'
 import { vaultOf } from '../servers.ts'

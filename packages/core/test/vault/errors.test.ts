@@ -4,7 +4,7 @@ import { dynamicRole } from '../../src/source/dynamic-role.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { VaultError } from '../../src/vault/errors.ts'
-import type { VaultOptions } from '../../src/vault/vault.ts'
+import type { VaultOptions } from '../../src/vault/vault-options.ts'
 import { rejection, secretsIn } from '../secrets.ts'
 import { type Servers, startServers, vaultOf } from '../servers.ts'
 

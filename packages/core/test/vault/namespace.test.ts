@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { appRole } from '../../src/vault/auth/approle.ts'
-import type { VaultOptions } from '../../src/vault/vault.ts'
+import type { VaultOptions } from '../../src/vault/vault-options.ts'
 import { rejection } from '../secrets.ts'
 import { leaseOf, type Servers, startServers, vaultOf } from '../servers.ts'
 

@@ -7,7 +7,8 @@ import type { LeaseManager } from '../../src/lease/manager.ts'
 import { systemClock } from '../../src/resilience/clock.ts'
 import type { CredentialSource } from '../../src/source/source.ts'
 import { token } from '../../src/vault/auth/token.ts'
-import { createVaultOn } from '../../src/vault/vault.ts'
+import { createVaultOn } from '../../src/vault/create-vault.ts'
+import { readVaultConfig } from '../../src/vault/vault-config.ts'
 import { asVault, reply, startHttpServer } from '../http-server.ts'
 import { managerOf } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -132,7 +133,7 @@ function leaseOn(address: string): LeaseManager {
   const surroundings = { clock: systemClock, env: {}, random: () => 0.5 }
   return createLeaseOn(
     {
-      vault: createVaultOn({ address, auth: token('a-token') }, surroundings),
+      vault: createVaultOn(readVaultConfig({ address, auth: token('a-token') }, {}), surroundings),
       role: 'app',
     },
     surroundings,

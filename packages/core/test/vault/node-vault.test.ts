@@ -8,11 +8,13 @@ import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { VaultClient } from '../../src/vault/client.ts'
 import { Cluster } from '../../src/vault/cluster.ts'
+import { createVaultOn } from '../../src/vault/create-vault.ts'
 import { Dispatchers } from '../../src/vault/dispatchers.ts'
 import { apiPath } from '../../src/vault/path.ts'
 import { TlsFiles } from '../../src/vault/tls.ts'
 import { Transport } from '../../src/vault/transport.ts'
-import { createVaultOn, type VaultOptions } from '../../src/vault/vault.ts'
+import { readVaultConfig } from '../../src/vault/vault-config.ts'
+import type { VaultOptions } from '../../src/vault/vault-options.ts'
 import { asVault, nobodyListens, reply, startHttpServer } from '../http-server.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { rejection, secretsIn } from '../secrets.ts'
@@ -22,10 +24,10 @@ const secretId = 'the-secret-id-itself'
 const secrets = [secretToken, secretId]
 
 const vaultOn = (options: VaultOptions, clock = systemClock) =>
-  createVaultOn(
-    { auth: token(secretToken), maxRetries: 0, ...options },
-    { clock, env: process.env, random: () => 0.5 },
-  )
+  createVaultOn(readVaultConfig({ auth: token(secretToken), maxRetries: 0, ...options }, process.env), {
+    clock,
+    random: () => 0.5,
+  })
 
 const read = (options: VaultOptions) => vaultOn(options).send({ method: 'GET', path: 'database/creds/app' })
 

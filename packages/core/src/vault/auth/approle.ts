@@ -36,8 +36,13 @@ const schema = z.strictObject({
  * @throws InvalidOptionError for an unknown option, when the role id is missing, or both forms of the secret id are given.
  */
 export function appRole(options: AppRoleOptions): AuthMethod {
-  checkOptions('The options of appRole()', schema, options)
-  const { roleId, secretId, secretIdFile, wrapped = false, mount = 'approle' } = options
+  const {
+    roleId,
+    secretId,
+    secretIdFile,
+    wrapped = false,
+    mount = 'approle',
+  } = checkOptions('The options of appRole()', schema, options)
   checkMountPath(mount)
   if (secretId !== undefined && secretIdFile !== undefined) {
     throw new InvalidOptionError('Give appRole() either a secretId or a secretIdFile.')

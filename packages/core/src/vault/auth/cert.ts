@@ -21,8 +21,7 @@ const schema = z.strictObject({
  * VAULT_CLIENT_KEY. The token is given back (revoked) when the lease closes.
  */
 export function cert(options: CertOptions = {}): AuthMethod {
-  checkOptions('The options of cert()', schema, options)
-  const { name, mount = 'cert' } = options
+  const { name, mount = 'cert' } = checkOptions('The options of cert()', schema, options)
   checkMountPath(mount)
   return {
     name: 'cert',

@@ -22,7 +22,9 @@ export interface JwtOptions {
 const schema = z.strictObject({
   role: z.optional(z.string()),
   jwtFile: z.optional(z.string()),
-  jwt: z.optional(z.custom((value) => typeof value === 'function', 'a function is needed')),
+  jwt: z.optional(
+    z.custom<NonNullable<JwtOptions['jwt']>>((value) => typeof value === 'function', 'a function is needed'),
+  ),
   mount: z.optional(z.string()),
 })
 
@@ -36,8 +38,7 @@ const schema = z.strictObject({
  * @throws InvalidOptionError unless either a file or a function is given.
  */
 export function jwt(options: JwtOptions): AuthMethod {
-  checkOptions('The options of jwt()', schema, options)
-  const { role, jwtFile, jwt: give, mount = 'jwt' } = options
+  const { role, jwtFile, jwt: give, mount = 'jwt' } = checkOptions('The options of jwt()', schema, options)
   checkMountPath(mount)
   if ((jwtFile === undefined) === (give === undefined)) {
     throw new InvalidOptionError('Give jwt() either a jwtFile or a function jwt.')

@@ -35,8 +35,12 @@ const schema = z.strictObject({
  * @throws InvalidOptionError for an unknown option, and when the role is missing.
  */
 export function kubernetes(options: KubernetesOptions): AuthMethod {
-  checkOptions('The options of kubernetes()', schema, options)
-  const { role, mount = 'kubernetes', tokenFile = serviceAccountToken, audience } = options
+  const {
+    role,
+    mount = 'kubernetes',
+    tokenFile = serviceAccountToken,
+    audience,
+  } = checkOptions('The options of kubernetes()', schema, options)
   checkMountPath(mount)
   return {
     name: 'kubernetes',

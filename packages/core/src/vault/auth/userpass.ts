@@ -29,8 +29,12 @@ const schema = z.strictObject({
  * @throws InvalidOptionError unless a user name and either a password or its file are given.
  */
 export function userpass(options: UserpassOptions): AuthMethod {
-  checkOptions('The options of userpass()', schema, options)
-  const { username, password, passwordFile, mount = 'userpass' } = options
+  const {
+    username,
+    password,
+    passwordFile,
+    mount = 'userpass',
+  } = checkOptions('The options of userpass()', schema, options)
   checkMountPath(mount)
   if (/^\.{1,2}$|\//.test(username)) throw new InvalidOptionError('userpass(): that cannot be a username.')
   if ((password === undefined) === (passwordFile === undefined)) {

@@ -55,7 +55,7 @@ export async function startLeasedServers(options: ServersOptions): Promise<Lease
     vaultOptions,
     closing,
     async lease(options) {
-      const lease = createLease({ vault: await vaultOptions(), role, ...options })
+      const lease = createLease({ vault: await vaultOptions(), role, ...options } as LeaseOptions)
       return closing(lease, () => lease.close())
     },
     async endAll() {

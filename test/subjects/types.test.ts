@@ -12,19 +12,34 @@ import type { VaultAdapterOptions, VaultDatabaseUrlOptions } from '@vault-lease/
 import type { VaultDataSourceOptions, VaultMySqlOptions, VaultPostgresOptions } from '@vault-lease/typeorm'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 
-type LeaseOf<Options> = Pick<Options, keyof Options & keyof AdapterOptions>
-
 /** What compiles and what does not is checked by `npm run check`. */
 describe('the types of every adapter', () => {
   it('take every option of a lease', () => {
-    expectTypeOf<LeaseOf<PgPoolOptions>>().toEqualTypeOf<AdapterOptions>()
-    expectTypeOf<LeaseOf<MySql2PoolOptions>>().toEqualTypeOf<AdapterOptions>()
-    expectTypeOf<LeaseOf<VaultConnectionOptions>>().toEqualTypeOf<AdapterOptions>()
-    expectTypeOf<LeaseOf<VaultDataSourceOptions>>().toEqualTypeOf<AdapterOptions>()
-    expectTypeOf<LeaseOf<VaultAdapterOptions>>().toEqualTypeOf<AdapterOptions>()
-    expectTypeOf<LeaseOf<VaultDatabaseUrlOptions>>().toEqualTypeOf<AdapterOptions>()
-    expectTypeOf<LeaseOf<VaultMongoClientOptions>>().toEqualTypeOf<AdapterOptions>()
-    expectTypeOf<LeaseOf<VaultConnectOptions>>().toEqualTypeOf<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof PgPoolOptions>()
+    expectTypeOf<PgPoolOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof MySql2PoolOptions>()
+    expectTypeOf<MySql2PoolOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultConnectionOptions>()
+    expectTypeOf<VaultConnectionOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultDataSourceOptions>()
+    expectTypeOf<VaultDataSourceOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultAdapterOptions>()
+    expectTypeOf<VaultAdapterOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultDatabaseUrlOptions>()
+    expectTypeOf<VaultDatabaseUrlOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultMongoClientOptions>()
+    expectTypeOf<VaultMongoClientOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultConnectOptions>()
+    expectTypeOf<VaultConnectOptions>().toExtend<AdapterOptions>()
+  })
+
+  it('take one source of a lease', () => {
+    // @ts-expect-error: a lease has one source
+    const two: PgPoolOptions = { role: 'app', staticRole: 'app' }
+    // @ts-expect-error: a lease has one source
+    const others: VaultMongoClientOptions = { credentialFile: '/run/credential', role: 'app' }
+    const one: PgPoolOptions = { staticRole: 'app' }
+    expect([two, others, one]).toHaveLength(3)
   })
 
   it('take setRole where there are roles to set', () => {

@@ -1,9 +1,29 @@
 // What the adapters are made of. Everything else that they need is in index.ts.
-export { endMySqlSession, isMySqlDenial, isMySqlRefusal, mysqlSessionOfUser } from './database/mysql.ts'
+export {
+  endMySqlSession,
+  isMySqlDenial,
+  isMySqlRefusal,
+  isMySqlUserGone,
+  mysqlSessionOfUser,
+} from './database/mysql.ts'
+export type { Attachment } from './lease/attachment.ts'
+export type { Consumer, Proof, Retired, RetireTerms } from './lease/consumer.ts'
+export { attach } from './lease/manager.ts'
 export { checkPlace, checkPoolSize, type Place } from './options/place.ts'
 export { namesLogin } from './options/url.ts'
 export { type CheckedOut, Checkout, type CheckoutHooks } from './pool/checkout.ts'
+export {
+  ClientPerGeneration,
+  type ClientPerGenerationParts,
+  type RetirableClient,
+} from './pool/client-per-generation.ts'
+export { endPool } from './pool/end-pool.ts'
 export { notProven } from './pool/not-proven.ts'
-export { type DriverHooks, type PoolHooks, RotatingConnections } from './pool/rotating-connections.ts'
-export { serveQueue } from './pool/serve-queue.ts'
+export {
+  type DriverHooks,
+  type Fate,
+  type PoolHooks,
+  RotatingConnections,
+} from './pool/rotating-connections.ts'
 export { settlesWithin } from './pool/settles-within.ts'
+export { type TakenLease, takeLease } from './take-lease.ts'

@@ -4,6 +4,7 @@ import { plainCause } from './observe/redact.ts'
 export interface ErrorFacts {
   readonly cause?: unknown
   readonly retryable?: boolean
+  readonly retryAfterMs?: number | undefined
 }
 
 /**
@@ -17,12 +18,15 @@ export abstract class VaultLeaseError extends Error {
   abstract readonly code: string
   /** Whether the same call can succeed later without a change of configuration. */
   readonly retryable: boolean
+  /** How long whoever failed asked to wait, in milliseconds. */
+  readonly retryAfterMs: number | undefined
 
   constructor(message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: plainCause(facts.cause) })
     // As every error has it: not among the properties that who wraps an error copies.
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true })
     this.retryable = facts.retryable ?? false
+    this.retryAfterMs = facts.retryAfterMs
   }
 }
 
@@ -51,7 +55,7 @@ export class LeaseClosedError extends VaultLeaseError {
   readonly code = 'ERR_LEASE_CLOSED'
 }
 
-/** A file or function that gives the credential has none that can be used. */
+/** Whatever gives the credential has none that can be used, or does not answer. */
 export class CredentialSourceError extends VaultLeaseError {
   readonly code = 'ERR_CREDENTIAL_SOURCE'
 

@@ -1,11 +1,11 @@
 import { InvalidOptionError } from './errors.ts'
-import { createLease, type LeaseOptions } from './lease/create-lease.ts'
-import { checkLeaseOptions } from './lease/lease-options.ts'
-import { LeaseManager } from './lease/manager.ts'
+import { createLease } from './lease/create-lease.ts'
+import { checkLeaseOptions, type LeaseOptions } from './lease/lease-options.ts'
+import { checkLeaseManager, type LeaseManager } from './lease/manager.ts'
 import { nearestName } from './options/check-options.ts'
 
 /** The options that every adapter takes beside its driver's own: where the lease comes from, or a ready one. */
-export interface AdapterOptions extends LeaseOptions {
+export type AdapterOptions = LeaseOptions & {
   /** A lease manager that the caller made and closes. Excludes the other options of a lease. */
   readonly lease?: LeaseManager | undefined
 }
@@ -46,14 +46,13 @@ export function takeLease<Options extends AdapterOptions>(
   for (const key of Object.keys(options)) checkKey(key, driverKeys)
   const { role, staticRole, mount, vault, credentialFile, credential, rotation, shared, lease, ...driver } =
     options
-  const own = { role, staticRole, mount, vault, credentialFile, credential, rotation, shared }
+  // Which of them are there is checked where it is said what is wrong.
+  const own = { role, staticRole, mount, vault, credentialFile, credential, rotation, shared } as LeaseOptions
   if (lease === undefined) {
     checkLeaseOptions(own, process.env)
     return { open: () => ({ lease: createLease(own), owned: true }), driver }
   }
-  if (!(lease instanceof LeaseManager)) {
-    throw new InvalidOptionError('The option "lease" takes what createLease() returns.')
-  }
+  checkLeaseManager(lease)
   const both = leaseKeys.find((key) => own[key] !== undefined)
   if (both) throw new InvalidOptionError(`Give either "lease" or "${both}": the lease has its own.`)
   return { open: () => ({ lease, owned: false }), driver }

@@ -1,6 +1,5 @@
-import { issuedLease, renewedLease } from '../src/lease/lease.ts'
+import { issuedLease, renewedLease } from '../src/source/lease.ts'
 import type { CredentialSource, IssuedCredential, RequestTerms } from '../src/source/source.ts'
-import { errorOf } from '../src/vault/errors.ts'
 import type { ManualClock } from './manual-clock.ts'
 
 const second = 1_000
@@ -35,9 +34,9 @@ export class ScriptedSource implements CredentialSource {
   async renew(
     lease: IssuedCredential['lease'],
     { signal }: RequestTerms,
-  ): Promise<IssuedCredential['lease']> {
+  ): Promise<IssuedCredential['lease'] | 'gone'> {
     await this.#asked('renew', signal)
-    if (this.leaseGone && lease.id === 'lease/1') throw leaseNotFound()
+    if (this.leaseGone && lease.id === 'lease/1') return 'gone'
     const now = this.#clock.now()
     const durationMs = Math.min(this.ttl, lease.issuedAt + this.maxTtl - now)
     return renewedLease(lease, { sentAt: now, durationMs, renewable: true })
@@ -70,9 +69,4 @@ export class ScriptedSource implements CredentialSource {
       await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     if (this.fault) throw this.fault
   }
-}
-
-function leaseNotFound(): Error {
-  const refusal = { method: 'PUT', path: 'sys/leases/renew', status: 400, messages: ['lease not found'] }
-  return errorOf(refusal)
 }

@@ -2,7 +2,8 @@ import { type Servers, startServers as start } from '@vault-lease/testing'
 
 export type { Servers } from '@vault-lease/testing'
 
-import { createLeaseOn, type LeaseOptions } from '../src/lease/create-lease.ts'
+import { createLeaseOn } from '../src/lease/create-lease.ts'
+import type { LeaseOptions } from '../src/lease/lease-options.ts'
 import type { LeaseManager } from '../src/lease/manager.ts'
 import { systemClock } from '../src/resilience/clock.ts'
 import { createVaultOn } from '../src/vault/create-vault.ts'
@@ -27,5 +28,9 @@ export function vaultOf(options: VaultOptions, env: NodeJS.ProcessEnv = {}): Vau
 
 /** `createLease()`, likewise. */
 export function leaseOf(options: LeaseOptions): LeaseManager {
-  return createLeaseOn({ role: 'app', ...options }, { clock: systemClock, env: {}, random: () => 0.5 })
+  return createLeaseOn({ role: 'app', ...options } as LeaseOptions, {
+    clock: systemClock,
+    env: {},
+    random: () => 0.5,
+  })
 }

@@ -11,9 +11,10 @@ export const mysql2Dialect: KnexDialect = {
     const createConnection = (options: ConnectionOptions): Connection =>
       connections.connect(() => driver.createConnection({ ...options, stream: connections.stream }))
     return {
-      consumer: connections,
+      all: connections,
       driver: Object.create(driver, { createConnection: { value: createConnection } }),
       isStale: (connection) => connections.isConnectionStale(connectionOf(connection)),
+      fateOf: (connection) => connections.fateOfConnection(connectionOf(connection)),
       closeWhenIdle: (connection) => connections.closeWhenIdle(connectionOf(connection)),
       cancelStatement: (connection) => connections.cancelStatement(connectionOf(connection)),
     }

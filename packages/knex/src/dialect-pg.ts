@@ -8,6 +8,7 @@ import {
   leasedClient,
   type PgClient,
   PgConnections,
+  placeOf,
 } from '@vault-lease/pg/adapter'
 import type { Client } from 'pg'
 import type { KnexDialect } from './dialect.ts'
@@ -20,11 +21,13 @@ export const pgDialect: KnexDialect = {
   },
   open(driver, settings, lease, pool) {
     const { Client: Base } = driver as { readonly Client: ClientClass }
-    const connections = new PgConnections(lease, { ...pool, newClient: () => new Base(settings) }, settings)
+    const newClient = (): Client => new Base(settings)
+    const connections = new PgConnections(lease, pool, { ...settings, place: placeOf(settings), newClient })
     return {
-      consumer: connections,
+      all: connections,
       driver: Object.create(driver, { Client: { value: leasedClient(Base, connections) } }),
       isStale: (connection) => connections.isStale(clientOf(connection)),
+      fateOf: (connection) => connections.fateOf(clientOf(connection)),
       closeWhenIdle: (connection) => closeWhenIdle(clientOf(connection)),
       cancelStatement: async (connection) => cancelStatement(clientOf(connection)),
     }

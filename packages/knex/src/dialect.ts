@@ -1,16 +1,21 @@
-import type { Consumer, LeaseManager } from '@vault-lease/core'
-import type { PoolHooks } from '@vault-lease/core/adapter'
+import type { LeaseManager, WaitOptions } from '@vault-lease/core'
+import type { Attachment, Fate, PoolHooks } from '@vault-lease/core/adapter'
 import type { KnexClient, KnexConnection } from './knex-client.ts'
 
 /** The connections of one knex, by generation. */
 export interface KnexConnections {
-  readonly consumer: Consumer & {
-    worthConnectingAgain(error: unknown): Promise<boolean>
+  readonly all: {
+    readonly attachment: Attachment
+    /** Resolves when a connection may be opened, if that has to be waited for. */
+    whenRoom(): Promise<void> | undefined
+    worthConnectingAgain(error: unknown, wait: WaitOptions): Promise<boolean>
     allClosed(): Promise<void>
   }
   /** knex's driver, but what it opens belongs to the user in force at that moment. */
   readonly driver: object
   isStale(connection: KnexConnection): boolean
+  /** What is to become of a connection that is given back. */
+  fateOf(connection: KnexConnection): Fate | Promise<Fate>
   /** Resolves when the server has closed it too. */
   closeWhenIdle(connection: KnexConnection): Promise<void>
   cancelStatement(connection: KnexConnection): Promise<void>

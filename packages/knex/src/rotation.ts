@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { CredentialsUnavailableError, type LeaseManager, type TakenLease } from '@vault-lease/core'
-import { serveQueue } from '@vault-lease/core/adapter'
+import { ConnectionRetiredError, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
+import { endPool, settlesWithin, type TakenLease } from '@vault-lease/core/adapter'
 import type { KnexConnections, KnexDialect } from './dialect.ts'
 import type { KnexClient, KnexConnection } from './knex-client.ts'
 import { releaseStreamsOnce } from './release-once.ts'
@@ -10,7 +10,6 @@ interface Session {
   readonly lease: LeaseManager
   readonly connections: KnexConnections
   readonly owned: boolean
-  close(): Promise<void>
 }
 
 /** Overrides of one knex client that open, check out and release its connections by generation. */
@@ -61,48 +60,50 @@ export class KnexRotation {
     const { lease, owned } = this.#openLease()
     const connections = this.#dialect.open(this.#original.driver, this.connectionSettings, lease, {
       max: () => this.#client.pool?.max ?? Number.POSITIVE_INFINITY,
-      occupySlot: () => this.#occupySlot(),
+      giveUpOne: () => this.#giveUpOne(),
       drainIdle: () => this.#drainIdle(),
     })
     this.#client.driver = connections.driver
-    const detach = lease.attach(connections.consumer)
-    const close = async (): Promise<void> => {
-      if (owned) await lease.close()
-      await connections.consumer.allClosed()
-      detach()
-    }
-    return { lease, connections, owned, close }
+    return { lease, connections, owned }
   }
 
   async #acquireRawConnection(): Promise<KnexConnection> {
     this.#session ??= this.#open()
-    const { lease, connections } = this.#session
+    const { all } = this.#session.connections
+    const wait = this.#patience()
     for (let retriesLeft = 1; ; ) {
-      await lease.credential({ timeoutMs: this.#patienceMs })
+      await all.attachment.credential(wait())
+      await all.whenRoom()
       try {
         return await this.#original.acquireRawConnection()
       } catch (error) {
-        // The credential may have gone out of force in between: wait for the next one, or hear why there is none.
-        if (error instanceof CredentialsUnavailableError) continue
-        if (retriesLeft-- === 0 || !(await connections.consumer.worthConnectingAgain(error))) throw error
+        // Nobody has used it yet: the credential went out of force, or was replaced, while it was being opened.
+        if (error instanceof CredentialsUnavailableError || error instanceof ConnectionRetiredError) continue
+        if (retriesLeft-- === 0 || !(await all.worthConnectingAgain(error, wait()))) throw error
       }
     }
   }
 
-  /** Shorter than the pool's own, so that callers hear why there is no connection, and not that the pool may be full. */
-  get #patienceMs(): number | undefined {
+  /**
+   * What is left at each moment of the time for one acquire. It is shorter than the pool's own, so that callers hear why there
+   * is no connection, and not that the pool may be full.
+   */
+  #patience(): () => { readonly timeoutMs: number | undefined } {
     const { pool } = this.#client
-    return pool && 0.9 * Math.min(pool.acquireTimeoutMillis, pool.createTimeoutMillis)
+    if (!pool) return () => ({ timeoutMs: undefined })
+    const until = performance.now() + 0.9 * Math.min(pool.acquireTimeoutMillis, pool.createTimeoutMillis)
+    return () => ({ timeoutMs: Math.max(0, until - performance.now()) })
   }
 
   /** While no credential may be used nobody gets a connection, and whoever has just got one gives it back. */
   async #acquireConnection(): Promise<KnexConnection> {
+    const wait = this.#patience()
     for (;;) {
       if (this.#client.pool) this.#session ??= this.#open()
-      const lease = this.#session?.lease
-      if (lease && !lease.current) await lease.credential({ timeoutMs: this.#patienceMs })
+      const attachment = this.#session?.connections.all.attachment
+      if (attachment && !attachment.current) await attachment.credential(wait())
       const connection = await this.#original.acquireConnection()
-      if (!this.#session || this.#session.lease.current) return connection
+      if (!attachment || attachment.current) return connection
       await this.#releaseConnection(connection)
     }
   }
@@ -119,7 +120,8 @@ export class KnexRotation {
   }
 
   async #releaseConnection(connection: KnexConnection): Promise<void> {
-    if (this.#isStale(connection)) await this.#closeStale(connection)
+    const fate = this.#isStale(connection) ? 'close' : await this.#session?.connections.fateOf(connection)
+    if (fate === 'close') await this.#closeStale(connection)
     await this.#original.releaseConnection(connection)
   }
 
@@ -136,10 +138,10 @@ export class KnexRotation {
     connection.__knex__disposed = undefined
   }
 
-  async #occupySlot(): Promise<() => void> {
+  async #giveUpOne(): Promise<void> {
     const connection = await this.#original.acquireConnection()
     await this.#closeStale(connection)
-    return () => void this.#original.releaseConnection(connection)
+    await this.#original.releaseConnection(connection)
   }
 
   #drainIdle(): void {
@@ -153,14 +155,8 @@ export class KnexRotation {
   }
 
   async #destroy(callback?: (error?: unknown) => void): Promise<void> {
-    await this.#serveQueue()
-    const session = this.#session
-    this.#destroying = true
     try {
-      const destroyed = this.#original.destroy()
-      // Closing the lease drains every connection in bounded time; one that is never released cannot hold it up.
-      await (session?.owned ? Promise.race([destroyed, session.lease.close()]) : destroyed)
-      await session?.close()
+      await (this.#session ? this.#end(this.#session) : this.#original.destroy())
       callback?.()
     } catch (error) {
       if (!callback) throw error
@@ -171,11 +167,30 @@ export class KnexRotation {
     }
   }
 
+  async #end({ lease, owned, connections: { all } }: Session): Promise<void> {
+    let destroyed: Promise<void> = Promise.resolve()
+    await endPool({
+      lease,
+      ownsLease: owned,
+      attachment: all.attachment,
+      serveQueue: (withinMs) => this.#serveQueue(withinMs),
+      closeIdle: () => {
+        this.#destroying = true
+        destroyed = this.#original.destroy()
+        // It waits for connections that are never released; closing the lease closes those too.
+        destroyed.catch(() => {})
+      },
+      allClosed: () => all.allClosed(),
+    })
+    await destroyed
+  }
+
   /** knex rejects the acquires that are queued when it is destroyed: wait at the end of the queue. */
-  async #serveQueue(): Promise<void> {
+  async #serveQueue(withinMs: number): Promise<void> {
     // Queries that were begun just before have not reached the pool yet.
     await setImmediate()
     if (!this.#client.pool?.numPendingAcquires()) return
-    await serveQueue(this.#acquireConnection().then((connection) => this.#releaseConnection(connection)))
+    const served = this.#acquireConnection().then((connection) => this.#releaseConnection(connection))
+    await settlesWithin(served, withinMs)
   }
 }

@@ -1,4 +1,5 @@
-import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease/core'
+import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
+import { takeLease } from '@vault-lease/core/adapter'
 import { mysqlOptionNames } from '@vault-lease/mysql2/adapter'
 import { pgOptionNames, type SetRoleOptions } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
@@ -9,15 +10,13 @@ import { isKnexClient, type KnexClient } from './knex-client.ts'
 import { KnexRotation } from './rotation.ts'
 
 /** Where the lease comes from, and every connection option of knex for PostgreSQL but the user and the password. */
-export interface VaultPgConnectionOptions
-  extends AdapterOptions,
-    SetRoleOptions,
-    Omit<Knex.PgConnectionConfig, 'user' | 'password' | 'expirationChecker'> {}
+export type VaultPgConnectionOptions = AdapterOptions &
+  SetRoleOptions &
+  Omit<Knex.PgConnectionConfig, 'user' | 'password' | 'expirationChecker'>
 
 /** Where the lease comes from, and every connection option of knex for MySQL but the user and the password. */
-export interface VaultMySql2ConnectionOptions
-  extends AdapterOptions,
-    Omit<Knex.MySql2ConnectionConfig, 'user' | 'password' | 'expirationChecker'> {}
+export type VaultMySql2ConnectionOptions = AdapterOptions &
+  Omit<Knex.MySql2ConnectionConfig, 'user' | 'password' | 'expirationChecker'>
 
 /** The options for the client that the knex has, `pg` or `mysql2`. */
 export type VaultConnectionOptions = VaultPgConnectionOptions | VaultMySql2ConnectionOptions

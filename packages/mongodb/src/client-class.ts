@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
-import { type LeaseManager, takeLease } from '@vault-lease/core'
-import { serveQueue, settlesWithin } from '@vault-lease/core/adapter'
+import type { LeaseManager } from '@vault-lease/core'
+import { endPool, settlesWithin, takeLease } from '@vault-lease/core/adapter'
 import type { MongoClient } from 'mongodb'
 import { connectAs } from './connect-as.ts'
 import type { MongoDriver } from './driver.ts'
 import {
   checkMongoOptions,
   mongoOptionNames,
+  placeOf,
   type VaultMongoClientOptions,
   withAuthSource,
 } from './options.ts'
@@ -50,8 +51,9 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
       this.#ownsLease = owned
       this.#clients = new RotatingClients({
         lease,
-        connect: (credential, signal) =>
-          connectAs(driver, address, () => credential, this.#relayOf(credential.generation), signal),
+        place: placeOf(this.options),
+        connect: (login, signal) =>
+          connectAs(driver, address, login, this.#relayOf(login().generation), signal),
         patienceMs: this.options.serverSelectionTimeoutMS + vaultTakesMs,
       })
       let gone = false
@@ -86,10 +88,16 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
       // What was begun just before has not reached a server yet.
       await setImmediate()
       this.#clients.refuse()
-      await serveQueue(this.#clients.idle())
-      await settlesWithin(super.close(), farewellMs)
-      if (this.#ownsLease) await this.lease.close()
-      await this.#clients.close()
+      await endPool({
+        lease: this.lease,
+        ownsLease: this.#ownsLease,
+        attachment: this.#clients.attachment,
+        serveQueue: async (withinMs) => {
+          await settlesWithin(this.#clients.idle(), withinMs)
+          await settlesWithin(super.close(), farewellMs)
+        },
+        allClosed: () => this.#clients.close(),
+      })
     }
 
     /** The events of all clients are ours. What becomes of the servers is told by the client in force only. */
@@ -97,7 +105,7 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
       const emit = this.emit.bind(this) as (event: string | symbol, ...values: unknown[]) => boolean
       return (event, ...values) => {
         if (event === 'open') return false
-        const inForce = this.#clients.generation
+        const inForce = this.#clients.attachment.generation
         const isOfServers = /^(server|topology)/.test(String(event))
         if (isOfServers && inForce !== 0 && inForce !== generation) return false
         return emit(event, ...values)

@@ -25,6 +25,7 @@ export async function connectAs(
   relay: Relay,
   signal: AbortSignal,
 ): Promise<ConnectedClient> {
+  signal.throwIfAborted()
   const { username, password } = login()
   const client = new driver.MongoClient(uri, { ...options, auth: { username, password } })
   logInBy(client, login)
@@ -35,7 +36,6 @@ export async function connectAs(
   }
   const done = new AbortController()
   const close = (): Promise<void> => client.close().catch(() => {})
-  signal.throwIfAborted()
   const connecting = connectedAs(username, client)
   try {
     // The driver does not give up a connection on which it is just logging in: it closes that later.

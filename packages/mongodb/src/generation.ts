@@ -1,10 +1,13 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import type { Retired, RetireTerms } from '@vault-lease/core'
-import { settlesWithin } from '@vault-lease/core/adapter'
+import {
+  type RetirableClient,
+  type Retired,
+  type RetireTerms,
+  settlesWithin,
+} from '@vault-lease/core/adapter'
 import type { ChangeStreamPosition } from './change-stream.ts'
-import type { RetirableClient } from './client-per-generation.ts'
 import {
   type ConnectedClient,
   failWithLabels,
@@ -23,7 +26,7 @@ import { type Home, type SessionUse, useOf } from './session-use.ts'
 export interface Surroundings {
   /** Whether new operations are done as this user. While that is in doubt, it waits. */
   isInForce(): Promise<boolean>
-  refused(): Promise<boolean>
+  refused(error: unknown): Promise<boolean>
   suspected(): void
   /** The generation that new operations go to. */
   current(): Promise<Generation>
@@ -100,8 +103,8 @@ export class Generation implements Home, Runner, RetirableClient {
     this.#surroundings.suspected()
   }
 
-  refused(): Promise<boolean> {
-    return this.#surroundings.refused()
+  refused(error: unknown): Promise<boolean> {
+    return this.#surroundings.refused(error)
   }
 
   current(): Promise<Generation> {

@@ -36,7 +36,7 @@ export interface Runner extends CursorHolder {
   /** The server denied what it would also deny to a user that is no more. */
   suspected(): void
   /** The server did not accept the user. Resolves with whether there is a newer one. */
-  refused(): Promise<boolean>
+  refused(error: unknown): Promise<boolean>
   /** The client that new operations go to. */
   current(): Promise<Runner>
 }
@@ -126,7 +126,7 @@ async function elsewhere(
   const refused = isRefusal(error)
   const notSent = refused || isPoolCleared(error) || error instanceof NotSentError
   if (!(notSent ? use.movable : ended)) throw error
-  if (refused) await client.refused()
+  if (refused) await client.refused(error)
   const next = await client.current()
   if (next === client) throw error
   return next

@@ -2,7 +2,7 @@ import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
 import type { MongoClientOptions } from 'mongodb'
 
 /** The options of `VaultMongoClient`: where the lease comes from, and every option of MongoClient but the login. */
-export interface VaultMongoClientOptions extends AdapterOptions, Omit<MongoClientOptions, 'auth'> {}
+export type VaultMongoClientOptions = AdapterOptions & Omit<MongoClientOptions, 'auth'>
 
 /** No option of MongoClient is so near to one of ours that it could be meant. */
 export const mongoOptionNames: readonly string[] = []
@@ -32,4 +32,16 @@ export function withAuthSource<Options extends MongoClientOptions>(uri: string, 
   return options.authSource !== undefined || authSource.test(uri)
     ? options
     : { ...options, authSource: 'admin' }
+}
+
+/** Where connections go, for people. */
+export function placeOf({ hosts, srvHost, dbName }: PlacedOptions): string {
+  const where = srvHost ?? hosts.map(String).join(',')
+  return `mongodb://${where}/${dbName}`
+}
+
+interface PlacedOptions {
+  readonly hosts: readonly unknown[]
+  readonly srvHost?: string | undefined
+  readonly dbName: string
 }

@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Credential, LeaseClosedError } from '@vault-lease/core'
-import { type ClientLease, ClientPerGeneration } from './client-per-generation.ts'
+import { type Credential, LeaseClosedError, type LeaseManager } from '@vault-lease/core'
+import { type Attachment, attach, ClientPerGeneration } from '@vault-lease/core/adapter'
 import type { ConnectedClient, SelectOptions, Server, Topology } from './driver.ts'
 import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
 import { type SessionUse, useOf } from './session-use.ts'
 
 /** Opens a client of the driver. */
-export type Connect = (credential: Credential, signal: AbortSignal) => Promise<ConnectedClient>
+type Connect = (login: () => Credential, signal: AbortSignal) => Promise<ConnectedClient>
 
 interface RotatingClientsParts {
-  readonly lease: ClientLease
+  readonly lease: LeaseManager
+  /** Where the clients connect, without a secret. */
+  readonly place: string
   readonly connect: Connect
   /** Milliseconds that an operation waits for a credential. */
   readonly patienceMs: number
@@ -22,25 +24,26 @@ const farewells: readonly string[] = ['killCursors', 'endSessions']
 
 /** The clients of the generations, and the way of each operation to one of them. */
 export class RotatingClients {
-  readonly #clients: ClientPerGeneration<Generation>
+  readonly #clients: ClientPerGeneration<Generation, Attachment>
   readonly #views = new WeakMap<Generation, Topology>()
   #last: Generation | undefined
   #refusing = false
 
-  constructor({ lease, connect, patienceMs }: RotatingClientsParts) {
-    const open = async (credential: Credential, signal: AbortSignal): Promise<Generation> =>
-      new Generation(await connect(credential, signal), {
-        isInForce: () => this.#clients.isInForce(credential),
-        refused: () => this.#clients.refused(credential),
-        suspected: () => this.#clients.suspected(credential),
+  constructor({ lease, place, connect, patienceMs }: RotatingClientsParts) {
+    const open = async (login: () => Credential, signal: AbortSignal): Promise<Generation> =>
+      new Generation(await connect(login, signal), {
+        isInForce: () => this.#clients.isInForce(login()),
+        refused: (error) => this.attachment.refused(login(), error),
+        suspected: () => this.attachment.suspected(login()),
         current: () => this.#clients.current(),
       })
-    this.#clients = new ClientPerGeneration({ lease, open, isRefusal, patienceMs })
+    const ofLease = (consumer: Parameters<typeof attach>[1]): Attachment => attach(lease, consumer)
+    this.#clients = new ClientPerGeneration({ attach: ofLease, place, open, isRefusal, patienceMs })
   }
 
-  /** The number of the generation in force; 0 when there is none. */
-  get generation(): number {
-    return this.#clients.generation
+  /** The part of the clients in their lease. */
+  get attachment(): Attachment {
+    return this.#clients.attachment
   }
 
   /** What the driver takes for its topology: the newest one, from which every operation finds its own way. */

@@ -45,7 +45,8 @@ export async function startServers(): Promise<Servers> {
     uri,
     async client(options = {}, address = uri) {
       const from = options.lease ? {} : { vault: await servers.vaultOptions(), role }
-      const client = new VaultMongoClient(address, { ...from, maxPoolSize: 3, ...options })
+      const all = { ...from, maxPoolSize: 3, ...options } as VaultMongoClientOptions
+      const client = new VaultMongoClient(address, all)
       return servers.closing(client, () => client.close())
     },
     async gateway(onCommand) {

@@ -3,7 +3,7 @@ import { type MongoDriver, vaultMongoClientClass } from '@vault-lease/mongodb/ad
 import type { Mongoose, mongo } from 'mongoose'
 
 /** The options of a client: where the lease comes from, and what the driver knows. */
-export interface ClientOptions extends AdapterOptions, Omit<mongo.MongoClientOptions, 'auth'> {}
+export type ClientOptions = AdapterOptions & Omit<mongo.MongoClientOptions, 'auth'>
 
 /** A client of the copy of the driver that Mongoose brings, with a user from Vault. */
 export type Client = mongo.MongoClient

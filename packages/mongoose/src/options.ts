@@ -12,13 +12,12 @@ export interface Settings
 }
 
 /** Where the lease comes from, and every option of `mongoose.connect()` but the login. */
-export interface VaultConnectOptions
-  extends AdapterOptions,
-    Omit<ConnectOptions, 'auth' | 'user' | 'pass' | keyof Settings>,
-    Settings {
-  /** Another place for "autoIndex". */
-  config?: { autoIndex?: boolean }
-}
+export type VaultConnectOptions = AdapterOptions &
+  Omit<ConnectOptions, 'auth' | 'user' | 'pass' | keyof Settings> &
+  Settings & {
+    /** Another place for "autoIndex". */
+    config?: { autoIndex?: boolean }
+  }
 
 /** Divides the options as `mongoose.connect()` does. */
 export function divide(

@@ -254,7 +254,11 @@ describe('vaultConnect()', () => {
     })
 
     it('when there is no such role', async () => {
-      const options = { ...(await fromVault()), role: 'missing', serverSelectionTimeoutMS: 300 }
+      const options = {
+        ...(await fromVault()),
+        role: 'missing',
+        serverSelectionTimeoutMS: 300,
+      } as VaultConnectOptions
       const failure = vaultConnect(servers.mongoose(), servers.uri, options)
       await expect(failure).rejects.toMatchObject(unavailable)
       await expect(failure).rejects.toThrow('missing')

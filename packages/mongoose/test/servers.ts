@@ -26,7 +26,7 @@ export async function startServers(): Promise<Servers> {
   const newMongoose = (): Mongoose => servers.closing(new mongoose.Mongoose(), (each) => each.disconnect())
   const connected: Servers['connected'] = async (options = {}) => {
     const from = options.lease ? {} : { vault: await servers.vaultOptions(), role: servers.role }
-    return await vaultConnect(newMongoose(), uri, { ...from, ...options })
+    return await vaultConnect(newMongoose(), uri, { ...from, ...options } as VaultConnectOptions)
   }
   return {
     ...servers,

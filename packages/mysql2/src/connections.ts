@@ -2,6 +2,7 @@ import { connect, Socket } from 'node:net'
 import { type Credential, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
 import {
   endMySqlSession,
+  type Fate,
   isMySqlDenial,
   isMySqlRefusal,
   notProven,
@@ -10,6 +11,7 @@ import {
 } from '@vault-lease/core/adapter'
 import type { Connection, ConnectionOptions } from 'mysql2'
 import { asMySqlConnection, type MySqlDriver, type OpenStream, type StreamPlace } from './driver.ts'
+import { placeOf } from './options.ts'
 import { Session } from './session.ts'
 import { checkUser, rowsOf } from './statements.ts'
 
@@ -27,16 +29,16 @@ export interface MySqlPlace {
 
 /** The physical MySQL connections of one pool. */
 export class MySqlConnections extends RotatingConnections<Session> {
-  readonly #lease: LeaseManager
   readonly #driver: MySqlDriver
   readonly #options: ConnectionOptions
   readonly #sessions = new WeakMap<Connection, Session>()
-  readonly #credentials = new WeakMap<Session, Credential>()
   #opened: Session | undefined
 
   constructor(lease: LeaseManager, pool: PoolHooks, { driver, options }: MySqlPlace) {
     super(lease, pool, {
+      place: placeOf(options),
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
+      askForUser: (session) => session.askForUser(),
       closeUnderHolder: (session, reason) =>
         session.closeUnderHolder(reason, (threadId) =>
           this.#asUserOf(session, (connection) =>
@@ -44,14 +46,13 @@ export class MySqlConnections extends RotatingConnections<Session> {
           ),
         ),
     })
-    this.#lease = lease
     this.#driver = driver
     this.#options = options
   }
 
   /** The driver's option `stream`: it opens each connection with the credential in force at that moment. */
   readonly stream: OpenStream = (place) => {
-    const credential = this.#lease.current
+    const credential = this.attachment.current
     if (credential) return this.#open(place, credential)
     const unavailable = new CredentialsUnavailableError('No database credential may be used at this moment.')
     return new Socket().destroy(unavailable)
@@ -82,6 +83,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     const connection = asMySqlConnection(documented)
     session.adopt(connection)
     this.#sessions.set(connection, session)
+    this.opened(session)
     connection.on('error', (error) => this.noteError(session, error))
     const handlePacket = connection.handlePacket.bind(connection)
     connection.handlePacket = (packet) => {
@@ -98,6 +100,12 @@ export class MySqlConnections extends RotatingConnections<Session> {
     return connection.config.user !== session.username
   }
 
+  /** What is to become of a connection that its holder gives back. */
+  fateOfConnection(connection: Connection): Fate | Promise<Fate> {
+    const session = this.#sessions.get(connection)
+    return session === undefined || this.isConnectionStale(connection) ? 'close' : this.fateOf(session)
+  }
+
   /** Closes a connection that nobody uses any more. Resolves when the server has closed it too. */
   async closeWhenIdle(connection: Connection): Promise<void> {
     await this.#sessions.get(connection)?.closeWhenIdle(this.#driver)
@@ -112,16 +120,14 @@ export class MySqlConnections extends RotatingConnections<Session> {
     })
   }
 
-  /** Remembers which generation the server refused. */
+  /** Remembers which credential the server refused. */
   noteError(session: Session, error: Error): void {
     if (isMySqlRefusal(error)) this.noteRefusal(session, error)
     else this.#noteDenial(session, error)
   }
 
   #noteDenial(session: Session, error: unknown): void {
-    if (!isMySqlDenial(error)) return
-    const generation = this.generationOf(session)
-    if (generation !== undefined) this.#lease.suspected(generation)
+    if (isMySqlDenial(error)) this.denied(session)
   }
 
   #open(place: StreamPlace, credential: Credential): Socket {
@@ -140,8 +146,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
       // The caller's own function threw: as if the connection had failed.
       return new Socket().destroy(error instanceof Error ? error : new Error(String(error)))
     }
-    this.#credentials.set(session, credential)
-    this.opening(session, credential.generation)
+    this.opening(session, credential)
     void session.closed().then(() => this.closed(session))
     this.#opened = session
     return session.socket
@@ -151,13 +156,13 @@ export class MySqlConnections extends RotatingConnections<Session> {
     try {
       await this.#withConnectionAs(credential, signal, (connection) => checkUser(connection, credential))
     } catch (error) {
-      throw notProven(credential, error, isMySqlRefusal(error))
+      throw notProven(credential, this.place, error, isMySqlRefusal(error) ? 'refused' : 'unreachable')
     }
   }
 
   /** A user may end its own sessions, and the statements in them. */
   async #asUserOf(session: Session, use: (connection: Connection) => Promise<void>): Promise<void> {
-    const credential = this.#credentials.get(session)
+    const credential = this.credentialOf(session)
     if (credential) await this.#withConnectionAs(credential, AbortSignal.timeout(endWithinMs), use)
   }
 

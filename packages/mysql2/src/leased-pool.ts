@@ -1,13 +1,13 @@
-import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
+import type { AdapterOptions, LeaseManager } from '@vault-lease/core'
+import { takeLease } from '@vault-lease/core/adapter'
 import type { Pool, PoolOptions } from 'mysql2'
 import type { MySqlDriver } from './driver.ts'
 import { checkConnectionOptions, mysqlOptionNames } from './options.ts'
 import { PoolRotation } from './rotation.ts'
 
 /** The options of a pool: where the lease comes from, and every option of mysql2 but the user and the password. */
-export interface VaultPoolOptions
-  extends AdapterOptions,
-    Omit<PoolOptions, 'user' | 'password' | 'password1' | 'passwordSha1'> {}
+export type VaultPoolOptions = AdapterOptions &
+  Omit<PoolOptions, 'user' | 'password' | 'password1' | 'passwordSha1'>
 
 /** A pool of mysql2 whose connections belong to a database user that Vault creates and replaces. */
 export interface VaultPool extends Omit<Pool, 'end'> {

@@ -63,6 +63,23 @@ interface ConnectionOptions extends Place {
   readonly stream?: unknown
 }
 
+/** Where connections go, for people: no user, no password, no parameter of a URI. */
+export function placeOf({ host, port, database, uri, socketPath }: PlacedOptions): string {
+  const url = uri !== undefined && URL.canParse(uri) ? new URL(uri) : undefined
+  if (socketPath) return `mysql:${socketPath}/${database ?? ''}`
+  const where = host ?? (url?.hostname || undefined) ?? 'localhost'
+  const name = database ?? url?.pathname.slice(1) ?? ''
+  return `mysql://${where}:${port ?? (url?.port || undefined) ?? 3306}/${name}`
+}
+
+interface PlacedOptions {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly database?: string | undefined
+  readonly uri?: string | undefined
+  readonly socketPath?: string | undefined
+}
+
 const secretNames = ['password1', 'passwordSha1'] as const
 
 /**

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
-import { type CheckedOut, Checkout } from '@vault-lease/core/adapter'
+import { type CheckedOut, Checkout, endPool, type Fate } from '@vault-lease/core/adapter'
 import { HeldPlaces } from './admission.ts'
 import { MySqlConnections, type MySqlPlace } from './connections.ts'
 import { asPooledConnection, asUnderlyingPool, type PooledConnection, type UnderlyingPool } from './driver.ts'
@@ -15,7 +15,6 @@ export class PoolRotation {
   readonly #ownsLease: boolean
   readonly #connections: MySqlConnections
   readonly #checkout: Checkout<PooledConnection>
-  readonly #detach: () => void
   readonly #original: Pick<UnderlyingPool, 'getConnection' | 'releaseConnection' | 'end'>
   readonly #idle = new Set<PooledConnection>()
   readonly #closing = new WeakSet<PooledConnection>()
@@ -29,7 +28,7 @@ export class PoolRotation {
       lease,
       {
         max: () => this.pool.config.connectionLimit || Number.POSITIVE_INFINITY,
-        occupySlot: () => this.#occupySlot(),
+        giveUpOne: () => this.#giveUpOne(),
         drainIdle: () => this.#drainIdle(),
       },
       { driver, options },
@@ -45,12 +44,12 @@ export class PoolRotation {
       releaseConnection: pool.releaseConnection.bind(pool),
       end: pool.end.bind(pool),
     }
-    this.#checkout = new Checkout(lease, {
+    this.#checkout = new Checkout(connections.attachment, {
       take: (done) => this.#take(done),
       giveBack: (connection) => connection.release(),
       isStale: (connection) => connections.isConnectionStale(connection),
       closeStale: (connection) => this.#closeStale(connection),
-      worthConnectingAgain: (error) => connections.worthConnectingAgain(error),
+      worthConnectingAgain: (error, wait) => connections.worthConnectingAgain(error, wait),
       // 0 is no limit.
       patienceMs: () => pool.config.connectionConfig.connectTimeout || undefined,
     })
@@ -59,7 +58,6 @@ export class PoolRotation {
     pool.getConnection = (done) => this.#getConnection(done)
     pool.releaseConnection = (connection) => this.#releaseConnection(connection)
     pool.end = (ended?: Ended) => this.#end(ended)
-    this.#detach = lease.attach(connections)
   }
 
   #getConnection(done: Taken): void {
@@ -67,8 +65,14 @@ export class PoolRotation {
     else this.#checkout.acquire(done)
   }
 
-  /** Takes a connection from the pool itself, which may open one. */
+  /** Takes a connection from the pool itself, which may open one when there is room. */
   #take(done: Taken): void {
+    const room = this.#idle.size === 0 ? this.#connections.whenRoom() : undefined
+    if (room) room.then(() => this.#takeNow(done))
+    else this.#takeNow(done)
+  }
+
+  #takeNow(done: Taken): void {
     let opened: ReturnType<MySqlConnections['openedBy']>
     const taken: Taken = (error, connection) => {
       if (opened && connection) this.#connections.adopt(opened, connection)
@@ -79,9 +83,16 @@ export class PoolRotation {
   }
 
   #releaseConnection(connection: PooledConnection): void {
+    const isLost = connection._pool === null
+    const fate = isLost || this.#closingIdle ? 'close' : this.#connections.fateOfConnection(connection)
+    if (typeof fate === 'string') this.#meet(fate, connection)
+    else void fate.then((known) => this.#meet(known, connection))
+  }
+
+  #meet(fate: Fate, connection: PooledConnection): void {
     if (connection._pool === null) this.#passOnPlaceOf(connection)
-    else if (this.#isDone(connection)) this.#closeStale(connection)
-    else this.#giveBack(connection)
+    else if (fate === 'keep' && !this.#closingIdle) this.#giveBack(connection)
+    else this.#closeStale(connection)
   }
 
   #giveBack(connection: PooledConnection): void {
@@ -131,17 +142,16 @@ export class PoolRotation {
     }
   }
 
-  async #occupySlot(): Promise<() => void> {
+  async #giveUpOne(): Promise<void> {
     const letGo = this.#places.hold()
     try {
       const connection = await new Promise<PooledConnection>((resolve, reject) => {
-        this.#take((error, taken) => (taken ? resolve(taken) : reject(error)))
+        this.#takeNow((error, taken) => (taken ? resolve(taken) : reject(error)))
       })
       await this.#empty(connection)
-      return this.#vacating(connection, letGo)
-    } catch (error) {
+      connection.destroy()
+    } finally {
       letGo()
-      throw error
     }
   }
 
@@ -164,15 +174,17 @@ export class PoolRotation {
 
   /** The driver's own end() would break what is running and reject what is queued. */
   async #close(): Promise<void> {
-    await this.#checkout.served()
-    this.#closingIdle = true
-    this.#drainIdle()
-    // Closing the lease drains every connection in bounded time; one that is never released cannot hold it up.
-    if (this.#ownsLease) await this.#lease.close()
-    await this.#connections.allClosed()
-    this.#detach()
-    // A user that was being proven meanwhile has the place of a connection.
-    await this.#places.noneHeld()
+    await endPool({
+      lease: this.#lease,
+      ownsLease: this.#ownsLease,
+      attachment: this.#connections.attachment,
+      serveQueue: (withinMs) => this.#checkout.end(withinMs, () => new Error('Pool is closed.')),
+      closeIdle: () => {
+        this.#closingIdle = true
+        this.#drainIdle()
+      },
+      allClosed: () => this.#connections.allClosed(),
+    })
     // The pool strikes off the last connection a moment after it has closed.
     await setImmediate()
     await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { settlesWithin } from '@vault-lease/core/adapter'
 import type { Command, MySqlConnection, MySqlDriver } from './driver.ts'
+import { askForUser } from './statements.ts'
 import { Streams } from './streams.ts'
 
 /** A server that does not answer the farewell is left after this time. */
@@ -38,6 +39,12 @@ export class Session {
   /** Resolves when the connection is closed on both sides. */
   closed(): Promise<void> {
     return this.#closed
+  }
+
+  /** The connection is asked what its user may do: the server knows nothing of one that was dropped. */
+  async askForUser(): Promise<'exists' | 'gone' | 'unknown'> {
+    if (!this.#connection) return 'unknown'
+    return await askForUser(this.#connection)
   }
 
   /** Closes the connection at once; what was asked of it fails with the reason. */

@@ -1,5 +1,5 @@
 import type { Credential } from '@vault-lease/core'
-import { mysqlSessionOfUser } from '@vault-lease/core/adapter'
+import { isMySqlUserGone, mysqlSessionOfUser } from '@vault-lease/core/adapter'
 import type { Connection } from 'mysql2'
 
 /** @throws when the session is not of this user. */
@@ -19,4 +19,17 @@ export function rowsOf(
       error ? reject(error) : resolve(Array.isArray(rows) ? rows : []),
     )
   })
+}
+
+/**
+ * Sessions of a dropped user go on, and know their name still, but not their rights: "There is no such grant defined" (seen on
+ * MariaDB 10.11; "Server Error Message Reference" of MySQL, ER_NONEXISTING_GRANT).
+ */
+export async function askForUser(connection: Connection): Promise<'exists' | 'gone' | 'unknown'> {
+  try {
+    await rowsOf(connection, 'show grants')
+    return 'exists'
+  } catch (error) {
+    return isMySqlUserGone(error) ? 'gone' : 'unknown'
+  }
 }

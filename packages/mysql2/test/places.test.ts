@@ -1,6 +1,6 @@
 import { once } from 'node:events'
+import type { PoolOptions } from 'mysql2'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { VaultPoolOptions } from '../src/index.ts'
 import { ask, connectionOf, failureOf, running, type Servers, startServers, userOf } from './servers.ts'
 
 const endlessRows = `select repeat('x', 10000) from seq_1_to_1000000`
@@ -28,7 +28,7 @@ describe('a pool of createPool() reaches its database', () => {
     expect(await ask(pool, 'select database() as name')).toEqual([{ name: 'other' }])
   })
 
-  it.each<[string, () => VaultPoolOptions]>([
+  it.each<[string, () => PoolOptions]>([
     ['a network address', () => ({})],
     ['a compressed connection', () => ({ compress: true })],
     ['a Unix socket', () => ({ socketPath, host: 'nowhere.invalid' })],

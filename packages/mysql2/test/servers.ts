@@ -21,7 +21,7 @@ export async function startServers(): Promise<Servers> {
   const { place, role } = servers
   const poolOptions = async (options: VaultPoolOptions): Promise<VaultPoolOptions> => {
     const from = options.lease ? {} : { vault: await servers.vaultOptions(), role }
-    return { ...from, ...place, connectionLimit: 3, ...options }
+    return { ...from, ...place, connectionLimit: 3, ...options } as VaultPoolOptions
   }
   return {
     ...servers,

@@ -101,6 +101,7 @@ describe('a pool of createPool() in trouble', () => {
     await asSuperuser(`revoke all privileges, grant option from '${username}'@'%'`)
     await asSuperuser(`grant select on app.items to '${username}'@'%'`)
     for (const _again of [1, 2]) expect(await failureOf(ask(pool, sql))).toMatchObject({ errno })
+    await ask(pool, 'use app')
     await isWell(pool, 1)
   })
 

@@ -11,8 +11,10 @@ import { asPgClient, type PgClient } from './driver.ts'
 import { answerCursorsOnceLost } from './lost-connection.ts'
 import { optionsWithRole, type SetRoleOptions } from './set-role.ts'
 
-/** What the pool around the connections has to offer, for node-postgres. */
-export interface PgPoolHooks extends PoolHooks {
+/** Where connections are made, and how. */
+export interface PgPlace extends SetRoleOptions {
+  /** Where that is, without a secret. */
+  readonly place: string
   /** A new client of the driver with the caller's options, not yet connected. */
   newClient(): Client
 }
@@ -21,34 +23,36 @@ const invalidPassword = '28P01'
 const invalidAuthorization = '28000'
 const insufficientPrivilege = '42501'
 const invalidParameterValue = '22023'
+/** What a session hears that asks for its user when that was dropped (seen on PostgreSQL 15: "invalid role OID"). */
+const undefinedObject = '42704'
 
 /** The physical PostgreSQL connections of one pool. */
 export class PgConnections extends RotatingConnections<PgClient> {
-  readonly #lease: LeaseManager
-  readonly #setRole: string | undefined
+  readonly #place: PgPlace
 
-  constructor(lease: LeaseManager, pool: PgPoolHooks, { setRole }: SetRoleOptions) {
+  constructor(lease: LeaseManager, pool: PoolHooks, place: PgPlace) {
     super(lease, pool, {
-      connectAs: (credential, signal) => this.#connectAs(pool.newClient(), credential, signal),
+      place: place.place,
+      connectAs: (credential, signal) => this.#connectAs(place.newClient(), credential, signal),
+      askForUser,
       closeUnderHolder,
     })
-    this.#lease = lease
-    this.#setRole = setRole
+    this.#place = place
   }
 
   /** Gives a client the user and password in force. Returns why it cannot, when there is none. */
   assignCredential(client: PgClient): Error | undefined {
-    const credential = this.#lease.current
+    const credential = this.attachment.current
     if (!credential)
       return new CredentialsUnavailableError('No database credential may be used at this moment.')
     this.#identify(client, credential)
     client.connection.on('errorMessage', (message: unknown) => {
-      if (codeOf(message) === insufficientPrivilege) this.#lease.suspected(credential.generation)
+      if (codeOf(message) === insufficientPrivilege) this.denied(client)
     })
     return undefined
   }
 
-  /** Remembers which generation the server refused. */
+  /** Remembers which credential the server refused. */
   noteError(client: PgClient, error: Error): void {
     if (isRefusal(error)) this.noteRefusal(client, error)
   }
@@ -69,9 +73,9 @@ export class PgConnections extends RotatingConnections<PgClient> {
       const { rowCount } = await client.query('select 1 where session_user = $1', [credential.username])
       if (rowCount !== 1) throw new Error('the session belongs to another user')
     } catch (error) {
-      if (this.#setRole !== undefined && isAboutRole(error))
-        throw roleNotTaken(credential, this.#setRole, error)
-      throw notProven(credential, error, isRefusal(error))
+      const { setRole } = this.#place
+      if (setRole !== undefined && isAboutRole(error)) throw roleNotTaken(credential, setRole, error)
+      throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')
     } finally {
       if (reached) await client.end()
       else this.#neverOpened(client)
@@ -86,20 +90,33 @@ export class PgConnections extends RotatingConnections<PgClient> {
   }
 
   #identify(client: PgClient, credential: Credential): void {
-    const { generation, username, password } = credential
+    const { username, password } = credential
+    const { setRole } = this.#place
     client.user = username
     client.password = password
     client.connectionParameters.user = username
     client.connectionParameters.password = password
-    if (this.#setRole !== undefined) {
+    if (setRole !== undefined) {
       const { options } = client.connectionParameters
-      client.connectionParameters.options = optionsWithRole(options, this.#setRole)
+      client.connectionParameters.options = optionsWithRole(options, setRole)
     }
-    this.opening(client, generation)
+    this.opening(client, credential)
     client.once('end', () => this.closed(client))
     answerCursorsOnceLost(client)
     // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
     client.on('error', () => {})
+  }
+}
+
+/** In a transaction that has failed the server answers nothing of the kind. */
+async function askForUser(client: PgClient): Promise<'exists' | 'gone' | 'unknown'> {
+  try {
+    await client.query('select session_user')
+    return 'exists'
+  } catch (error) {
+    if (codeOf(error) === undefinedObject) return 'gone'
+    if (client.connection.stream.destroyed) throw error
+    return 'unknown'
   }
 }
 

@@ -20,7 +20,17 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
     }
 
     #open(connected: Connected): void {
+      const room = connections.whenRoom()
+      if (room) room.then(() => this.#openNow(connected))
+      else this.#openNow(connected)
+    }
+
+    #openNow(connected: Connected): void {
       const client = asPgClient(this)
+      if (client.connection.stream.destroyed) {
+        process.nextTick(connected, new Error('The connection was given up before it was opened.'))
+        return
+      }
       const unavailable = connections.assignCredential(client)
       if (unavailable) {
         process.nextTick(connected, unavailable)
@@ -28,6 +38,7 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
       }
       super.connect((error: Error | null) => {
         if (error) connections.noteError(client, error)
+        else connections.opened(client)
         connected(error)
       })
     }

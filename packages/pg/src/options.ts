@@ -70,6 +70,16 @@ export function checkConnectionOptions(options: ConnectionOptions): void {
   )
 }
 
+/** Where connections go, for people: no user, no password, no parameter of a URL. */
+export function placeOf({ host, port, database, connectionString }: ConnectionOptions): string {
+  const url = parsed(connectionString)
+  const { PGHOST, PGPORT, PGDATABASE } = process.env
+  const where = host ?? (url?.hostname || undefined) ?? PGHOST ?? 'localhost'
+  const at = port ?? (url?.port || undefined) ?? PGPORT ?? 5432
+  const name = database ?? (url?.pathname.slice(1) || undefined) ?? PGDATABASE ?? ''
+  return `postgresql://${String(where)}:${String(at)}/${name}`
+}
+
 /** A connection string that is no URL names its database in a form that only the driver understands. */
 function databaseIn(connectionString: string | undefined, url: URL | undefined): string | undefined {
   return url ? url.pathname.slice(1) : connectionString

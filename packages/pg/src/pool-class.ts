@@ -1,19 +1,16 @@
-import { type AdapterOptions, type LeaseManager, takeLease } from '@vault-lease/core'
-import { type CheckedOut, Checkout } from '@vault-lease/core/adapter'
+import type { AdapterOptions, LeaseManager } from '@vault-lease/core'
+import { type CheckedOut, Checkout, endPool, takeLease } from '@vault-lease/core/adapter'
 import type pg from 'pg'
 import type { PoolClient, PoolConfig } from 'pg'
 import { closeWhenIdle } from './close.ts'
 import { PgConnections } from './connections.ts'
 import { asPgClient, type ClientClass } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
-import { checkConnectionOptions, pgOptionNames } from './options.ts'
+import { checkConnectionOptions, pgOptionNames, placeOf } from './options.ts'
 import { checkSetRole, type SetRoleOptions } from './set-role.ts'
 
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
-export interface VaultPoolOptions
-  extends AdapterOptions,
-    SetRoleOptions,
-    Omit<PoolConfig, 'user' | 'password'> {}
+export type VaultPoolOptions = AdapterOptions & SetRoleOptions & Omit<PoolConfig, 'user' | 'password'>
 
 type Release = (error?: Error | boolean) => void
 type Answer = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
@@ -40,7 +37,6 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
     readonly #ownsLease: boolean
     readonly #connections: PgConnections
     readonly #checkout: Checkout<Taken>
-    readonly #detach: () => void
     #ended: Promise<void> | undefined
 
     constructor(options: VaultPoolOptions = {}) {
@@ -51,24 +47,29 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       const Base = (driver.Client as ClientClass | undefined) ?? Client
       const hooks = {
         max: () => this.options.max,
-        newClient: () => new Base(driver),
-        occupySlot: () => this.#occupySlot(),
+        giveUpOne: () => this.#giveUpOne(),
         drainIdle: () => this.#drainIdle(),
       }
-      const connections = new PgConnections(lease, hooks, driver)
+      const { setRole } = driver
+      const place = placeOf(driver)
+      const connections = new PgConnections(lease, hooks, {
+        place,
+        setRole,
+        newClient: () => new Base(driver),
+      })
       super({ ...driver, Client: leasedClient(Base, connections) })
       this.lease = lease
       this.#ownsLease = owned
       this.#connections = connections
-      this.#checkout = new Checkout(lease, {
+      this.#checkout = new Checkout(connections.attachment, {
         take: (done) => this.#take(done),
         giveBack: ({ release }) => release(),
-        isStale: (taken) => this.#isStale(taken),
+        isStale: ({ client }) => connections.isStale(asPgClient(client)),
         closeStale: (taken) => this.#closeStale(taken),
-        worthConnectingAgain: (error) => connections.worthConnectingAgain(error),
+        worthConnectingAgain: (error, wait) => connections.worthConnectingAgain(error, wait),
         patienceMs: () => this.options.connectionTimeoutMillis || undefined,
+        tooLate: () => new Error('timeout exceeded when trying to connect'),
       })
-      this.#detach = lease.attach(connections)
       // The pool drops a broken idle connection by itself; without a listener its 'error' event would end the process.
       this.on('error', () => {})
     }
@@ -106,21 +107,19 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       super.connect((error, client, release) => done(error, client && { client, release }))
     }
 
-    /** A connection whose generation was replaced while it was out does not go back to the pool. */
+    /** A connection that was replaced while it was out, or is in doubt, does not go back to the pool as it is. */
     #watchRelease(taken: Taken): Release {
       const { client, release } = taken
-      let retired = false
+      let released = false
       client.release = (error) => {
-        if (retired) throw new Error('Release called on client which has already been released to the pool.')
-        if (error || !this.#isStale(taken)) return release(error)
-        retired = true
-        this.#closeStale(taken)
+        if (released) throw new Error('Release called on client which has already been released to the pool.')
+        const fate = error ? 'keep' : this.#connections.fateOf(asPgClient(client))
+        if (fate === 'keep') return release(error)
+        released = true
+        if (fate === 'close') this.#closeStale(taken)
+        else void fate.then((known) => (known === 'keep' ? release() : this.#closeStale(taken)))
       }
       return client.release
-    }
-
-    #isStale({ client }: Taken): boolean {
-      return this.#connections.isStale(asPgClient(client))
     }
 
     /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
@@ -129,10 +128,10 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       closeWhenIdle(asPgClient(client)).then(vacate, vacate)
     }
 
-    async #occupySlot(): Promise<() => void> {
+    async #giveUpOne(): Promise<void> {
       const client = await super.connect()
       await closeWhenIdle(asPgClient(client))
-      return () => client.release(true)
+      client.release(true)
     }
 
     #drainIdle(): void {
@@ -140,29 +139,35 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
         this.#take((_error, taken) => {
           // A pool that is ending answers with nothing.
           if (!taken) return
-          if (this.#isStale(taken)) this.#closeStale(taken)
+          if (this.#connections.isStale(asPgClient(taken.client))) this.#closeStale(taken)
           else taken.release()
         })
       }
     }
 
-    async #end(): Promise<void> {
-      // pg.Pool would never answer the acquires that are queued when it ends.
-      await this.#checkout.served()
-      const released = super.end()
-      // Closing the lease drains every connection in bounded time; a client that is never released cannot hold it up.
-      await (this.#ownsLease ? this.lease.close() : released)
-      await this.#connections.allClosed()
-      this.#detach()
+    #end(): Promise<void> {
+      return endPool({
+        lease: this.lease,
+        ownsLease: this.#ownsLease,
+        attachment: this.#connections.attachment,
+        serveQueue: (withinMs) => this.#checkout.end(withinMs, endedError),
+        // What it says of clients that are never released nobody waits for.
+        closeIdle: () => void super.end().catch(() => {}),
+        allClosed: () => this.#connections.allClosed(),
+      })
     }
   }
 }
 
 function refuse(callback: Answer | undefined): Promise<PoolClient> | undefined {
-  const error = new Error('Cannot use a pool after calling end on the pool')
+  const error = endedError()
   if (!callback) return Promise.reject(error)
   callback(error, undefined, noRelease)
   return undefined
+}
+
+function endedError(): Error {
+  return new Error('Cannot use a pool after calling end on the pool')
 }
 
 function noRelease(): void {}

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseServer } from '@vault-lease/testing'
+import type { PoolConfig } from 'pg'
 import { generate } from 'selfsigned'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { VaultPool } from '../src/pool.ts'
-import type { VaultPoolOptions } from '../src/pool-class.ts'
+
 import { type Servers, startServers } from './servers.ts'
 
 describe('a VaultPool reaches its database', () => {
@@ -51,7 +52,7 @@ describe('a VaultPool reaches its database', () => {
     expect(rows).toEqual([{ name: 'other' }])
   })
 
-  it.each<[string, () => VaultPoolOptions]>([
+  it.each<[string, () => PoolConfig]>([
     ['a network address', () => ({})],
     ['TLS', () => ({ ssl: { ca: certificate } })],
     ['a Unix socket', () => ({ host: socketFolder })],

@@ -18,7 +18,7 @@ export async function startServers(): Promise<Servers> {
     ...servers,
     async pool(options = {}) {
       const from = options.lease ? {} : { vault: await servers.vaultOptions(), role }
-      const pool = new VaultPool({ ...from, ...place, max: 3, ...options })
+      const pool = new VaultPool({ ...from, ...place, max: 3, ...options } as VaultPoolOptions)
       return servers.closing(pool, () => pool.end())
     },
   }

@@ -1,16 +1,17 @@
 import { once } from 'node:events'
 import {
   type AdapterOptions,
-  type Consumer,
   type Credential,
   InvalidOptionError,
   type LeaseManager,
-  takeLease,
 } from '@vault-lease/core'
+import { attach, type Consumer, takeLease } from '@vault-lease/core/adapter'
 import { checkSetRole, optionsWithRole, type SetRoleOptions } from '@vault-lease/pg/adapter'
 
 /** Where the database is, and where the lease comes from. */
-export interface VaultDatabaseUrlOptions extends AdapterOptions, SetRoleOptions {
+export type VaultDatabaseUrlOptions = AdapterOptions & SetRoleOptions & Place
+
+interface Place {
   /** As in the `datasource` of your schema. */
   readonly provider: 'postgresql' | 'mysql'
   /** Default: PGHOST for PostgreSQL, else `localhost`. */
@@ -43,7 +44,7 @@ export async function vaultDatabaseUrl(options: VaultDatabaseUrlOptions): Promis
   const { open, driver } = takeLease(options, ownNames)
   const urlFor = databaseUrl(driver, process.env)
   const { lease, owned } = open()
-  lease.attach(inUseWhileLeased(lease))
+  attach(lease, inUseWhileLeased(lease, options.provider))
   // A failure leaves the lease to its TTL.
   const close = (): Promise<void> => lease.close().catch(() => {})
   try {
@@ -57,10 +58,11 @@ export async function vaultDatabaseUrl(options: VaultDatabaseUrlOptions): Promis
 }
 
 /** The URL of an old generation may be in use for as long as there is a newer one. */
-function inUseWhileLeased(lease: LeaseManager): Consumer {
+function inUseWhileLeased(lease: LeaseManager, provider: string): Consumer {
   const over = new AbortController()
   return {
-    prove: async () => {},
+    place: `the command line of Prisma (${provider})`,
+    prove: async () => 'accepted',
     async retire(_generation, { signal }) {
       if (lease.generation === 0) over.abort()
       const either = AbortSignal.any([over.signal, signal])
@@ -71,7 +73,7 @@ function inUseWhileLeased(lease: LeaseManager): Consumer {
 }
 
 function databaseUrl(
-  options: Omit<VaultDatabaseUrlOptions, keyof AdapterOptions>,
+  options: SetRoleOptions & Place,
   env: NodeJS.ProcessEnv,
 ): (credential: Credential) => string {
   const { provider, host, port, database, parameters = {}, setRole } = options
@@ -100,9 +102,7 @@ interface DefaultPlace {
   readonly database: string | undefined
 }
 
-const defaults: Readonly<
-  Record<VaultDatabaseUrlOptions['provider'], (env: NodeJS.ProcessEnv) => DefaultPlace>
-> = {
+const defaults: Readonly<Record<Place['provider'], (env: NodeJS.ProcessEnv) => DefaultPlace>> = {
   postgresql: ({ PGHOST: host = 'localhost', PGPORT: port = 5432, PGDATABASE: database }) => ({
     host,
     port,

@@ -1,7 +1,7 @@
 import type { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
-import { type AdapterOptions, InvalidOptionError, takeLease } from '@vault-lease/core'
-import { checkPlace, checkPoolSize } from '@vault-lease/core/adapter'
+import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
+import { checkPlace, checkPoolSize, takeLease } from '@vault-lease/core/adapter'
 import { withLeaseErrors } from './lease-errors.ts'
 import type { MariaDbDriver } from './mariadb/connections.ts'
 import { LeasedPool, type PoolLimits } from './mariadb/leased-pool.ts'
@@ -27,13 +27,12 @@ type PoolConfig = Exclude<ConstructorParameters<typeof PrismaMariaDb>[0], Pool |
 type UnsupportedOption = (typeof unsupportedOptions)[number]
 
 /** Where the lease comes from, the options of mariadb but the user and the password, and those of @prisma/adapter-mariadb. */
-export interface MySqlAdapterOptions
-  extends AdapterOptions,
-    Omit<PoolConfig, 'user' | 'password' | UnsupportedOption>,
-    PrismaMariaDbOptions {
-  /** As in the `datasource` of your schema: MySQL or MariaDB. */
-  readonly provider: 'mysql'
-}
+export type MySqlAdapterOptions = AdapterOptions &
+  Omit<PoolConfig, 'user' | 'password' | UnsupportedOption> &
+  PrismaMariaDbOptions & {
+    /** As in the `datasource` of your schema: MySQL or MariaDB. */
+    readonly provider: 'mysql'
+  }
 
 const unsupportedOptions = [
   'setRole',

@@ -1,5 +1,5 @@
 import type { SqlDriverAdapterFactory, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-utils'
-import { takeLease } from '@vault-lease/core'
+import { takeLease } from '@vault-lease/core/adapter'
 import {
   checkConnectionOptions,
   checkSetRole,
@@ -28,10 +28,11 @@ export interface PrismaPgOptions {
 }
 
 /** Where the lease comes from, the options of pg.Pool but the user and the password, and those of @prisma/adapter-pg. */
-export interface PostgresAdapterOptions extends VaultPoolOptions, PrismaPgOptions {
-  /** As in the `datasource` of your schema. */
-  readonly provider: 'postgresql'
-}
+export type PostgresAdapterOptions = VaultPoolOptions &
+  PrismaPgOptions & {
+    /** As in the `datasource` of your schema. */
+    readonly provider: 'postgresql'
+  }
 
 const prismaOptionNames = [
   'schema',

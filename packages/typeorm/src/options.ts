@@ -31,13 +31,13 @@ type ReplicationWithoutUser<Replication extends NonNullable<Replicated['replicat
 }
 
 /** Where the lease comes from, and every option of a PostgreSQL DataSource but the user and the password. */
-export interface VaultPostgresOptions extends AdapterOptions, SetRoleOptions, WithoutUser<PostgresOptions> {}
+export type VaultPostgresOptions = AdapterOptions & SetRoleOptions & WithoutUser<PostgresOptions>
 
 /** Where the lease comes from, and every option of a MySQL or MariaDB DataSource but the user and the password. */
-export interface VaultMySqlOptions extends AdapterOptions, WithoutUser<MySqlOptions> {}
+export type VaultMySqlOptions = AdapterOptions & WithoutUser<MySqlOptions>
 
 /** Where the lease comes from, and every option of a MongoDB DataSource but the user and the password. */
-export interface VaultMongoOptions extends AdapterOptions, Omit<MongoOptions, FromVault> {}
+export type VaultMongoOptions = AdapterOptions & Omit<MongoOptions, FromVault>
 
 /** The options of `vaultDataSource()`, by their `type`. */
 export type VaultDataSourceOptions = VaultPostgresOptions | VaultMySqlOptions | VaultMongoOptions

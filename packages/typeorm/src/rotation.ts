@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { TakenLease } from '@vault-lease/core'
+import type { TakenLease } from '@vault-lease/core/adapter'
 import type { DataSource } from 'typeorm'
 import { Session } from './session.ts'
 

@@ -1,4 +1,5 @@
-import { type AdapterOptions, takeLease } from '@vault-lease/core'
+import type { AdapterOptions } from '@vault-lease/core'
+import { takeLease } from '@vault-lease/core/adapter'
 import type { Driver } from 'typeorm'
 import { mongoClient } from './mongodb.ts'
 import { mysqlPools } from './mysql.ts'

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { appRole } from '@vault-lease/core'
 import { DataSource, type QueryRunner } from 'typeorm'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { VaultDataSourceOptions } from '../src/index.ts'
 import { vaultDataSource } from '../src/vault-data-source.ts'
 import { startDetour } from './detour.ts'
 import { Items, type Options, ownerRole, type Servers, startServers } from './servers.ts'
@@ -109,9 +110,9 @@ describe.each(['postgres', 'mysql'] as const)('a DataSource of vaultDataSource()
     ['the database does not exist', /nowhere/, () => ({ database: 'nowhere' })],
     ['it may not migrate', /denied/, () => ({ migrationsRun: true })],
     [
-      'a replica cannot be reached',
+      'the writer cannot be reached',
       /ECONNREFUSED/,
-      (place) => ({ replication: { master: place, slaves: [place, { ...place, port: 1 }] } }),
+      (place) => ({ replication: { master: { ...place, port: 1 }, slaves: [place] } }),
     ],
     ['the cache cannot be reached', /no cache/, () => ({ cache: { provider: () => unreachableCache } })],
   ])('leaves nothing when it cannot be initialised because %s', async (_why, message, options) => {
@@ -132,7 +133,9 @@ describe.each(['postgres', 'mysql'] as const)('a DataSource of vaultDataSource()
     const { host, port } = detour
     const vault = await servers.vaultOptions()
     const place = { ...servers.place, host, port }
-    const dataSource = new DataSource(vaultDataSource({ type, vault, role: 'app', ...options(place) }))
+    const dataSource = new DataSource(
+      vaultDataSource({ type, vault, role: 'app', ...options(place) } as VaultDataSourceOptions),
+    )
     detour.reachable = false
     await expect(dataSource.initialize()).rejects.toThrow()
     expect(await servers.engine.users()).toEqual([])

@@ -32,7 +32,13 @@ describe('a DataSource of vaultDataSource() for MongoDB', () => {
     const from = options.lease ? {} : { vault: await servers.vaultOptions(), role: servers.role }
     const place = options.url === undefined ? servers.place : {}
     const made = new DataSource(
-      vaultDataSource({ type: 'mongodb', ...from, ...place, entities: [Items], ...options }),
+      vaultDataSource({
+        type: 'mongodb',
+        ...from,
+        ...place,
+        entities: [Items],
+        ...options,
+      } as VaultMongoOptions),
     )
     servers.closing(made, () => made.isInitialized && made.destroy())
     return await made.initialize()

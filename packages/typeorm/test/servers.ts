@@ -1,6 +1,11 @@
 import { DataSource, EntitySchema } from 'typeorm'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
-import { type VaultMySqlOptions, type VaultPostgresOptions, vaultDataSource } from '../src/index.ts'
+import {
+  type VaultDataSourceOptions,
+  type VaultMySqlOptions,
+  type VaultPostgresOptions,
+  vaultDataSource,
+} from '../src/index.ts'
 import { type Dialect, dialects, type Type } from './dialects.ts'
 
 export interface Item {
@@ -42,7 +47,7 @@ export async function startServers(type: Type): Promise<Servers> {
     async dataSource(options = {}) {
       const from = options.lease ? {} : { vault: options.vault ?? (await servers.vaultOptions()), role }
       const dataSource = new DataSource(
-        vaultDataSource({ type, ...from, ...place, entities: [Items], ...options }),
+        vaultDataSource({ type, ...from, ...place, entities: [Items], ...options } as VaultDataSourceOptions),
       )
       servers.closing(dataSource, () => dataSource.isInitialized && dataSource.destroy())
       return await dataSource.initialize()

@@ -21,6 +21,7 @@ const denials: readonly unknown[] = [databaseAccessDenied, tableAccessDenied, ro
 /** Finds one row when the session belongs to the user that is its one parameter. */
 export const mysqlSessionOfUser = `select 1 from dual where substring_index(session_user(), '@', 1) = ?`
 
+const noSuchGrant = 1141
 const noSuchThread = 1094
 const killAgainMs = 10
 /** MariaDB may take two seconds to end a statement that waits. */
@@ -52,6 +53,11 @@ export async function endMySqlSession(
 /** The user may not log in. */
 export function isMySqlRefusal(error: unknown): boolean {
   return refusals.includes(mysqlErrnoOf(error))
+}
+
+/** What a session hears that asks for its own rights when its user was dropped. */
+export function isMySqlUserGone(error: unknown): boolean {
+  return mysqlErrnoOf(error) === noSuchGrant
 }
 
 /** What a user hears who is gone, but also one whom the statement is not allowed. */

@@ -20,14 +20,25 @@ export interface Retired {
   readonly failure?: unknown
 }
 
-/** What an adapter gives the lease manager: the two steps of a rotation that only a driver can do. */
+/**
+ * - `accepted`: the database has let the user in;
+ * - `full`: until the signal was aborted every connection of the pool was in use, so that nobody could be asked.
+ */
+export type Proof = 'accepted' | 'full'
+
+/**
+ * What an adapter gives the lease manager: the two steps of a rotation that only a driver can do. Whatever one consumer does,
+ * the others on the lease go on without it.
+ */
 export interface Consumer {
+  /** Where it connects, for status and events, such as `postgresql://db.internal:5432/app`. Holds no secret. */
+  readonly place: string
   /**
    * Opens one connection with the credential and asks the server who it is.
    *
    * @throws CredentialNotProvenError when the database does not accept it.
    */
-  prove(credential: Credential, signal: AbortSignal): Promise<void>
+  prove(credential: Credential, signal: AbortSignal): Promise<Proof>
   /**
    * Closes idle connections of the generation at once and the others as they are released; at the deadline, all. Also
    * called for a generation that was proven to this consumer and will never be published.

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../resilience/clock.ts'
+import { type Share, Shares } from '../resilience/shares.ts'
 import { credentialFile } from '../source/credential-file.ts'
-import { type CredentialFunction, credentialFunction } from '../source/credential-function.ts'
+import { credentialFunction } from '../source/credential-function.ts'
 import { dynamicRole } from '../source/dynamic-role.ts'
 import type { CredentialSource } from '../source/source.ts'
 import { staticRole } from '../source/static-role.ts'
@@ -9,45 +10,9 @@ import { createVaultOn } from '../vault/create-vault.ts'
 import { identityOfInstance, identityOfVault } from '../vault/identity-of-vault.ts'
 import { Vault } from '../vault/vault.ts'
 import { readVaultConfig } from '../vault/vault-config.ts'
-import type { VaultOptions } from '../vault/vault-options.ts'
-import { checkLeaseOptions, type Origin } from './lease-options.ts'
-import { LeaseManager } from './manager.ts'
-import { SharedEngine } from './shared-engine.ts'
-import { Shares } from './shares.ts'
-
-/** How generations follow one another. */
-export interface RotationOptions {
-  /**
-   * Milliseconds that connections of an old generation have to finish, at most; the end of their lease comes first.
-   * Default: 300,000 (5 minutes).
-   */
-  readonly drainTimeoutMs?: number | undefined
-}
-
-/** Where a lease comes from: `role`, `staticRole`, `credentialFile` or `credential`. */
-export interface LeaseOptions {
-  /** The role of the database secrets engine. Default: the environment variable VAULT_DB_ROLE. */
-  readonly role?: string | undefined
-  /** A static role of the database secrets engine: one user, whose password Vault changes from time to time. */
-  readonly staticRole?: string | undefined
-  /** Where the database secrets engine is mounted. Default: VAULT_DB_MOUNT, else `database`. */
-  readonly mount?: string | undefined
-  /** A Vault that the caller made and closes, or the options of one. Default: the VAULT_* variables. */
-  readonly vault?: Vault | VaultOptions | undefined
-  /**
-   * The path of a file that Vault Agent, the Agent Injector or the CSI provider renders: JSON, or lines such as
-   * `export DB_USERNAME="…"`. Watched; Vault itself is not asked.
-   */
-  readonly credentialFile?: string | undefined
-  /** A function that gives the credential, such as the IAM token of a cloud. Vault is not asked. */
-  readonly credential?: CredentialFunction | undefined
-  readonly rotation?: RotationOptions | undefined
-  /**
-   * Whether to share one lease, and one database user, with whoever in this process asks for the same role, of the same
-   * Vault, with the same login. Default: true.
-   */
-  readonly shared?: boolean | undefined
-}
+import { LeaseEngine } from './engine.ts'
+import { checkLeaseOptions, type LeaseOptions, type Origin } from './lease-options.ts'
+import { type LeaseManager, Manager } from './manager.ts'
 
 const defaultDrainTimeoutMs = 300_000
 
@@ -67,7 +32,7 @@ export function createLease(options: LeaseOptions = {}): LeaseManager {
 
 /** What leases have together. */
 interface Shared {
-  readonly engines: Shares<SharedEngine>
+  readonly engines: Shares<LeaseEngine>
   readonly vaults: Shares<Vault>
 }
 
@@ -89,53 +54,60 @@ export function createLeaseOn(options: LeaseOptions, surroundings: Surroundings)
   const origin = checkLeaseOptions(options, surroundings.env)
   const drainTimeoutMs = options.rotation?.drainTimeoutMs ?? defaultDrainTimeoutMs
   const { clock, random, shared = newShared() } = surroundings
-  const { identity, open } = readOrigin(origin, options, { ...surroundings, shared })
-  const share = shared.engines.take(options.shared === false ? undefined : identity, () => {
-    return new SharedEngine({ source: open(), clock, random, drainTimeoutMs })
+  const { source, identity } = readOrigin(origin, options, { ...surroundings, shared })
+  const known = options.shared === false ? undefined : identity
+  const sharedAs = known && JSON.stringify([known, drainTimeoutMs])
+  return new Manager({
+    description: source.description,
+    clock,
+    join: () =>
+      shared.engines.take(sharedAs, () => new LeaseEngine({ source, clock, random, drainTimeoutMs })),
   })
-  return new LeaseManager(share, clock)
 }
 
-/** A part of the options, read: what is identified is what is opened. */
-interface Described<T> {
+/** What is identified is what is used. */
+interface Identified {
   /** Equal for what is the same. None when that cannot be known. */
   readonly identity: string | undefined
-  open(): T
 }
 
 function readOrigin(
   origin: Origin,
-  { vault, rotation }: LeaseOptions,
+  { vault }: LeaseOptions,
   surroundings: Required<Surroundings>,
-): Described<CredentialSource> {
-  const { clock } = surroundings
+): Identified & { readonly source: CredentialSource } {
+  const { clock, random } = surroundings
   if (origin.kind === 'credential')
-    return { identity: undefined, open: () => credentialFunction(origin.give, clock) }
+    return { identity: undefined, source: credentialFunction(origin.give, clock) }
   if (origin.kind === 'credentialFile')
-    return { identity: JSON.stringify([origin, rotation]), open: () => credentialFile(origin.path, clock) }
+    return { identity: JSON.stringify(origin), source: credentialFile(origin.path, clock) }
   const { name, mount } = origin
-  const make = origin.kind === 'role' ? dynamicRole : staticRole
-  const { identity, open } = readVault(vault, surroundings)
+  const { identity, ...access } = readVault(vault, surroundings)
+  const role = { name, mount, ...access }
   return {
-    identity: identity && JSON.stringify([origin, rotation, identity]),
-    open: () => make({ ...open(), mount, name }),
+    identity: identity && JSON.stringify([origin, identity]),
+    source: origin.kind === 'role' ? dynamicRole(role) : staticRole(role, random),
   }
 }
 
+/** Opened with the first request, and shared by all that reach the same one in the same way with the same login. */
 function readVault(
   vault: LeaseOptions['vault'],
   { clock, env, random, shared }: Required<Surroundings>,
-): Described<Pick<VaultRole, 'vault' | 'close'>> {
+): Identified & Pick<VaultRole, 'open' | 'close'> {
   if (vault instanceof Vault)
-    return { identity: identityOfInstance(vault), open: () => ({ vault, close: async () => {} }) }
+    return { identity: identityOfInstance(vault), open: () => vault, close: async () => {} }
   const config = readVaultConfig(vault ?? {}, env)
   const identity = identityOfVault(config)
-  const open = (): Pick<VaultRole, 'vault' | 'close'> => {
-    const share = shared.vaults.take(identity, () => createVaultOn(config, { clock, random }))
-    const close = async (): Promise<void> => {
-      if (share.release()) await share.value.close()
-    }
-    return { vault: share.value, close }
+  let share: Share<Vault> | undefined
+  return {
+    identity,
+    open() {
+      share ??= shared.vaults.take(identity, () => createVaultOn(config, { clock, random }))
+      return share.value
+    },
+    async close() {
+      if (share?.release()) await share.value.close()
+    },
   }
-  return { identity, open }
 }

@@ -1,6 +1,7 @@
 /**
- * A database user name and password, tagged with its generation: 1, 2, 3 … one for each credential that a lease manager
- * published. The password is readable but not enumerable, so it stays out of inspect(), JSON and copies by spreading.
+ * A database user name and password, tagged with the generation of its user: 1, 2, 3 … one for each user that a lease manager
+ * published. A new password of the same user keeps the number. The password is readable but not enumerable, so it stays out of
+ * inspect(), JSON and copies by spreading.
  */
 export class Credential {
   readonly generation: number

@@ -1,20 +1,21 @@
-import { type CredentialsUnavailableError, LeaseClosedError, VaultLeaseError } from '../errors.ts'
-import type { LeaseStep, Tell } from '../observe/events.ts'
+import { type CredentialsUnavailableError, LeaseClosedError, type VaultLeaseError } from '../errors.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import { settled, unlessAborted } from '../resilience/settle.ts'
+import { StormLimit } from '../resilience/storm-limit.ts'
+import { SuspendWatch } from '../resilience/suspend-watch.ts'
 import type { CredentialSource } from '../source/source.ts'
-import { type Attempt, Attempts } from './attempts.ts'
-import type { Consumer } from './consumer.ts'
+import type { AttachedLease, Attachment } from './attachment.ts'
 import type { Credential } from './credential.ts'
-import { Doubt } from './doubt.ts'
+import { announce, type LeaseEventEmitter, type LeaseStep, type Tell } from './events.ts'
+import { asLeaseError, stepOf } from './failures.ts'
 import type { Generation } from './generation.ts'
-import { Retirements } from './retirements.ts'
-import { expiry, nextAction, type RotationReason } from './schedule.ts'
+import { OldGenerations } from './old-generations.ts'
+import { type AttemptTerms, Rotation } from './rotation.ts'
+import { type Action, expiry, nextAction, type RotationReason } from './schedule.ts'
 import { Standing } from './standing.ts'
-import { type LeaseState, type LeaseStatus, stateOf } from './status.ts'
-import { StormLimit } from './storm-limit.ts'
-import { SuspendWatch } from './suspend-watch.ts'
-import { gaveUp, stepFailed, stepOf, unavailable } from './unavailable.ts'
+import { type LeaseState, type LeaseStatus, type PlaceState, stateOf } from './status.ts'
+import { sourceGaveNoAnswer, unavailable } from './unavailable.ts'
+import { drainTimeOf } from './wait.ts'
 
 /** What an engine is made of. */
 export interface LeaseEngineParts {
@@ -23,10 +24,13 @@ export interface LeaseEngineParts {
   /** 0 to 1, as Math.random. */
   readonly random: () => number
   readonly drainTimeoutMs: number
-  readonly tell: Tell
 }
 
+/** An action that may fail, because it needs Vault or the database. */
+type Attempt = Exclude<Action, { do: 'expire' }>
+
 const finishWorkWithinMs = 2_000
+const answerOfSourceWithinMs = 2_000
 const firstAttemptLimitMs = 15_000
 const longestAttemptMs = 60_000
 const shortestAttemptMs = 3_000
@@ -35,17 +39,18 @@ const shortestAttemptMs = 3_000
  * Keeps one database credential in force: fetches it, renews its lease, replaces it before it dies, and gives it back. The
  * only place with a timer; every decision about time is made by `schedule.ts`.
  */
-export class LeaseEngine {
+export class LeaseEngine implements AttachedLease {
+  readonly clock: Clock
+  readonly random: () => number
+  /** Whoever is told what happens. */
+  readonly listeners: Set<LeaseEventEmitter> = new Set()
   readonly #source: CredentialSource
-  readonly #clock: Clock
-  readonly #tell: Tell
   readonly #standing: Standing
-  readonly #consumers = new Set<Consumer>()
-  readonly #retirements: Retirements
-  readonly #attempts: Attempts
+  readonly #attachments = new Map<Attachment, { readonly joinedBefore: number }>()
+  readonly #old: OldGenerations
+  readonly #rotation: Rotation
   readonly #forcedRotations = new StormLimit()
   readonly #stopWork = new AbortController()
-  readonly #doubt: Doubt
   readonly #suspendWatch: SuspendWatch
 
   #started = false
@@ -53,128 +58,151 @@ export class LeaseEngine {
   #cancelTimer: (() => void) | undefined
   #endWatch: (() => void) | undefined
   #work: { readonly action: Attempt; readonly done: Promise<void> } | undefined
+  #attempts = 0
+  #wakingUp: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #closed = false
   #state: LeaseState = 'starting'
 
-  constructor({ source, clock, random, drainTimeoutMs, tell }: LeaseEngineParts) {
+  constructor({ source, clock, random, drainTimeoutMs }: LeaseEngineParts) {
+    this.clock = clock
+    this.random = random
     this.#source = source
-    this.#clock = clock
-    this.#tell = tell
     this.#standing = new Standing(clock, random)
     this.#suspendWatch = new SuspendWatch(clock)
-    const consumers = this.#consumers
-    this.#doubt = new Doubt({ consumers, clock, signal: this.#stopWork.signal })
-    const onFailed = (step: LeaseStep, error: unknown): void => void this.#tellFailure(step, error)
-    this.#retirements = new Retirements({ source, consumers, clock, drainTimeoutMs, tell, onFailed })
-    this.#attempts = new Attempts({
-      source,
-      clock,
-      standing: this.#standing,
-      consumers,
-      tell,
-      onFailed,
-      onReplaced: (previous) => this.#retirements.drain(previous),
-      onGone: (generation) => this.#leaseGone(generation),
-    })
+    const attachments = { [Symbol.iterator]: () => this.#attachments.keys() }
+    const tell = this.#tell
+    const onFailed = (step: LeaseStep, error: unknown, place?: string): void =>
+      void this.#tellFailure(step, error, place)
+    this.#old = new OldGenerations({ source, attachments, clock, drainTimeoutMs, tell, onFailed })
+    const parts = { source, clock, standing: this.#standing, old: this.#old, attachments, tell, onFailed }
+    this.#rotation = new Rotation(parts)
   }
 
-  /** For messages and events. */
-  get description(): string {
-    return this.#source.description
+  get inForce(): Generation | undefined {
+    return this.#standing.inForce
   }
 
-  /** See `LeaseManager`. */
+  /** The credential in force, for those who have no database of their own to ask. */
   get current(): Credential | undefined {
-    if (this.#suspendWatch.noticed()) this.#wokeUp()
-    return this.#doubt.pending || !this.#standing.usable ? undefined : this.#standing.inForce?.credential
+    this.lookAround()
+    return this.#wakingUp ? undefined : this.#standing.usable?.credential
   }
 
-  /** See `LeaseManager`. */
+  /** The generation in force, for them; 0 when there is none. */
   get generation(): number {
-    return this.#standing.usable ? (this.#standing.inForce?.credential.generation ?? 0) : 0
+    return this.#standing.usable?.number ?? 0
   }
 
-  /** See `LeaseManager`. */
+  /** What made the last attempt at the lease fail, until one succeeds. */
+  get lastFailure(): VaultLeaseError | undefined {
+    return this.#standing.failures.last
+  }
+
+  /** Waits for a credential, but not through a backoff. */
   async credential(signal: AbortSignal | undefined): Promise<Credential> {
     for (;;) {
-      const credential = this.current
-      if (credential) return credential
       if (this.#closing) throw this.closedError()
-      this.#start()
-      if (!this.#work && !this.#doubt.pending) this.#tick()
-      const { failures } = this.#standing
-      const pending = this.#doubt.pending ?? (failures.lease.count === 0 ? this.#work?.done : undefined)
+      if (this.current) return this.current
+      const pending = this.#wakingUp ?? this.#attemptUnderWay(this.#standing.failures.lease.count === 0)
       if (!pending) throw this.unavailable()
       await unlessAborted(pending, signal)
     }
   }
 
-  status(): LeaseStatus {
+  status(): Omit<LeaseStatus, 'places'> {
     const { inForce, deadline, failures } = this.#standing
-    const now = this.#clock.now()
+    const now = this.clock.now()
     const next =
       this.#started && !this.#work && !this.#closing ? nextAction(this.#standing.facts()) : undefined
     return {
       state: this.#state,
       source: this.#source.description,
-      generation: inForce?.credential.generation ?? 0,
-      username: inForce?.credential.username,
+      generation: inForce?.number ?? 0,
+      username: inForce?.username,
       expiresInMs: deadline && Math.max(0, deadline - now),
       next: next && { do: next.do, inMs: Math.max(0, next.at - now) },
       failures: failures.lease.count,
       lastError: failures.last?.message,
-      retiring: this.#retirements.generations,
+      retiring: this.#old.numbers,
       circuit: this.#source.circuit,
     }
   }
 
-  add(consumer: Consumer): void {
-    this.#consumers.add(consumer)
-  }
-
-  remove(consumer: Consumer): void {
-    this.#consumers.delete(consumer)
+  /** Takes a consumer in, which need not wait for what others on the lease wait for. */
+  add(attachment: Attachment): void {
+    this.#attachments.set(attachment, { joinedBefore: this.#attempts + (this.#work ? 1 : 0) })
+    this.#start()
+    if (!this.#standing.inForce) this.#standing.failures.tryNow()
+    this.#rotation.joins(attachment)
+    this.#tick()
   }
 
   /** See `LeaseManager`. */
-  async rotate(): Promise<void> {
+  async rotate(signal: AbortSignal | undefined): Promise<void> {
     if (this.#closing) throw this.closedError()
     this.#start()
-    const before = this.#standing.lastGeneration
-    while (this.#work) await this.#work.done
-    if (this.#standing.lastGeneration === before && !this.#closing)
-      await this.#begin({ do: 'rotate', at: this.#clock.now(), reason: 'manual' })
-    if (this.#standing.lastGeneration === before) throw this.#standing.failures.last ?? this.unavailable()
+    const before = this.#standing.publications
+    while (this.#work) await unlessAborted(this.#work.done, signal)
+    if (this.#standing.publications === before && !this.#closing)
+      await unlessAborted(this.#begin({ do: 'rotate', at: this.clock.now(), reason: 'manual' }), signal)
+    if (this.#standing.publications === before) throw this.#standing.failures.last ?? this.unavailable()
   }
 
-  /** See `LeaseManager`. */
-  async refused(generation: number): Promise<boolean> {
-    this.#discardRefused(generation)
-    try {
-      const { generation: newer } = await this.credential(undefined)
-      return newer > generation
-    } catch {
-      return false
-    }
+  pending(attachment: Attachment): Promise<void> | undefined {
+    if (this.#closing) throw this.closedError()
+    const { failures } = this.#standing
+    const seen = this.#attempts > (this.#attachments.get(attachment)?.joinedBefore ?? 0)
+    return this.#attemptUnderWay(failures.lease.count === 0 || !seen)
   }
 
-  /** See `LeaseManager`. */
-  suspected(generation: number): void {
-    const inForce = this.#standing.inForce?.credential
-    if (this.#closing || inForce?.generation !== generation) return
-    this.#doubt.raise(inForce, () => this.#discardRefused(generation))
+  async judge(attachment: Attachment, credential: Credential, wasProven: boolean): Promise<void> {
+    const others = [...this.#attachments.keys()].filter(
+      (each) => each !== attachment && each.uses(credential),
+    )
+    // Of a database that never took it, a refusal says nothing about the user.
+    if (!wasProven && others.some(({ state }) => state === 'proven')) return
+    const answers = await Promise.all(
+      others.map(async (each) => ({ each, answer: (await each.ask(credential)).answer })),
+    )
+    const generation = this.#standing.inForce
+    if (this.#closing || generation?.credential !== credential) return
+    if (answers.some(({ answer }) => answer === 'accepted')) return
+    const mayLive = answers.some(
+      ({ each, answer }) => answer === 'full' || (answer === 'silent' && each.state === 'proven'),
+    )
+    if (mayLive) this.#force('refused')
+    else this.#discard(generation, 'refused')
   }
 
-  /** Has consumers close what they have, because they leave while the others go on. */
-  async part(consumers: Iterable<Consumer>, timeoutMs: number): Promise<void> {
-    await this.#retirements.part(consumers, this.#standing.inForce, timeoutMs)
+  lookAround(): void {
+    if (this.#suspendWatch.noticed()) this.#wokeUp()
   }
 
-  /** See `LeaseManager`. Closing twice is closing once. */
-  close(timeoutMs: number): Promise<void> {
+  noted(attachment: Attachment, from: PlaceState, error: VaultLeaseError | undefined): void {
+    const { place, state: to } = attachment.status()
+    this.#tell('place', { source: this.#source.description, place, from, to, error })
+  }
+
+  async part(attachment: Attachment, drainMs: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.#old.part(attachment, this.#standing.held, drainMs, signal)
+    this.#attachments.delete(attachment)
+  }
+
+  /**
+   * Drains, revokes, and gives the token back; resolves when the time is over, at the latest. Closing twice is closing once.
+   *
+   * @param signal ends the time when it is aborted.
+   */
+  close(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#closing) {
-      this.#closing = this.#close(timeoutMs)
+      const closed = this.#close(drainTimeOf(timeoutMs), this.clock.now() + timeoutMs)
+      const endNow = (): void => this.#old.closeNow()
+      signal?.addEventListener('abort', endNow, { once: true })
+      this.#closing = settled(this.clock, closed, timeoutMs).finally(() =>
+        signal?.removeEventListener('abort', endNow),
+      )
+      if (signal?.aborted) endNow()
       this.#noteState()
     }
     return this.#closing
@@ -187,18 +215,31 @@ export class LeaseEngine {
   /** That no credential can be had, why, and when it is tried next. */
   unavailable(why?: string): CredentialsUnavailableError {
     const next = this.#work ? undefined : nextAction(this.#standing.facts())
-    const nextAttemptInMs = next && Math.max(0, Math.round(next.at - this.#clock.now()))
+    const nextAttemptInMs = next && Math.max(0, Math.round(next.at - this.clock.now()))
     return unavailable({
-      source: this.description,
+      source: this.#source.description,
       why,
       cause: this.#standing.failures.last,
       nextAttemptInMs,
     })
   }
 
-  /** Whether an attempt waits for Vault or for the database. */
-  get attempting(): boolean {
-    return this.#work !== undefined
+  /** That none came in the time that a caller was ready to wait. */
+  late(timeoutMs: number | undefined): CredentialsUnavailableError {
+    const waiting = this.#work ? ' An attempt is still waiting, for Vault or for the database to answer.' : ''
+    return this.unavailable(`No credential came within ${timeoutMs} ms.${waiting}`)
+  }
+
+  readonly #tell: Tell = (name, payload) => announce(this.listeners, name, payload)
+
+  /** An attempt that may bring a credential, begun if it is due; none when it is not expected to help. */
+  #attemptUnderWay(helps: boolean): Promise<void> | undefined {
+    this.#start()
+    if (!this.#work) this.#tick()
+    // Whatever is under way without a credential, the fetch of one follows it.
+    const brings =
+      !this.#standing.usable || this.#work?.action.do === 'rotate' || this.#work?.action.do === 'look'
+    return helps && brings ? this.#work?.done : undefined
   }
 
   #start(): void {
@@ -222,14 +263,14 @@ export class LeaseEngine {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     if (this.#closing) return
-    if (this.#suspendWatch.noticed()) this.#wokeUp()
+    this.lookAround()
     const facts = this.#standing.facts()
     const action = this.#work ? expiry(facts) : nextAction(facts)
     if (!action) return
     if (action.at > facts.now) {
       // A lease without an end has nothing to wait for.
       if (action.at < Number.POSITIVE_INFINITY)
-        this.#cancelTimer = this.#clock.schedule(action.at - facts.now, () => this.#tick())
+        this.#cancelTimer = this.clock.schedule(action.at - facts.now, () => this.#tick())
     } else if (action.do === 'expire') {
       this.#expire()
       this.#tick()
@@ -242,6 +283,7 @@ export class LeaseEngine {
   #begin(action: Attempt): Promise<void> {
     const done = this.#perform(action).finally(() => {
       this.#work = undefined
+      this.#attempts++
       this.#tick()
     })
     this.#work = { action, done }
@@ -252,12 +294,13 @@ export class LeaseEngine {
   /** Never rejects: a failure is counted, told, and scheduled again. */
   async #perform(action: Attempt): Promise<void> {
     const limitMs = this.#attemptLimitMs()
-    const tooLong = (): Error => gaveUp(action.do, limitMs, this.#attempts.waitsFor)
-    const limit = deadlineAfter(this.#clock, limitMs, tooLong, this.#stopWork.signal)
+    const tooLong = (): Error => sourceGaveNoAnswer(action.do, limitMs)
+    const limit = deadlineAfter(this.clock, limitMs, tooLong, this.#stopWork.signal)
+    const now = this.clock.now()
     // Without a credential to lose there is still somebody to be served.
-    const terms = { signal: limit.signal, deadline: this.#standing.deadline ?? this.#clock.now() }
+    const deadline = this.#standing.deadline ?? now
     try {
-      await this.#attempts.make(action, terms)
+      await this.#attempt(action, { signal: limit.signal, deadline, until: now + limitMs })
     } catch (error) {
       this.#failed(action.do, error)
     } finally {
@@ -265,18 +308,34 @@ export class LeaseEngine {
     }
   }
 
+  async #attempt(action: Attempt, terms: AttemptTerms): Promise<void> {
+    if (action.do === 'rotate') await this.#rotation.replace(action.reason, terms)
+    else if (action.do === 'look') await this.#rotation.look(terms)
+    else if (action.do === 'renew') await this.#renew(terms)
+    else await this.#renewToken(terms.signal)
+  }
+
+  async #renew(terms: AttemptTerms): Promise<void> {
+    const generation = this.#standing.inForce
+    if (!generation) return
+    const lease = await this.#source.renew(generation.issued.lease, terms)
+    if (lease !== 'gone') this.#rotation.hold(lease, generation)
+    // Sessions of the user may go on a little; only after a sleep the user is known to be long gone.
+    else if (this.#standing.unsure) this.#discard(generation, 'lease-gone')
+    else this.#standing.force('lease-gone', this.clock.now())
+  }
+
+  async #renewToken(signal: AbortSignal): Promise<void> {
+    await this.#source.renewToken(signal)
+    this.#standing.tokenRenewed()
+  }
+
   /** A hung server must not use up the time that other attempts need. */
   #attemptLimitMs(): number {
     const { deadline } = this.#standing
     if (deadline === undefined) return firstAttemptLimitMs
-    const remaining = deadline - this.#clock.now()
+    const remaining = deadline - this.clock.now()
     return Math.min(longestAttemptMs, Math.max(shortestAttemptMs, remaining / 2))
-  }
-
-  #leaseGone({ credential }: Generation): void {
-    // Sessions of the user may go on a little; only after a sleep the user is known to be long gone.
-    if (this.#standing.unsure) this.#discard(credential.generation, 'lease-gone')
-    else this.#standing.force('lease-gone', this.#clock.now())
   }
 
   #failed(attempted: Attempt['do'], error: unknown): void {
@@ -286,62 +345,73 @@ export class LeaseEngine {
     else this.#standing.leaseFailed(leaseError)
   }
 
-  #tellFailure(step: LeaseStep, error: unknown): VaultLeaseError {
-    const leaseError = error instanceof VaultLeaseError ? error : stepFailed(step, error)
-    this.#tell('failed', { source: this.description, step, error: leaseError })
+  #tellFailure(step: LeaseStep, error: unknown, place?: string): VaultLeaseError {
+    const leaseError = asLeaseError(step, error)
+    const facts = { source: this.#source.description, step, error: leaseError }
+    this.#tell('failed', place === undefined ? facts : { ...facts, place })
     return leaseError
   }
 
   #expire(): void {
-    const dead = this.#takeOutOfForce()
-    if (!dead) return
-    this.#retirements.drop(dead)
+    const { dead, toRetire } = this.#takeOutOfForce()
+    if (toRetire) this.#old.drop(toRetire)
     // Leases, or tokens, that live for a moment only are not fetched without end.
-    this.#standing.force('start', this.#forcedRotations.next(this.#clock.now()))
-  }
-
-  #discardRefused(generation: number): void {
-    this.#discard(generation, 'refused')
+    if (dead) this.#standing.force('start', this.#forcedRotations.next(this.clock.now()))
   }
 
   /** The credential is dead, whatever its lease says: it is replaced, with growing gaps when that happens again and again. */
-  #discard(generation: number, reason: RotationReason): void {
-    if (this.#closing || generation !== this.#standing.inForce?.credential.generation) return
-    const dead = this.#takeOutOfForce()
-    if (dead) this.#retirements.drain(dead)
-    this.#standing.force(reason, this.#forcedRotations.next(this.#clock.now()))
+  #discard(generation: Generation, reason: RotationReason): void {
+    if (this.#closing || generation !== this.#standing.inForce) return
+    const { toRetire } = this.#takeOutOfForce()
+    if (toRetire) this.#old.drain(toRetire)
+    this.#force(reason)
+  }
+
+  #force(reason: RotationReason): void {
+    this.#standing.force(reason, this.#forcedRotations.next(this.clock.now()))
     this.#tick()
   }
 
-  #takeOutOfForce(): Generation | undefined {
-    const dead = this.#standing.takeOutOfForce()
-    if (!dead) return undefined
-    const { generation, username } = dead.credential
-    this.#tell('expired', { source: this.description, generation, username })
-    return dead
+  #takeOutOfForce(): ReturnType<Standing['takeOutOfForce']> {
+    const taken = this.#standing.takeOutOfForce()
+    if (taken.dead) {
+      const { number: generation, username } = taken.dead
+      this.#tell('expired', { source: this.#source.description, generation, username })
+      this.#wakeAttachments()
+    }
+    return taken
+  }
+
+  #wakeAttachments(): void {
+    for (const attachment of this.#attachments.keys()) attachment.wake()
   }
 
   /** Time has gone by that no clock of ours has counted: nobody uses the credential before it is known to live. */
   #wokeUp(): void {
-    const inForce = this.#standing.inForce?.credential
-    if (this.#closing || !inForce) return
+    if (this.#closing || !this.#standing.inForce) return
     this.#standing.doubt()
-    this.#doubt.insist(
-      inForce,
-      () => this.#discardRefused(inForce.generation),
-      () => this.#work?.done,
-    )
-    this.#tick()
+    this.#wakingUp ??= this.#sourceAsked().finally(() => {
+      this.#wakingUp = undefined
+    })
+    for (const attachment of this.#attachments.keys()) attachment.doubt(this.#wakingUp)
   }
 
-  async #close(timeoutMs: number): Promise<void> {
+  async #sourceAsked(): Promise<void> {
+    // Whoever has noticed it is about to tick, or only wanted to know the credential.
+    await Promise.resolve()
+    if (!this.#work) this.#tick()
+    if (this.#work) await settled(this.clock, this.#work.done, answerOfSourceWithinMs)
+  }
+
+  async #close(drainMs: number, closeBy: number): Promise<void> {
     this.#cancelTimer?.()
     this.#endWatch?.()
-    if (this.#work) await settled(this.#clock, this.#work.done, finishWorkWithinMs)
+    if (this.#work) await settled(this.clock, this.#work.done, Math.min(finishWorkWithinMs, drainMs))
     this.#stopWork.abort(this.closedError())
     await this.#work?.done
-    await this.#doubt.pending
-    await this.#retirements.close(this.#standing.takeOutOfForce(), timeoutMs)
+    const gone = this.#old.close(this.#standing.end(), drainMs, closeBy)
+    this.#wakeAttachments()
+    await gone
     await this.#giveBackToken()
     this.#closed = true
     this.#noteState()
@@ -368,6 +438,6 @@ export class LeaseEngine {
     if (to === this.#state) return
     const from = this.#state
     this.#state = to
-    this.#tell('state', { source: this.description, from, to })
+    this.#tell('state', { source: this.#source.description, from, to })
   }
 }

@@ -4,8 +4,57 @@ import { checkOptions } from '../options/check-options.ts'
 import type { CredentialFunction } from '../source/credential-function.ts'
 import { checkMountPath, checkRoleName } from '../vault/path.ts'
 import { Vault } from '../vault/vault.ts'
-import { checkVaultOptions } from '../vault/vault-options.ts'
-import type { LeaseOptions } from './create-lease.ts'
+import { checkVaultOptions, type VaultOptions } from '../vault/vault-options.ts'
+
+/** How generations follow one another. */
+export interface RotationOptions {
+  /**
+   * Milliseconds that connections of an old generation have to finish, at most; the end of their lease comes first.
+   * Default: 300,000 (5 minutes).
+   */
+  readonly drainTimeoutMs?: number | undefined
+}
+
+interface CommonOptions {
+  /** Where the database secrets engine is mounted. Default: VAULT_DB_MOUNT, else `database`. */
+  readonly mount?: string | undefined
+  /** A Vault that the caller made and closes, or the options of one. Default: the VAULT_* variables. */
+  readonly vault?: Vault | VaultOptions | undefined
+  readonly rotation?: RotationOptions | undefined
+  /**
+   * Whether to share one lease, and one database user, with whoever in this process asks for the same role, of the same
+   * Vault, with the same login. Default: true.
+   */
+  readonly shared?: boolean | undefined
+}
+
+interface FromRole extends Without<'staticRole' | 'credentialFile' | 'credential'> {
+  /** The role of the database secrets engine. Default: the environment variable VAULT_DB_ROLE. */
+  readonly role?: string | undefined
+}
+
+interface FromStaticRole extends Without<'role' | 'credentialFile' | 'credential'> {
+  /** A static role of the database secrets engine: one user, whose password Vault changes from time to time. */
+  readonly staticRole?: string | undefined
+}
+
+interface FromFile extends Without<'role' | 'staticRole' | 'credential'> {
+  /**
+   * The path of a file that Vault Agent, the Agent Injector or the CSI provider renders: JSON, or lines such as
+   * `export DB_USERNAME="…"`. Watched; Vault itself is not asked.
+   */
+  readonly credentialFile?: string | undefined
+}
+
+interface FromFunction extends Without<'role' | 'staticRole' | 'credentialFile'> {
+  /** A function that gives the credential, such as the IAM token of a cloud. Vault is not asked. */
+  readonly credential?: CredentialFunction | undefined
+}
+
+type Without<Key extends string> = { readonly [Name in Key]?: undefined }
+
+/** Where a lease comes from: one of `role`, `staticRole`, `credentialFile` and `credential`. */
+export type LeaseOptions = CommonOptions & (FromRole | FromStaticRole | FromFile | FromFunction)
 
 /** Where the credential comes from. */
 export type Origin =

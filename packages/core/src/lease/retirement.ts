@@ -1,23 +1,29 @@
-import { ConnectionRetiredError, LeaseClosedError, VaultLeaseError } from '../errors.ts'
-import type { Clock } from '../resilience/clock.ts'
-import { deadlineAfter, sleep } from '../resilience/clock.ts'
+import {
+  ConnectionRetiredError,
+  CredentialSourceError,
+  LeaseClosedError,
+  VaultLeaseError,
+} from '../errors.ts'
+import { type Clock, deadlineAfter, sleep } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
-import { isLeaseGone, VaultError } from '../vault/errors.ts'
-import type { Consumer, Retired } from './consumer.ts'
+import type { Attachment } from './attachment.ts'
+import type { Retired } from './consumer.ts'
 import type { Generation } from './generation.ts'
 
 /** The last two steps of a rotation, retire and revoke, for one generation. */
 export interface RetirementSteps {
   readonly retiring: Generation
   readonly source: CredentialSource
-  readonly consumers: Iterable<Consumer>
+  readonly attachments: Iterable<Attachment>
   readonly clock: Clock
   /** When its connections have to be gone. */
   readonly deadline: number
   /** Aborted when the manager begins to close: nothing is waited for any more that may take long. */
   readonly closing: AbortSignal
-  /** Aborted when the time to close has passed: the drain ends. */
+  /** Aborted when the time to drain has passed while closing: the drain ends. */
   readonly closeNow: AbortSignal
+  /** When the whole close has to be over. */
+  closeBy(): number
   onRetired(retired: Retired): void
   onRevoked(): void
   onFailed(step: 'retire' | 'shorten' | 'revoke', error: unknown): void
@@ -26,7 +32,7 @@ export interface RetirementSteps {
 /** Vault counts in whole seconds, and the revocation comes before the shortened end. */
 const shortenMarginMs = 2_000
 const revokeWithinMs = 15_000
-const revokeWithinWhileClosingMs = 7_000
+const shortestRevokeMs = 250
 const shortestMs = 1_000
 const endWithoutWaitingMs = 5_000
 const firstPauseMs = 1_000
@@ -60,21 +66,21 @@ async function revoke(steps: RetirementSteps): Promise<void> {
   const { clock, closing, retiring, source } = steps
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
     const last = closing.aborted
-    const withinMs = last ? revokeWithinWhileClosingMs : revokeWithinMs
+    const withinMs = last ? Math.max(shortestRevokeMs, (steps.closeBy() - clock.now()) / 2) : revokeWithinMs
     const failure = await failureOf(steps, 'revoke', withinMs, (signal) =>
       source.revoke(retiring.issued, { signal, deadline: last ? clock.now() : undefined }),
     )
     if (failure === undefined) return steps.onRevoked()
     steps.onFailed('revoke', failure)
     if (failure instanceof VaultLeaseError && !failure.retryable) return await endSoon(steps)
-    if (last) return await leaveToVault(steps)
+    if (last) return await leaveToSource(steps)
     if (clock.now() + pauseMs >= retiring.issued.lease.end) return
     await sleep(clock, pauseMs, closing).catch(() => {})
   }
 }
 
 /** The database may be what does not answer: then Vault goes on trying when we are gone. */
-async function leaveToVault(steps: RetirementSteps): Promise<void> {
+async function leaveToSource(steps: RetirementSteps): Promise<void> {
   const revoke = (signal: AbortSignal): Promise<void> =>
     steps.source.revokeInBackground(steps.retiring.issued, { signal, deadline: steps.clock.now() })
   const failure = await failureOf(steps, 'revoke', endWithoutWaitingMs, revoke)
@@ -90,27 +96,21 @@ async function endSoon(steps: RetirementSteps): Promise<void> {
 }
 
 async function retire(steps: RetirementSteps): Promise<void> {
-  const { clock, deadline, retiring, consumers } = steps
-  const { generation, username } = retiring.credential
+  const { clock, deadline, retiring, attachments } = steps
   const drainMs = Math.max(0, deadline - clock.now())
-  const drain = deadlineAfter(clock, drainMs, () => overdueError(username), steps.closeNow)
+  const drain = deadlineAfter(clock, drainMs, () => overdueError(retiring.username), steps.closeNow)
   try {
-    const stragglerError = (): Error => (steps.closing.aborted ? cutShortError() : overdueError(username))
+    const stragglerError = (): Error =>
+      steps.closing.aborted ? cutShortError() : overdueError(retiring.username)
     const terms = { deadline, signal: drain.signal, stragglerError }
-    const outcomes = await Promise.allSettled(
-      Array.from(consumers, (consumer) => consumer.retire(generation, terms)),
+    const outcomes = await Promise.all(
+      Array.from(attachments, (attachment) => attachment.retire(retiring, terms)),
     )
-    const total = { closed: 0, forced: 0 }
-    for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') steps.onFailed('retire', outcome.reason)
-      else {
-        const { closed, forced, failure } = outcome.value
-        total.closed += closed
-        total.forced += forced
-        if (failure !== undefined) steps.onFailed('retire', failure)
-      }
-    }
-    steps.onRetired(total)
+    for (const { failure } of outcomes) if (failure !== undefined) steps.onFailed('retire', failure)
+    steps.onRetired({
+      closed: outcomes.reduce((sum, { closed }) => sum + closed, 0),
+      forced: outcomes.reduce((sum, { forced }) => sum + forced, 0),
+    })
   } finally {
     drain[Symbol.dispose]()
   }
@@ -128,25 +128,24 @@ function overdueError(username: string): ConnectionRetiredError {
   )
 }
 
-/** Why it failed, if it did. A lease that Vault knows no longer is what both steps are after. */
+/** Why it failed, if it did. */
 async function failureOf(
-  { clock }: RetirementSteps,
+  { clock, source }: RetirementSteps,
   step: 'shorten' | 'revoke',
   withinMs: number,
   run: (signal: AbortSignal) => Promise<void>,
   parent?: AbortSignal,
 ): Promise<unknown> {
-  const tooLong = (): VaultError =>
-    new VaultError(`Vault took longer than ${withinMs} ms to ${step} the lease.`, {
-      code: 'ERR_VAULT_TIMEOUT',
-      retryable: true,
-    })
+  const tooLong = (): Error =>
+    new CredentialSourceError(
+      `To ${step} the lease of ${source.description} took longer than ${Math.round(withinMs)} ms: it ends by itself if that goes on.`,
+    )
   const limit = deadlineAfter(clock, withinMs, tooLong, parent)
   try {
     await run(limit.signal)
     return undefined
   } catch (error) {
-    return isLeaseGone(error) ? undefined : error
+    return error
   } finally {
     limit[Symbol.dispose]()
   }

@@ -1,5 +1,5 @@
+import type { Lease } from '../source/lease.ts'
 import type { TokenFacts } from '../vault/token.ts'
-import type { Lease } from './lease.ts'
 
 /** Why a rotation was started. */
 export type RotationReason =

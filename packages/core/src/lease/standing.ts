@@ -1,10 +1,11 @@
 import type { VaultLeaseError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
+import type { Lease } from '../source/lease.ts'
 import type { IssuedCredential } from '../source/source.ts'
-import { FailureLog } from './failure-log.ts'
-import type { Generation } from './generation.ts'
-import type { Lease } from './lease.ts'
-import { deadlineOf, type Facts, type RotationReason } from './schedule.ts'
+import { Credential } from './credential.ts'
+import { FailureLog } from './failures.ts'
+import { type Candidate, Generation } from './generation.ts'
+import type { Facts, RotationReason } from './schedule.ts'
 
 /** Where the lease stands: the generation in force, what failed since, and what was asked for beside the schedule. */
 export class Standing {
@@ -12,10 +13,13 @@ export class Standing {
   readonly #clock: Clock
   readonly #random: () => number
   #inForce: Generation | undefined
+  /** Out of force, with sessions that live on if the same user gets a new password. */
+  #waiting: Generation | undefined
   #lastGeneration = 0
   #forced: Facts['forced']
   #unsure = false
   #jitter = 0
+  #publications = 0
 
   constructor(clock: Clock, random: () => number) {
     this.#clock = clock
@@ -31,14 +35,19 @@ export class Standing {
     return this.#lastGeneration
   }
 
-  /** From when on the credential in force may not be used; `undefined` when there is none. */
-  get deadline(): number | undefined {
-    return this.#inForce && deadlineOf(this.#inForce.issued.lease, this.#inForce.issued.tokenFacts())
+  /** How often a credential was put in force. */
+  get publications(): number {
+    return this.#publications
   }
 
-  /** Whether there is a credential that may be used now. */
-  get usable(): boolean {
-    return this.deadline !== undefined && this.#clock.now() < this.deadline
+  /** From when on the credential in force may not be used; `undefined` when there is none. */
+  get deadline(): number | undefined {
+    return this.#inForce?.deadline
+  }
+
+  /** The generation in force, if it may be used now. */
+  get usable(): Generation | undefined {
+    return this.#inForce?.usableAt(this.#clock.now()) ? this.#inForce : undefined
   }
 
   /** Whether something has made it uncertain that the lease is what it is known as. */
@@ -60,30 +69,68 @@ export class Standing {
     }
   }
 
-  /** Puts a generation in force. Returns the one that was before. */
-  publish(next: Generation): Generation | undefined {
-    const previous = this.#inForce
-    this.#inForce = next
-    this.#lastGeneration = next.credential.generation
-    this.#forced = undefined
-    this.#succeeded()
-    return previous
+  /** Tags what was issued: a new user gets the next number; a new password of the same user keeps it, unless told otherwise. */
+  candidate(issued: IssuedCredential, reason: RotationReason): Candidate {
+    const { username, password } = issued
+    const same = reason === 'manual' ? undefined : this.#generationOf(username)
+    const number = same?.number ?? this.#lastGeneration + 1
+    return { credential: new Credential(number, username, password), issued }
   }
 
-  /** Notes what is known now of the lease in force. Whether it was that of this generation. */
-  renewed({ credential }: Generation, lease: Lease): boolean {
-    const inForce = this.#inForce
-    // It may have gone out of force while the renewal was under way, and is on its way out then.
-    if (inForce?.credential !== credential) return false
-    this.#inForce = { credential, issued: { ...inForce.issued, lease } }
+  /** Whether the candidate is a new password of a user whose sessions live on. */
+  isSuccession({ credential }: Candidate): boolean {
+    return this.#generationOf(credential.username)?.number === credential.generation
+  }
+
+  /** Puts a candidate in force. Returns the generation, and those that are to be retired because of it. */
+  publish(candidate: Candidate): {
+    readonly generation: Generation
+    readonly replaced: readonly Generation[]
+  } {
+    const before = [this.#inForce, this.#waiting].filter((each) => each !== undefined)
+    const same = this.isSuccession(candidate) ? this.#generationOf(candidate.credential.username) : undefined
+    same?.succeedBy(candidate)
+    const generation = same ?? new Generation(candidate)
+    this.#inForce = generation
+    this.#waiting = undefined
+    this.#lastGeneration = Math.max(this.#lastGeneration, generation.number)
+    this.#publications++
+    this.#forced = undefined
+    this.#succeeded()
+    return { generation, replaced: before.filter((each) => each !== generation) }
+  }
+
+  /** Notes what is known now of a lease. Whether it is in force: it may have gone out of force while it was being renewed. */
+  renewed(generation: Generation, lease: Lease): boolean {
+    if (this.#inForce !== generation) return false
+    generation.renewed(lease)
     this.#succeeded()
     return true
   }
 
-  takeOutOfForce(): Generation | undefined {
+  /** The credential in force is dead. Returns it, when its sessions have to go too. */
+  takeOutOfForce(): { readonly dead: Generation | undefined; readonly toRetire: Generation | undefined } {
     const dead = this.#inForce
     this.#inForce = undefined
-    return dead
+    dead?.end()
+    // A user that nobody drops can come back with another password.
+    if (!dead || dead.issued.lease.revocable) return { dead, toRetire: dead }
+    this.#waiting = dead
+    return { dead, toRetire: undefined }
+  }
+
+  /** Takes everything out of force for good. */
+  end(): readonly Generation[] {
+    const all = [this.#inForce, this.#waiting].filter((each) => each !== undefined)
+    for (const each of all) each.end()
+    this.#inForce = undefined
+    this.#waiting = undefined
+    return all
+  }
+
+  /** What sessions can still be open of, beside what is on its way out. */
+  get held(): readonly Generation[] {
+    return [this.#inForce, this.#waiting].filter((each) => each !== undefined)
   }
 
   /** Asks for a rotation beside the schedule. */
@@ -99,10 +146,8 @@ export class Standing {
   /** Has the source asked at once whether it has another credential, where only it can know. */
   lookNow(): void {
     this.failures.tryNow()
-    const inForce = this.#inForce
-    if (inForce?.issued.lease.lookAt === undefined) return
-    const lease = { ...inForce.issued.lease, lookAt: this.#clock.now() }
-    this.#inForce = { ...inForce, issued: { ...inForce.issued, lease } }
+    const lease = this.#inForce?.issued.lease
+    if (lease?.lookAt !== undefined) this.#inForce?.renewed({ ...lease, lookAt: this.#clock.now() })
   }
 
   /** Whether the source gave the credential in force again. */
@@ -122,6 +167,10 @@ export class Standing {
   tokenRenewed(): void {
     this.failures.tokenSucceeded()
     this.#drawJitter()
+  }
+
+  #generationOf(username: string): Generation | undefined {
+    return this.held.find((each) => each.username === username)
   }
 
   #succeeded(): void {

@@ -10,6 +10,27 @@ import type { Action } from './schedule.ts'
  */
 export type LeaseState = 'starting' | 'ready' | 'rotating' | 'degraded' | 'expired' | 'closing' | 'closed'
 
+/**
+ * How a consumer of the lease stands with its own database.
+ * - `unproven`: its new connections use a credential that the database has neither accepted nor refused yet;
+ * - `proven`: the database has accepted the credential in use;
+ * - `refused`: the database refuses the credential, though others on the lease go on with it; asked again and again.
+ */
+export type PlaceState = 'unproven' | 'proven' | 'refused'
+
+/** A snapshot of one pool on the lease. It holds no secret. */
+export interface PlaceStatus {
+  /** Where it connects, such as `postgresql://db.internal:5432/app`. */
+  readonly place: string
+  readonly state: PlaceState
+  /** The generation whose connections may be used there; 0 while there is none. */
+  readonly generation: number
+  /** The message of what last failed there, until the database accepts a credential. */
+  readonly lastError: string | undefined
+  /** In how many milliseconds a database that refuses the credential is asked again. */
+  readonly nextTryInMs: number | undefined
+}
+
 /** A snapshot for people and health checks. It holds no secret. */
 export interface LeaseStatus {
   readonly state: LeaseState
@@ -34,9 +55,11 @@ export interface LeaseStatus {
    * for a credential that does not come from Vault.
    */
   readonly circuit: 'closed' | 'open' | 'half-open' | undefined
+  /** The pools of this manager, each with its own database. */
+  readonly places: readonly PlaceStatus[]
 }
 
-export interface StateFacts {
+interface StateFacts {
   readonly closing: boolean
   readonly closed: boolean
   readonly usable: boolean

@@ -1,7 +1,4 @@
 import { CredentialNotProvenError, CredentialsUnavailableError } from '../errors.ts'
-import type { LeaseStep } from '../observe/events.ts'
-import { plainCause } from '../observe/redact.ts'
-import type { Attempt } from './attempts.ts'
 
 interface Absence {
   /** Where the credential should have come from. */
@@ -24,26 +21,17 @@ export function unavailable({ source, why, cause, nextAttemptInMs }: Absence): C
   )
 }
 
-/** That an attempt was given up, and on whom it waited. */
-export function gaveUp(
-  attempted: Attempt['do'],
-  limitMs: number,
-  waitedFor: 'source' | 'database',
-): CredentialsUnavailableError {
+/** That whoever gives the credential did not answer an attempt. */
+export function sourceGaveNoAnswer(attempted: string, limitMs: number): CredentialsUnavailableError {
   return new CredentialsUnavailableError(
-    waitedFor === 'database'
-      ? `The database had not answered ${limitMs} ms after a credential was asked for. Check whether it hangs.`
-      : `No answer came to the attempt to ${attempted} within ${limitMs} ms. Check whether Vault, or what else gives the credential, hangs.`,
+    `No answer came to the attempt to ${attempted} within ${limitMs} ms. Check whether Vault, or what else gives the credential, hangs.`,
   )
 }
 
-/** An error of somebody else, as the failure of a step. */
-export function stepFailed(step: LeaseStep, cause: unknown): CredentialsUnavailableError {
-  return new CredentialsUnavailableError(`The step "${step}" failed: ${plainCause(cause).message}`, { cause })
-}
-
-/** At which step an attempt failed. */
-export function stepOf(attempted: Attempt['do'], error: unknown): LeaseStep {
-  if (attempted === 'renew' || attempted === 'renew-token') return attempted
-  return error instanceof CredentialNotProvenError ? 'prove' : 'fetch'
+/** That a database said neither yes nor no to a user. */
+export function databaseGaveNoAnswer(place: string, limitMs: number): CredentialNotProvenError {
+  return new CredentialNotProvenError(
+    `The database at ${place} had not answered ${limitMs} ms after a credential was asked for. Check whether it hangs.`,
+    { refused: false },
+  )
 }

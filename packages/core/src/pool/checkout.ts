@@ -1,97 +1,143 @@
-import { CredentialsUnavailableError } from '../errors.ts'
-import type { LeaseManager } from '../lease/manager.ts'
-import { serveQueue } from './serve-queue.ts'
+import { ConnectionRetiredError, CredentialsUnavailableError } from '../errors.ts'
+import type { Attachment } from '../lease/attachment.ts'
+import type { WaitOptions } from '../lease/wait.ts'
+import { type Clock, systemClock } from '../resilience/clock.ts'
+import { settled } from '../resilience/settle.ts'
 
 /** What a pool does with one connection on the way to its holder. */
 export interface CheckoutHooks<Taken> {
   /** Takes one from the pool, which opens it or has the caller wait in its queue. */
-  take(done: (error: Error | null | undefined, taken: Taken | undefined) => void): void
+  take(done: CheckedOut<Taken>): void
   giveBack(taken: Taken): void
   isStale(taken: Taken): boolean
   /** Closes it; its place in the pool is free when the server has closed it too. */
   closeStale(taken: Taken): void
-  worthConnectingAgain(error: unknown): Promise<boolean>
-  /** Milliseconds that a caller waits for a credential at most; none: the lease's own time. */
+  worthConnectingAgain(error: unknown, wait: WaitOptions): Promise<boolean>
+  /** Milliseconds that an acquire may wait for a credential, all in all; none: the lease's own time. */
   patienceMs(): number | undefined
+  /** What an acquire fails with whose patience is over while it waits in the pool, in a pool that limits that too. */
+  tooLate?(): Error
 }
 
 /** What a caller of `acquire()` gets: a connection, or the reason why there is none. */
 export type CheckedOut<Taken> = (error: Error | null | undefined, taken: Taken | undefined) => void
 
-/** What is asked of the lease. */
-export type CheckoutLease = Pick<LeaseManager, 'current' | 'credential'>
+/** What is asked of the pool's part in its lease. */
+export type CheckoutLease = Pick<Attachment, 'current' | 'credential'>
 
-/** Hands out connections of the generation in force only, and waits for a credential when there is none. */
+/** One acquire, from its call to its answer. */
+interface Acquire<Taken> {
+  readonly done: CheckedOut<Taken>
+  /** When the caller's patience ends, on the clock. */
+  readonly until: number | undefined
+  answered: boolean
+  mayTryAgain: boolean
+  cancelTimer: (() => void) | undefined
+}
+
+/** Hands out connections of the generation in use only, and waits for a credential when there is none. */
 export class Checkout<Taken> {
   readonly #lease: CheckoutLease
   readonly #pool: CheckoutHooks<Taken>
-  #acquiring = 0
-  #onAllAcquired: (() => void) | undefined
+  readonly #clock: Clock
+  readonly #acquiring = new Set<Acquire<Taken>>()
+  #onAllAnswered: (() => void) | undefined
 
-  constructor(lease: CheckoutLease, pool: CheckoutHooks<Taken>) {
+  constructor(lease: CheckoutLease, pool: CheckoutHooks<Taken>, clock: Clock = systemClock) {
     this.#lease = lease
     this.#pool = pool
+    this.#clock = clock
   }
 
   acquire(done: CheckedOut<Taken>): void {
-    this.#acquiring++
-    this.#checkOut((error, taken) => {
-      this.#acquiring--
-      done(error, taken)
-      if (this.#acquiring === 0) this.#onAllAcquired?.()
-    })
-  }
-
-  /** Resolves once whoever waits now has got an answer, in bounded time. */
-  async served(): Promise<void> {
-    if (this.#acquiring === 0) return
-    await serveQueue(
-      new Promise((resolve) => {
-        this.#onAllAcquired = resolve
-      }),
-    )
-  }
-
-  #checkOut(done: CheckedOut<Taken>, retriesLeft = 1): void {
-    if (this.#lease.current) this.#checkOutNow(done, retriesLeft)
-    else void this.#checkOutOnceUsable(done, retriesLeft)
-  }
-
-  async #checkOutOnceUsable(done: CheckedOut<Taken>, retriesLeft: number): Promise<void> {
-    try {
-      await this.#lease.credential({ timeoutMs: this.#pool.patienceMs() })
-    } catch (error) {
-      return done(error as Error, undefined)
+    const patienceMs = this.#pool.patienceMs()
+    const until = patienceMs === undefined ? undefined : this.#clock.now() + patienceMs
+    const acquire: Acquire<Taken> = {
+      done,
+      until,
+      answered: false,
+      mayTryAgain: true,
+      cancelTimer: undefined,
     }
-    this.#checkOut(done, retriesLeft)
+    this.#acquiring.add(acquire)
+    // The first time, the pool counts for itself.
+    if (this.#lease.current) this.#take(acquire)
+    else void this.#onceUsable(acquire)
   }
 
-  #checkOutNow(done: CheckedOut<Taken>, retriesLeft: number): void {
+  /** Gives those who wait their time, and then the answer that the pool has ended. */
+  async end(withinMs: number, ended: () => Error): Promise<void> {
+    if (this.#acquiring.size > 0) {
+      const answered = new Promise<void>((resolve) => {
+        this.#onAllAnswered = resolve
+      })
+      await settled(this.#clock, answered, withinMs)
+    }
+    for (const acquire of [...this.#acquiring]) this.#answer(acquire, ended(), undefined)
+  }
+
+  /** Begins anew, with what is left of the caller's patience. */
+  #again(acquire: Acquire<Taken>): void {
+    if (acquire.answered) return
+    const { tooLate } = this.#pool
+    if (acquire.until !== undefined && tooLate)
+      acquire.cancelTimer ??= this.#clock.schedule(acquire.until - this.#clock.now(), () =>
+        this.#answer(acquire, tooLate(), undefined),
+      )
+    if (this.#lease.current) this.#take(acquire)
+    else void this.#onceUsable(acquire)
+  }
+
+  async #onceUsable(acquire: Acquire<Taken>): Promise<void> {
+    try {
+      await this.#lease.credential({ timeoutMs: this.#leftMs(acquire) })
+    } catch (error) {
+      return this.#answer(acquire, error as Error, undefined)
+    }
+    this.#again(acquire)
+  }
+
+  #take(acquire: Acquire<Taken>): void {
     this.#pool.take((error, taken) => {
       if (taken === undefined) {
-        this.#checkOutFailed(error, done, retriesLeft)
-      } else if (!this.#lease.current) {
+        this.#takeFailed(acquire, error)
+      } else if (acquire.answered || !this.#lease.current) {
         this.#pool.giveBack(taken)
-        this.#checkOut(done, retriesLeft)
+        this.#again(acquire)
       } else if (this.#pool.isStale(taken)) {
         this.#pool.closeStale(taken)
-        this.#checkOut(done, retriesLeft)
+        this.#again(acquire)
       } else {
-        done(undefined, taken)
+        this.#answer(acquire, undefined, taken)
       }
     })
   }
 
-  #checkOutFailed(error: Error | null | undefined, done: CheckedOut<Taken>, retriesLeft: number): void {
-    const giveUp = (): void => done(error, undefined)
-    if (error instanceof CredentialsUnavailableError) {
-      // The credential went out of force while this acquire was queued: wait for the next one, or hear why there is none.
-      this.#checkOut(done, retriesLeft)
-    } else if (retriesLeft === 0) {
+  #takeFailed(acquire: Acquire<Taken>, error: Error | null | undefined): void {
+    const giveUp = (): void => this.#answer(acquire, error, undefined)
+    // Nobody has used it yet: the credential went out of force, or was replaced, while it was being opened.
+    if (error instanceof CredentialsUnavailableError || error instanceof ConnectionRetiredError) {
+      this.#again(acquire)
+    } else if (!acquire.mayTryAgain) {
       giveUp()
     } else {
-      const again = (): void => this.#checkOut(done, retriesLeft - 1)
-      this.#pool.worthConnectingAgain(error).then((worth) => (worth ? again() : giveUp()), giveUp)
+      acquire.mayTryAgain = false
+      const wait = { timeoutMs: this.#leftMs(acquire) }
+      const again = (worth: boolean): void => (worth ? this.#again(acquire) : giveUp())
+      this.#pool.worthConnectingAgain(error, wait).then(again, giveUp)
     }
+  }
+
+  #leftMs({ until }: Acquire<Taken>): number | undefined {
+    return until === undefined ? undefined : Math.max(0, until - this.#clock.now())
+  }
+
+  #answer(acquire: Acquire<Taken>, error: Error | null | undefined, taken: Taken | undefined): void {
+    if (acquire.answered) return
+    acquire.answered = true
+    acquire.cancelTimer?.()
+    this.#acquiring.delete(acquire)
+    acquire.done(error, taken)
+    if (this.#acquiring.size === 0) this.#onAllAnswered?.()
   }
 }

@@ -1,29 +1,40 @@
 import { EventEmitter } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { VaultLeaseError } from '../errors.ts'
-import type { Consumer, Retired, RetireTerms } from '../lease/consumer.ts'
+import type { Attachment } from '../lease/attachment.ts'
+import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
-import type { LeaseManager } from '../lease/manager.ts'
+import { attach, type LeaseManager } from '../lease/manager.ts'
+import type { WaitOptions } from '../lease/wait.ts'
+import { type Clock, systemClock } from '../resilience/clock.ts'
+import { settled } from '../resilience/settle.ts'
 import { notProven } from './not-proven.ts'
 
 /** What the pool around the connections has to offer. */
 export interface PoolHooks {
   /** The most connections that the pool may have. */
   max(): number
-  /** Takes the place of one connection in the pool; the connection that had it is closed. Returns the way to free it. */
-  occupySlot(): Promise<() => void>
+  /** Closes a connection that nobody uses, or the next that is given back, and frees its place. */
+  giveUpOne(): Promise<void>
   /** Closes the connections that nobody uses and that belong to an old generation. */
   drainIdle(): void
 }
 
 /** What only a driver can do. */
 export interface DriverHooks<Connection> {
+  /** Where it connects, without a secret, such as `postgresql://db.internal:5432/app`. */
+  readonly place: string
   /**
-   * Opens a connection with the credential, asks the server who it is, and closes it.
+   * Begins at once to open a connection with the credential, asks the server who it is, and closes it.
    *
    * @throws CredentialNotProvenError when the database does not accept it.
    */
   connectAs(credential: Credential, signal: AbortSignal): Promise<void>
+  /**
+   * Asks on a connection that nobody uses whether its user still exists; `unknown` when the connection cannot tell.
+   *
+   * @throws when the connection is lost.
+   */
+  askForUser(connection: Connection): Promise<'exists' | 'gone' | 'unknown'>
   /**
    * Closes a connection in use: what its holder runs fails with the reason. Resolves when the server has closed it.
    *
@@ -32,78 +43,128 @@ export interface DriverHooks<Connection> {
   closeUnderHolder(connection: Connection, reason: () => Error): Promise<void>
 }
 
+/** What is to become of a connection that is given back. */
+export type Fate = 'keep' | 'close'
+
+const answerWithinMs = 2_000
 const refusalPauseMs = 20
 
-/** The physical connections of one pool, each tagged with the generation of its credential. */
+/** The physical connections of one pool, each tagged with its credential. */
 export class RotatingConnections<Connection extends object> implements Consumer {
-  readonly #lease: LeaseManager
+  readonly place: string
+  /** The pool's part in its lease. */
+  readonly attachment: Attachment
   readonly #pool: PoolHooks
   readonly #driver: DriverHooks<Connection>
-  readonly #generations = new WeakMap<Connection, number>()
-  readonly #refusals = new WeakMap<Error, number>()
+  readonly #clock: Clock
+  readonly #credentials = new WeakMap<Connection, Credential>()
+  readonly #refusals = new WeakMap<Error, Credential>()
+  readonly #denied = new WeakSet<Connection>()
   readonly #open = new Map<number, Set<Connection>>()
   readonly #closed = new EventEmitter().setMaxListeners(0)
+  /** Places that are kept free for connections that prove a credential. */
+  #reserved = 0
 
-  constructor(lease: LeaseManager, pool: PoolHooks, driver: DriverHooks<Connection>) {
-    this.#lease = lease
+  constructor(
+    lease: LeaseManager,
+    pool: PoolHooks,
+    driver: DriverHooks<Connection>,
+    clock: Clock = systemClock,
+  ) {
+    this.place = driver.place
     this.#pool = pool
     this.#driver = driver
+    this.#clock = clock
+    this.attachment = attach(lease, this)
   }
 
-  /** A connection is being opened with the credential of a generation. */
-  opening(connection: Connection, generation: number): void {
-    this.#generations.set(connection, generation)
+  /** A connection is being opened with a credential. */
+  opening(connection: Connection, credential: Credential): void {
+    this.#credentials.set(connection, credential)
+    const { generation } = credential
     const connections = this.#open.get(generation) ?? new Set()
     this.#open.set(generation, connections.add(connection))
   }
 
+  /** The server has accepted the credential of this connection. */
+  opened(connection: Connection): void {
+    const credential = this.#credentials.get(connection)
+    if (credential) this.attachment.accepted(credential)
+  }
+
   /** A connection was closed by the server, or was never opened. */
   closed(connection: Connection): void {
-    const generation = this.#generations.get(connection)
-    if (generation === undefined) return
-    this.#generations.delete(connection)
-    const connections = this.#open.get(generation)
+    const credential = this.#credentials.get(connection)
+    if (credential === undefined) return
+    this.#credentials.delete(connection)
+    const connections = this.#open.get(credential.generation)
     connections?.delete(connection)
-    if (connections?.size === 0) this.#open.delete(generation)
+    if (connections?.size === 0) this.#open.delete(credential.generation)
     this.#closed.emit('one')
   }
 
-  /** None, once the connection has ended. */
-  generationOf(connection: Connection): number | undefined {
-    return this.#generations.get(connection)
+  /** What the connection was opened with; none, once it has ended. */
+  credentialOf(connection: Connection): Credential | undefined {
+    return this.#credentials.get(connection)
   }
 
-  /** Whether the connection has ended, or belongs to another generation than the one in force. */
+  /** Whether the connection has ended, or belongs to another generation than the one in use. */
   isStale(connection: Connection): boolean {
-    return this.#generations.get(connection) !== this.#lease.generation
+    return this.#credentials.get(connection)?.generation !== this.attachment.generation
+  }
+
+  /** While a user is being proven in a full pool its place is not free: resolves when there is room to open a connection. */
+  whenRoom(): Promise<void> | undefined {
+    if (this.#reserved === 0 || this.#size + this.#reserved < this.#pool.max()) return undefined
+    return this.#until(() => this.#reserved === 0 || this.#size + this.#reserved < this.#pool.max())
+  }
+
+  /** A statement was denied in a way that also happens when the user is gone: the connection is asked before it is used again. */
+  denied(connection: Connection): void {
+    this.#denied.add(connection)
+  }
+
+  /** What is to become of a connection that its holder gives back; a promise where it has to be asked first. */
+  fateOf(connection: Connection): Fate | Promise<Fate> {
+    if (this.isStale(connection)) return 'close'
+    return this.#denied.has(connection) ? this.#askedForUser(connection) : 'keep'
   }
 
   /** Resolves once no connection is open. */
   async allClosed(): Promise<void> {
-    await this.#until(() => this.#open.size === 0, new AbortController().signal)
+    await this.#until(() => this.#open.size === 0)
   }
 
   /** The server refused the credential of this connection. */
   noteRefusal(connection: Connection, error: Error): void {
-    const generation = this.#generations.get(connection)
-    if (generation !== undefined) this.#refusals.set(error, generation)
+    const credential = this.#credentials.get(connection)
+    if (credential) this.#refusals.set(error, credential)
   }
 
-  /** Whether connecting again after this error makes sense: the credential was refused and there is a newer one. */
-  async worthConnectingAgain(error: unknown): Promise<boolean> {
-    const generation = error instanceof Error ? this.#refusals.get(error) : undefined
-    return generation !== undefined && (await this.#lease.refused(generation))
+  /** Whether connecting again after this error makes sense: the credential was refused and there is another one by now. */
+  async worthConnectingAgain(error: unknown, wait: WaitOptions): Promise<boolean> {
+    const credential = error instanceof Error ? this.#refusals.get(error) : undefined
+    return credential !== undefined && (await this.attachment.refused(credential, error, wait))
   }
 
-  async prove(credential: Credential, signal: AbortSignal): Promise<void> {
-    const room = await this.#room(signal)
-    if (room === 'none-in-time') return
+  async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
+    this.#reserved++
+    let reserved = true
+    const free = (): void => {
+      if (reserved) this.#reserved--
+      reserved = false
+    }
     try {
+      if (!(await this.#makeRoom(signal))) return 'full'
+      // In the same breath the connection takes the place that was kept for it.
+      free()
       await this.#driver.connectAs(credential, signal)
+      return 'accepted'
     } catch (error) {
-      throw error instanceof VaultLeaseError ? error : notProven(credential, error, false)
+      throw error instanceof VaultLeaseError ? error : notProven(credential, this.place, error, 'unreachable')
     } finally {
-      room?.()
+      free()
+      this.#closed.emit('one')
     }
   }
 
@@ -122,57 +183,56 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     return failed ? { ...counts, failure: failed.reason } : counts
   }
 
-  /**
-   * Room for the proving connection, so that the server never sees more connections than the pool's `max`. Without a
-   * credential to use the pool opens none, so what is free stays free; else a place in the pool has to be taken.
-   */
-  async #room(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
-    const { current, generation } = this.#lease
-    if (current || (generation > 0 && this.#isFull())) return await this.#occupiedSlot(signal)
-    if (generation === 0) this.#pool.drainIdle()
-    await this.#until(() => !this.#isFull(), signal)
-    return this.#isFull() ? 'none-in-time' : undefined
+  get #size(): number {
+    let size = 0
+    for (const connections of this.#open.values()) size += connections.size
+    return size
   }
 
-  async #occupiedSlot(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
-    for (;;) {
-      const slot = await this.#slotOrAbortion(signal)
-      // The pool's own time-out may be shorter than what we can wait. A pool that is not full needs no slot.
-      if (slot !== undefined || !this.#isFull()) return slot
-      // A pool that has ended refuses at once, for as long as its last connections are held.
-      await sleep(refusalPauseMs, undefined, { signal }).catch(() => {})
+  /** So that the server never sees more connections than the pool's `max`. False when nobody gives one back in time. */
+  async #makeRoom(signal: AbortSignal): Promise<boolean> {
+    const isRoom = (): boolean => this.#size + this.#reserved <= this.#pool.max()
+    // Without a credential to use, what is idle is of no use to anybody.
+    if (!isRoom() && this.attachment.generation === 0) {
+      this.#pool.drainIdle()
+      await this.#until(isRoom, signal)
     }
+    while (!isRoom() && !signal.aborted) {
+      const one = this.#pool.giveUpOne().catch(() => settled(this.#clock, never, refusalPauseMs))
+      await Promise.race([one, this.#until(isRoom, signal)])
+    }
+    return isRoom()
   }
 
-  async #slotOrAbortion(signal: AbortSignal): Promise<(() => void) | 'none-in-time' | undefined> {
-    const occupied = this.#pool.occupySlot()
-    const aborted = new Promise<'none-in-time'>((resolve) => {
-      if (signal.aborted) resolve('none-in-time')
-      signal.addEventListener('abort', () => resolve('none-in-time'), { once: true })
+  async #askedForUser(connection: Connection): Promise<Fate> {
+    this.#denied.delete(connection)
+    const credential = this.#credentials.get(connection)
+    let answer: Awaited<ReturnType<DriverHooks<Connection>['askForUser']>> | undefined
+    const asking = this.#driver.askForUser(connection).then((said) => {
+      answer = said
     })
-    const slot = await Promise.race([occupied.catch(() => undefined), aborted])
-    // Every connection is held for long: the first one that is opened after the publication proves the credential.
-    if (slot === 'none-in-time') occupied.then((vacate) => vacate()).catch(() => {})
-    return slot
-  }
-
-  #isFull(): boolean {
-    const open = [...this.#open.values()].reduce((sum, { size }) => sum + size, 0)
-    return open >= this.#pool.max()
+    await settled(this.#clock, asking, answerWithinMs)
+    if (answer === 'gone' && credential) {
+      const gone = new Error(`the database knows no user "${credential.username}" any more`)
+      void this.attachment.refused(credential, notProven(credential, this.place, gone, 'refused'))
+    }
+    return answer === undefined || answer === 'gone' || this.isStale(connection) ? 'close' : 'keep'
   }
 
   /** Resolves once connections have closed so far that the condition holds, or with the signal. */
-  #until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+  #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if (!condition() && !signal.aborted) return
+        if (!condition() && !signal?.aborted) return
         this.#closed.off('one', look)
-        signal.removeEventListener('abort', look)
+        signal?.removeEventListener('abort', look)
         resolve()
       }
       this.#closed.on('one', look)
-      signal.addEventListener('abort', look, { once: true })
+      signal?.addEventListener('abort', look, { once: true })
       look()
     })
   }
 }
+
+const never = new Promise<never>(() => {})

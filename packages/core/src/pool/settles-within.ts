@@ -1,14 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { awaited, type Clock, systemClock } from '../resilience/clock.ts'
+import { settled } from '../resilience/settle.ts'
 
 /** Whether a promise settles within `ms` milliseconds, in whatever way. */
-export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  const stop = new AbortController()
-  const settled = promise.then(
-    () => true,
-    () => true,
-  )
-  const late = sleep(ms, false, { signal: stop.signal }).catch(() => false)
-  const inTime = await Promise.race([settled, late])
-  stop.abort()
+export async function settlesWithin(
+  promise: Promise<unknown>,
+  ms: number,
+  clock: Clock = systemClock,
+): Promise<boolean> {
+  let inTime = false
+  const done = (): void => {
+    inTime = true
+  }
+  await awaited(clock, settled(clock, promise.then(done, done), ms))
   return inTime
 }

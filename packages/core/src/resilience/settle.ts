@@ -22,3 +22,25 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
+
+/** Follows `promise`, but for no longer than `graceMs` after the signal is aborted: it rejects with its reason then. */
+export function followed<T>(
+  clock: Clock,
+  promise: Promise<T>,
+  signal: AbortSignal,
+  graceMs: number,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let cancel = (): void => {}
+    const onAbort = (): void => {
+      cancel = clock.schedule(graceMs, () => reject(signal.reason))
+    }
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    const done = (): void => {
+      signal.removeEventListener('abort', onAbort)
+      cancel()
+    }
+    promise.then(resolve, reject).finally(done)
+  })
+}

@@ -1,6 +1,6 @@
-import { issuedLease, type Lease } from '../lease/lease.ts'
 import { VaultError } from '../vault/errors.ts'
 import type { Vault } from '../vault/vault.ts'
+import { issuedLease, type Lease } from './lease.ts'
 import type { RequestTerms } from './source.ts'
 
 /** How long a lease lives on, as Vault has said at a moment of the manager's clock. */

@@ -2,9 +2,9 @@ import { watch } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { CredentialSourceError } from '../errors.ts'
-import { endlessLease } from '../lease/lease.ts'
 import { type Clock, sleep } from '../resilience/clock.ts'
 import { loginIn } from './credential-text.ts'
+import { endlessLease } from './lease.ts'
 import { type CredentialSource, withoutLease } from './source.ts'
 
 /** A network file system, or a mount of Kubernetes, may tell nothing of a change. */

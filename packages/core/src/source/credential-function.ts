@@ -1,7 +1,7 @@
 import { CredentialSourceError } from '../errors.ts'
-import { endlessLease } from '../lease/lease.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { unlessAborted } from '../resilience/settle.ts'
+import { endlessLease } from './lease.ts'
 import { type CredentialSource, withoutLease } from './source.ts'
 
 /** What a caller's own function gives. */

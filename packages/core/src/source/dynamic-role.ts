@@ -1,11 +1,10 @@
-import { issuedLease, type Lease, renewedLease } from '../lease/lease.ts'
-import type { RotationReason } from '../lease/schedule.ts'
 import { textOf, type VaultAnswer } from '../vault/answer.ts'
-import { VaultError } from '../vault/errors.ts'
+import { isLeaseFinal, isLeaseGone, VaultError } from '../vault/errors.ts'
 import { apiPath } from '../vault/path.ts'
 import type { Token } from '../vault/token.ts'
 import type { SessionAnswer, SessionRequest } from '../vault/vault.ts'
 import { cachedLease, lastPartMs, timeLeftOf } from './cached-lease.ts'
+import { finalLease, issuedLease, type Lease, renewedLease } from './lease.ts'
 import type { CredentialSource, FetchTerms, IssuedCredential, RequestTerms } from './source.ts'
 import type { VaultRole } from './vault-role.ts'
 
@@ -17,15 +16,6 @@ export function dynamicRole(role: VaultRole): CredentialSource {
 interface DynamicCredential extends IssuedCredential {
   readonly token: Token
 }
-
-/** What a cache has would be no help. */
-const failsOutOfCache: ReadonlySet<RotationReason> = new Set([
-  'refused',
-  'lease-gone',
-  'manual',
-  'token',
-  'wake-up',
-])
 
 class DynamicRole implements CredentialSource {
   readonly description: string
@@ -42,26 +32,31 @@ class DynamicRole implements CredentialSource {
   }
 
   get circuit() {
-    return this.#role.vault.circuit
+    return this.#role.open().circuit
   }
 
   async fetch(terms: FetchTerms): Promise<DynamicCredential> {
-    const { signal, deadline, outliveMs, reason } = terms
+    const { signal, deadline, outliveMs, pastCache } = terms
     const request = { method: 'GET', path: this.#path, outliveMs, signal, deadline } as const
-    const pastCache = reason !== undefined && failsOutOfCache.has(reason)
     const answer = await this.#send({ ...request, pastCache })
     if (pastCache || !(await this.#isCached(answer, request))) return this.#own(answer)
     const shared = await this.#shared(answer, terms)
     return shared ?? this.#own(await this.#send({ ...request, pastCache: true }))
   }
 
-  async renew(lease: Lease, terms: RequestTerms): Promise<Lease> {
-    const { leaseDurationMs, renewable, sentAt } = await this.#renewFor(lease, lease.durationMs, terms)
-    return renewedLease(lease, { sentAt, durationMs: leaseDurationMs, renewable })
+  async renew(lease: Lease, terms: RequestTerms): Promise<Lease | 'gone'> {
+    try {
+      const { leaseDurationMs, renewable, sentAt } = await this.#renewFor(lease, lease.durationMs, terms)
+      return renewedLease(lease, { sentAt, durationMs: leaseDurationMs, renewable })
+    } catch (error) {
+      if (isLeaseGone(error)) return 'gone'
+      if (isLeaseFinal(error)) return finalLease(lease)
+      throw error
+    }
   }
 
   async shorten(lease: Lease, ms: number, signal: AbortSignal): Promise<void> {
-    await this.#renewFor(lease, ms, { signal })
+    await unlessGone(this.#renewFor(lease, ms, { signal }))
   }
 
   revoke(issued: IssuedCredential, terms: RequestTerms): Promise<void> {
@@ -73,7 +68,7 @@ class DynamicRole implements CredentialSource {
   }
 
   async renewToken(signal: AbortSignal): Promise<void> {
-    await this.#role.vault.renewToken(signal)
+    await this.#role.open().renewToken(signal)
   }
 
   async close(): Promise<void> {
@@ -81,7 +76,7 @@ class DynamicRole implements CredentialSource {
   }
 
   #send(request: SessionRequest): Promise<SessionAnswer> {
-    return this.#role.vault.send(request)
+    return this.#role.open().send(request)
   }
 
   /** A listener without a cache says that it missed, too: a second read tells, once. */
@@ -100,7 +95,7 @@ class DynamicRole implements CredentialSource {
     this.#checkUsable(answer)
     const lease = issuedLease(leaseId, { sentAt, durationMs: leaseDurationMs, renewable })
     const issued = this.#issued(answer, lease)
-    this.#role.vault.session.hold(token)
+    this.#role.open().session.hold(token)
     this.#tokens.set(leaseId, token)
     return issued
   }
@@ -111,7 +106,7 @@ class DynamicRole implements CredentialSource {
     const lookedAt =
       cache === 'miss'
         ? { leftMs: leaseDurationMs, at: sentAt }
-        : await timeLeftOf(this.#role.vault, leaseId, terms)
+        : await timeLeftOf(this.#role.open(), leaseId, terms)
     if (!lookedAt || lookedAt.leftMs <= lastPartMs(leaseDurationMs)) return undefined
     return this.#issued(answer, cachedLease(leaseId, leaseDurationMs, lookedAt))
   }
@@ -127,10 +122,10 @@ class DynamicRole implements CredentialSource {
     sync: boolean,
     { signal, deadline }: RequestTerms,
   ): Promise<void> {
-    await this.#end(lease.id, sync, { signal, deadline })
+    await unlessGone(this.#end(lease.id, sync, { signal, deadline }))
     const token = this.#tokens.get(lease.id)
     this.#tokens.delete(lease.id)
-    if (token) await this.#role.vault.session.release(token, signal)
+    if (token) await this.#role.open().session.release(token, signal)
   }
 
   /** HashiCorp Vault queues the revocation unless told to be synchronous; OpenBao is synchronous unless told not to be. */
@@ -164,5 +159,14 @@ class DynamicRole implements CredentialSource {
     throw new VaultError(`The credential read from ${this.description} cannot be used. ${why}`, {
       code: 'ERR_VAULT_BAD_ANSWER',
     })
+  }
+}
+
+/** What is gone needs neither to be shortened nor to be revoked. */
+async function unlessGone(request: Promise<unknown>): Promise<void> {
+  try {
+    await request
+  } catch (error) {
+    if (!isLeaseGone(error)) throw error
   }
 }

@@ -1,6 +1,5 @@
-import type { Lease } from '../lease/lease.ts'
-import type { RotationReason } from '../lease/schedule.ts'
 import type { TokenFacts } from '../vault/token.ts'
+import type { Lease } from './lease.ts'
 
 /** A user name and password as they came, with the lease that they live by. */
 export interface IssuedCredential {
@@ -22,8 +21,8 @@ export interface RequestTerms {
 export interface FetchTerms extends RequestTerms {
   /** The token that the credential is read with should live this many milliseconds longer, where such a one can be had. */
   readonly outliveMs: number
-  /** Why; absent when the one in force will do as well. */
-  readonly reason?: RotationReason | undefined
+  /** Whether a cache that the source has may not answer: what it has would be no help. */
+  readonly pastCache: boolean
 }
 
 /** Where credentials come from. */
@@ -34,11 +33,11 @@ export interface CredentialSource {
   readonly circuit?: 'closed' | 'open' | 'half-open' | undefined
   /** Obtains a credential: a new one, or the one in force again, if that is what the source has. */
   fetch(terms: FetchTerms): Promise<IssuedCredential>
-  /** Asks for the lease's first duration again. */
-  renew(lease: Lease, terms: RequestTerms): Promise<Lease>
-  /** Makes the lease end in `ms` from now. */
+  /** Asks for the lease's first duration again. `gone` when the lease is over, and the user with it. */
+  renew(lease: Lease, terms: RequestTerms): Promise<Lease | 'gone'>
+  /** Makes the lease end in `ms` from now. One that is gone is no failure. */
   shorten(lease: Lease, ms: number, signal: AbortSignal): Promise<void>
-  /** Ends the lease and waits until the database user is gone. */
+  /** Ends the lease and waits until the database user is gone. One that is gone already is no failure. */
   revoke(issued: IssuedCredential, terms: RequestTerms): Promise<void>
   /** Ends the lease without waiting: Vault drops the user by itself, when the database can be reached. */
   revokeInBackground(issued: IssuedCredential, terms: RequestTerms): Promise<void>

@@ -1,7 +1,7 @@
-import { endlessLease } from '../lease/lease.ts'
 import { recordOf, textOf } from '../vault/answer.ts'
 import { VaultError } from '../vault/errors.ts'
 import { apiPath } from '../vault/path.ts'
+import { endlessLease } from './lease.ts'
 import { type CredentialSource, type FetchTerms, type IssuedCredential, withoutLease } from './source.ts'
 import type { VaultRole } from './vault-role.ts'
 
@@ -15,14 +15,14 @@ const longestPauseMs = 5_000
  * The credential of a static role: one database user that stays, whose password Vault changes from time to time. The moment
  * is known to the second only, and comes late when the database is down, so around it Vault is asked again and again.
  */
-export function staticRole({ vault, mount, name, close }: VaultRole): CredentialSource {
+export function staticRole({ open, mount, name, close }: VaultRole, random: () => number): CredentialSource {
   const path = apiPath(mount, 'static-creds', name)
   const description = `${mount}/static-creds/${name}`
   let overdue = { since: '', pauseMs: firstPauseMs }
 
   /** How long to leave Vault alone. */
   const pauseAfter = (ttlMs: number, rotatedAt: string): number => {
-    if (ttlMs > 0) return ttlMs + afterTheBoundaryMs + Math.random() * spreadMs
+    if (ttlMs > 0) return ttlMs + afterTheBoundaryMs + random() * spreadMs
     const pauseMs =
       overdue.since === rotatedAt ? Math.min(longestPauseMs, overdue.pauseMs * 1.5) : firstPauseMs
     overdue = { since: rotatedAt, pauseMs }
@@ -33,10 +33,10 @@ export function staticRole({ vault, mount, name, close }: VaultRole): Credential
     ...withoutLease,
     description,
     get circuit() {
-      return vault.circuit
+      return open().circuit
     },
     async fetch({ signal, deadline }: FetchTerms): Promise<IssuedCredential> {
-      const { data, sentAt, token } = await vault.send({ method: 'GET', path, signal, deadline })
+      const { data, sentAt, token } = await open().send({ method: 'GET', path, signal, deadline })
       const { username, password, ttl, last_vault_rotation: rotatedAt } = recordOf(data, 'data', description)
       if (typeof ttl !== 'number') throw notStatic(description)
       const lookAt = sentAt + pauseAfter(ttl * 1_000, String(rotatedAt))
@@ -47,7 +47,7 @@ export function staticRole({ vault, mount, name, close }: VaultRole): Credential
         tokenFacts: () => token.facts,
       }
     },
-    renewToken: (signal) => vault.renewToken(signal),
+    renewToken: (signal) => open().renewToken(signal),
     close,
   }
 }

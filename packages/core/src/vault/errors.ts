@@ -29,7 +29,6 @@ interface VaultErrorFacts extends ErrorFacts {
   readonly code: VaultErrorCode
   readonly status?: number | undefined
   readonly messages?: readonly string[] | undefined
-  readonly retryAfterMs?: number | undefined
 }
 
 /** Vault could not be asked, or answered with an error. */
@@ -39,15 +38,12 @@ export class VaultError extends VaultLeaseError {
   readonly status: number | undefined
   /** Everything that Vault said, in its own words. */
   readonly messages: readonly string[]
-  /** How long Vault asked to wait, in milliseconds. */
-  readonly retryAfterMs: number | undefined
 
   constructor(message: string, facts: VaultErrorFacts) {
     super(redact(message), facts)
     this.code = facts.code
     this.status = facts.status
     this.messages = (facts.messages ?? []).map((text) => redact(text))
-    this.retryAfterMs = facts.retryAfterMs
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { VaultLeaseError } from '../../src/errors.ts'
-import type { LeaseManager } from '../../src/lease/manager.ts'
+import { attach, type LeaseManager } from '../../src/lease/manager.ts'
 import { dynamicRole } from '../../src/source/dynamic-role.ts'
 import { staticRole } from '../../src/source/static-role.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
@@ -9,7 +9,7 @@ import { CircuitBreaker } from '../../src/vault/circuit-breaker.ts'
 import { VaultError } from '../../src/vault/errors.ts'
 import type { Wire, WireAnswer, WireRequest } from '../../src/vault/transport.ts'
 import { Vault } from '../../src/vault/vault.ts'
-import { managerOf } from '../manager-of.ts'
+import { managerOf, quietConsumer } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
 
 const second = 1_000
@@ -127,7 +127,7 @@ class Answers implements Wire {
   }
 }
 
-function leaseOn(answers: Answers, clock: ManualClock, make: typeof dynamicRole): LeaseManager {
+function leaseOn(answers: Answers, clock: ManualClock, make: typeof staticRole): LeaseManager {
   const vault = new Vault({
     address: 'http://vault',
     namespace: undefined,
@@ -138,7 +138,10 @@ function leaseOn(answers: Answers, clock: ManualClock, make: typeof dynamicRole)
     clock,
     random: () => 0.5,
   })
-  const source = make({ vault, mount: 'database', name: 'app', close: () => vault.close() })
+  const source = make(
+    { open: () => vault, mount: 'database', name: 'app', close: () => vault.close() },
+    () => 0.5,
+  )
   return managerOf({ source, clock, random: () => 0.5, drainTimeoutMs: 60 * second })
 }
 
@@ -163,7 +166,7 @@ describe('whatever the server answers', () => {
         const clock = new ManualClock()
         const answers = new Answers(clock, steps)
         const lease = leaseOn(answers, clock, make)
-        lease.attach({ prove: async () => {}, retire: async () => ({ closed: 0, forced: 0 }) })
+        attach(lease, quietConsumer())
         const first = lease.ready().catch((error: unknown) => error)
         // Long enough for every backoff to have grown as far as it does.
         await clock.advance(0.2 * hour)

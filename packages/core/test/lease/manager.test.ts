@@ -1,12 +1,14 @@
 import { EventEmitter, once } from 'node:events'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { CredentialNotProvenError, CredentialsUnavailableError, LeaseClosedError } from '../../src/errors.ts'
+import type { Attachment } from '../../src/lease/attachment.ts'
 import type { Consumer } from '../../src/lease/consumer.ts'
-import type { LeaseEvents } from '../../src/observe/events.ts'
+import type { LeaseEvents } from '../../src/lease/events.ts'
+import { attach } from '../../src/lease/manager.ts'
 import { VaultError } from '../../src/vault/errors.ts'
-import { managerOf } from '../manager-of.ts'
+import { joined, managerOf, quietConsumer, refuse } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { ScriptedSource } from '../scripted-source.ts'
 
@@ -16,18 +18,18 @@ function setUp(consumers: Consumer[] = []) {
   const clock = new ManualClock()
   const source = new ScriptedSource(clock)
   const lease = managerOf({ source, clock, random: () => 0.5, drainTimeoutMs: 300 * second })
-  for (const consumer of consumers) lease.attach(consumer)
+  const attachments = consumers.map((consumer) => attach(lease, consumer))
   const events: (keyof LeaseEvents)[] = []
   for (const name of ['rotated', 'renewed', 'retired', 'revoked', 'failed', 'expired'] as const) {
     lease.on(name, () => void events.push(name))
   }
-  return { clock, source, lease, events }
+  return { clock, source, lease, attachments, events }
 }
 
-const quietConsumer = (): Consumer => ({
-  prove: async () => {},
-  retire: async () => ({ closed: 1, forced: 0 }),
-})
+/** A statement was denied. */
+function suspect(pool: Attachment): void {
+  if (pool.current) pool.suspected(pool.current)
+}
 
 describe('a lease manager', () => {
   it('does nothing before it is asked', async () => {
@@ -45,7 +47,7 @@ describe('a lease manager', () => {
     const vault = setUp()
     vault.source.hang = true
     for (const { clock, lease, says } of [
-      { ...database, says: 'The database had not answered 15000 ms after' },
+      { ...database, says: 'The database at test://db had not answered 15000 ms after' },
       { ...vault, says: 'Check whether Vault' },
     ]) {
       const waiting = expect(lease.ready()).rejects.toThrow(says)
@@ -59,7 +61,7 @@ describe('a lease manager', () => {
     broken.prove = () => Promise.reject(new TypeError('a bug at postgres://u:secret@h'))
     const { lease } = setUp([broken])
     await expect(lease.ready()).rejects.toThrow(
-      /^No usable database credential from \S+\. The step "fetch" failed: a bug at postgres:\/\/\[redacted\]@h The next attempt/,
+      /^No usable database credential from \S+\. The step "prove" failed: a bug at postgres:\/\/\[redacted\]@h The next attempt/,
     )
   })
 
@@ -140,15 +142,14 @@ describe('a lease manager', () => {
   })
 
   it('has what was opened with a credential closed before it is given back', async () => {
-    const opened = quietConsumer()
-    const refusing = quietConsumer()
-    const { clock, source, lease } = setUp([opened, refusing])
+    const consumer = quietConsumer()
+    const { clock, source, lease } = setUp([consumer])
     await lease.ready()
-    opened.retire = async (generation) => {
+    consumer.retire = async (generation) => {
       source.calls.push(`retire ${generation}`)
       return { closed: 1, forced: 0 }
     }
-    refusing.prove = async () => {
+    consumer.prove = async () => {
       throw new CredentialNotProvenError('no', { refused: false })
     }
     const rotation = expect(lease.rotate()).rejects.toThrow(CredentialNotProvenError)
@@ -161,7 +162,7 @@ describe('a lease manager', () => {
     const slow = quietConsumer()
     const { clock, source, lease } = setUp([slow])
     source.ttl = 1 * second
-    slow.prove = () => new Promise((resolve) => clock.schedule(2 * second, resolve))
+    slow.prove = () => new Promise((resolve) => clock.schedule(2 * second, () => resolve('accepted')))
     const first = expect(lease.credential()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE' })
     await clock.advance(60 * second)
     await first
@@ -243,26 +244,31 @@ describe('a lease manager', () => {
 
   it('rotates once for any number of refusals, then with growing gaps', async () => {
     const { clock, source, lease } = setUp()
+    const pool = joined(lease, quietConsumer())
     await lease.ready()
-    const answers = await Promise.all([lease.refused(1), lease.refused(1), lease.refused(1)])
+    const { current } = pool
+    const answers = await Promise.all([refuse(pool, current), refuse(pool, current), refuse(pool, current)])
     expect(answers).toEqual([true, true, true])
     expect(source.calls.filter((call) => call === 'fetch')).toHaveLength(2)
-    expect(await lease.refused(2)).toBe(false)
+    const newer = pool.current
+    expect(await refuse(pool)).toBe(false)
     expect(lease.current).toBeUndefined()
     await expect(lease.credential()).rejects.toMatchObject({ nextAttemptInMs: 1_000 })
     await clock.advance(1 * second)
-    expect(await lease.refused(2)).toBe(true)
+    expect(await refuse(pool, newer)).toBe(true)
+    const third = pool.current
     await clock.advance(1 * second)
-    expect(await lease.refused(3)).toBe(false)
+    expect(await refuse(pool)).toBe(false)
     await clock.advance(1 * second)
-    expect(await lease.refused(3)).toBe(true)
+    expect(await refuse(pool, third)).toBe(true)
   })
 
   it('does not use a credential that the database has refused, also when Vault cannot give another', async () => {
-    const { clock, source, lease, events } = setUp([quietConsumer()])
+    const { clock, source, lease, attachments, events } = setUp([quietConsumer()])
+    const [pool] = attachments as [Attachment]
     await lease.ready()
     source.fault = new Error('Vault is down')
-    expect(await lease.refused(1)).toBe(false)
+    expect(await refuse(pool)).toBe(false)
     expect(lease.current).toBeUndefined()
     expect(lease.generation).toBe(0)
     await expect(lease.credential()).rejects.toThrow(CredentialsUnavailableError)
@@ -279,7 +285,8 @@ describe('a lease manager', () => {
   })
 
   it('a renewal that comes back after the credential has died does not bring it back', async () => {
-    const { clock, source, lease, events } = setUp([quietConsumer()])
+    const { clock, source, lease, attachments, events } = setUp([quietConsumer()])
+    const [pool] = attachments as [Attachment]
     await lease.ready()
     const answers = new EventEmitter()
     const { renew } = source
@@ -288,7 +295,7 @@ describe('a lease manager', () => {
       return await renew.call(source, old, signal)
     }
     await clock.advance(41 * second)
-    expect(await Promise.race([lease.refused(1), setImmediate('waiting')])).toBe('waiting')
+    expect(await Promise.race([refuse(pool), sleep(10, 'waiting')])).toBe('waiting')
     answers.emit('renewal')
     await setImmediate()
     expect((await lease.credential()).username).toBe('v-2')
@@ -298,50 +305,57 @@ describe('a lease manager', () => {
 
   it('on a suspicion makes callers wait for the proof, and keeps a credential that is good', async () => {
     const consumer = quietConsumer()
-    const { source, lease } = setUp([consumer])
+    const { source, lease, attachments } = setUp([consumer])
+    const [pool] = attachments as [Attachment]
     await lease.ready()
-    lease.suspected(1)
-    expect(lease.current).toBeUndefined()
-    expect((await lease.credential()).username).toBe('v-1')
+    suspect(pool)
+    expect(pool.current).toBeUndefined()
+    expect((await pool.credential()).username).toBe('v-1')
     expect(source.calls).toEqual(['fetch'])
   })
 
   it('on a suspicion that the proof confirms, rotates', async () => {
     const consumer = quietConsumer()
-    const { lease } = setUp([consumer])
+    const { lease, attachments } = setUp([consumer])
+    const [pool] = attachments as [Attachment]
     await lease.ready()
     consumer.prove = async ({ generation }) => {
       if (generation === 1) throw new CredentialNotProvenError('gone', { refused: true })
+      return 'accepted'
     }
-    lease.suspected(1)
+    suspect(pool)
     expect((await lease.credential()).username).toBe('v-2')
   })
 
   it('on suspicions that came to nothing, learns within a second all the same that the user is gone', async () => {
     const consumer = quietConsumer()
-    const { clock, lease } = setUp([consumer])
+    const { clock, lease, attachments } = setUp([consumer])
+    const [pool] = attachments as [Attachment]
     await lease.ready()
-    lease.suspected(1)
+    suspect(pool)
     await lease.credential()
     consumer.prove = async ({ generation }) => {
       if (generation === 1) throw new CredentialNotProvenError('gone', { refused: true })
+      return 'accepted'
     }
     await clock.advance(600)
-    lease.suspected(1)
+    suspect(pool)
     expect((await lease.credential()).username).toBe('v-2')
   })
 
   it('spends no more than a tenth of the time on suspicions', async () => {
     const consumer = quietConsumer()
-    const { clock, lease } = setUp([consumer])
+    const { clock, lease, attachments } = setUp([consumer])
+    const [pool] = attachments as [Attachment]
     await lease.ready()
     let proofs = 0
     consumer.prove = async () => {
       proofs++
       await clock.advance(200)
+      return 'accepted'
     }
     for (let ms = 0; ms < 20_000; ms += 100) {
-      lease.suspected(1)
+      suspect(pool)
       await lease.credential()
       await clock.advance(100)
     }
@@ -425,7 +439,8 @@ describe('a lease manager', () => {
   it('close() before the first use and during a rotation leaves nothing', async () => {
     const unused = setUp()
     await unused.lease.close()
-    expect(unused.source.calls).toEqual(['close'])
+    expect(unused.source.calls).toEqual([])
+    expect(unused.lease.status().state).toBe('closed')
     const rotating = setUp([quietConsumer()])
     await rotating.lease.ready()
     const rotation = rotating.lease.rotate()

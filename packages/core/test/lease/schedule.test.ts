@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { endlessLease, finalLease, issuedLease, type Lease, renewedLease } from '../../src/lease/lease.ts'
 import { type Action, deadlineOf, type Facts, nextAction, noFailures } from '../../src/lease/schedule.ts'
+import { endlessLease, finalLease, issuedLease, type Lease, renewedLease } from '../../src/source/lease.ts'
 import type { TokenFacts } from '../../src/vault/token.ts'
 
 const second = 1_000

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLease } from '../../src/lease/create-lease.ts'
-import type { LeaseManager } from '../../src/lease/manager.ts'
+import type { LeaseOptions } from '../../src/lease/lease-options.ts'
+import { attach, type LeaseManager } from '../../src/lease/manager.ts'
 import type { AuthMethod } from '../../src/vault/auth/auth.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { rejection } from '../secrets.ts'
@@ -25,7 +26,7 @@ describe('leases of one process', () => {
   async function lease(options: Parameters<typeof createLease>[0] = {}): Promise<LeaseManager> {
     value ??= await servers.engine.createToken()
     const vault = { address: servers.vault.address, auth: token(value) }
-    const made = createLease({ vault, role: 'app', ...options })
+    const made = createLease({ vault, role: 'app', ...options } as LeaseOptions)
     opened.push(made)
     return made
   }
@@ -54,7 +55,7 @@ describe('leases of one process', () => {
     const told: string[] = []
     one.on('rotated', ({ generation }) => void told.push(`one ${generation}`))
     other.on('rotated', ({ generation }) => void told.push(`other ${generation}`))
-    await one.ready()
+    await Promise.all([one.ready(), other.ready()])
     await other.rotate()
     expect(told).toEqual(['one 1', 'other 1', 'one 2', 'other 2'])
     expect(user(one)).toBe(user(other))
@@ -72,14 +73,15 @@ describe('leases of one process', () => {
     await Promise.all([one.ready(), other.ready()])
     const retired: string[] = []
     const consumer = (name: string) => ({
-      prove: async () => {},
+      place: `test://${name}`,
+      prove: async () => 'accepted' as const,
       retire: async (generation: number) => {
         retired.push(`${name} ${generation}`)
         return { closed: 1, forced: 0 }
       },
     })
-    one.attach(consumer('one'))
-    other.attach(consumer('other'))
+    attach(one, consumer('one'))
+    attach(other, consumer('other'))
     await one.close()
     expect(retired).toEqual(['one 1'])
     await other.rotate()

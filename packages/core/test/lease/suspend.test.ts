@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { CredentialNotProvenError } from '../../src/errors.ts'
 import type { Consumer } from '../../src/lease/consumer.ts'
-import { managerOf } from '../manager-of.ts'
+import { attach } from '../../src/lease/manager.ts'
+import { managerOf, quietConsumer } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { ScriptedSource } from '../scripted-source.ts'
 
@@ -16,17 +17,18 @@ async function setUp(prove?: Consumer['prove']) {
   if (prove) {
     const counted: Consumer['prove'] = async (...args) => {
       proofs++
-      await prove(...args)
+      return await prove(...args)
     }
-    lease.attach({ prove: counted, retire: async () => ({ closed: 0, forced: 0 }) })
+    attach(lease, { ...quietConsumer(), prove: counted })
   }
   await lease.ready()
   return { clock, source, lease, proofs: () => proofs }
 }
 
-const accepts = async (): Promise<void> => {}
+const { prove: accepts } = quietConsumer()
 const refusesTheFirst: Consumer['prove'] = async ({ generation }) => {
   if (generation === 1) throw new CredentialNotProvenError('gone', { refused: true })
+  return 'accepted'
 }
 
 describe('after the machine has slept, the monotonic clock knows nothing of it', () => {
@@ -43,7 +45,7 @@ describe('after the machine has slept, the monotonic clock knows nothing of it',
   it('a user that the database knows no longer is replaced before anybody has used it', async () => {
     let alive = true
     const { clock, source, lease } = await setUp(async (credential, signal) => {
-      if (!alive) await refusesTheFirst(credential, signal)
+      return alive ? 'accepted' : await refusesTheFirst(credential, signal)
     })
     alive = false
     source.leaseGone = true

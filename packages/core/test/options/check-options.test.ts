@@ -12,7 +12,7 @@ import { tokenFile } from '../../src/vault/auth/token-file.ts'
 import { userpass } from '../../src/vault/auth/userpass.ts'
 import { createVaultOn } from '../../src/vault/create-vault.ts'
 import { readVaultConfig } from '../../src/vault/vault-config.ts'
-import { shown } from './secrets.ts'
+import { shown } from '../secrets.ts'
 
 const secret = 'hvs.NeverPrintThis'
 const vault = (options: object, env: NodeJS.ProcessEnv = {}): unknown =>

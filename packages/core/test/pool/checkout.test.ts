@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
-import { CredentialsUnavailableError } from '../../src/errors.ts'
+import { ConnectionRetiredError, CredentialsUnavailableError } from '../../src/errors.ts'
 import { Credential } from '../../src/lease/credential.ts'
 import { Checkout, type CheckoutHooks } from '../../src/pool/checkout.ts'
 
@@ -66,19 +66,57 @@ describe('the checkout', () => {
     expect(take).toHaveBeenCalledTimes(2)
   })
 
-  it('has served everybody when the last one has got an answer', async () => {
+  it('has ended when the last one has got an answer', async () => {
     const waiting: Parameters<CheckoutHooks<number>['take']>[0][] = []
     const { checkout, acquire } = setUp({ take: (done) => void waiting.push(done) })
     const both = Promise.all([acquire(), acquire()])
-    let served = false
-    const serving = checkout.served().then(() => {
-      served = true
-    })
+    let ended = false
+    const ending = checkout
+      .end(1_000, () => new Error('ended'))
+      .then(() => {
+        ended = true
+      })
     waiting.shift()?.(undefined, 1)
     await setImmediate()
-    expect(served).toBe(false)
+    expect(ended).toBe(false)
     waiting.shift()?.(undefined, 2)
-    await serving
+    await ending
     expect(await both).toEqual([1, 2])
+  })
+
+  it('ends in time, answers whoever waits even then, and takes back what comes too late', async () => {
+    const waiting: Parameters<CheckoutHooks<number>['take']>[0][] = []
+    const { checkout, acquire, pool } = setUp({ take: (done) => void waiting.push(done) })
+    const acquired = expect(acquire()).rejects.toThrow('ended')
+    await checkout.end(20, () => new Error('ended'))
+    await acquired
+    waiting.shift()?.(undefined, 1)
+    expect(pool.giveBack).toHaveBeenCalledExactlyOnceWith(1)
+  })
+
+  it('has one patience for everything that an acquire has to wait for', async () => {
+    const waits: unknown[] = []
+    const { acquire } = setUp({
+      patienceMs: () => 100,
+      tooLate: () => new Error('too late'),
+      take: (done) => setTimeout(done, 60, refused, undefined),
+      async worthConnectingAgain(_error, wait) {
+        waits.push(wait.timeoutMs)
+        return true
+      },
+    })
+    const began = performance.now()
+    await expect(acquire()).rejects.toThrow('too late')
+    expect(performance.now() - began).toBeLessThan(115)
+    expect(waits).toHaveLength(1)
+    expect(waits[0]).toBeLessThanOrEqual(45)
+  })
+
+  it('takes another when a connection was retired before anybody could use it', async () => {
+    const take = vi
+      .fn<CheckoutHooks<number>['take']>((done) => done(undefined, 2))
+      .mockImplementationOnce((done) => done(new ConnectionRetiredError('over'), undefined))
+    const { acquire } = setUp({ take })
+    expect(await acquire()).toBe(2)
   })
 })

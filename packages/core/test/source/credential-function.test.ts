@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { credentialFunction, type GivenCredential } from '../../src/source/credential-function.ts'
-import { managerOf } from '../manager-of.ts'
+import { joined, managerOf, quietConsumer, refuse } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { rejection, secretsIn } from '../secrets.ts'
 
@@ -27,7 +27,7 @@ describe('a credential function', () => {
       next: { do: 'rotate', inMs: 10 * minute },
     })
     await clock.advance(10 * minute)
-    expect(lease.current).toMatchObject({ generation: 2, password: 'token-2' })
+    expect(lease.current).toMatchObject({ generation: 1, password: 'token-2' })
     await clock.advance(100 * minute)
     expect(calls()).toBe(12)
     await lease.close()
@@ -39,8 +39,8 @@ describe('a credential function', () => {
     await clock.advance(1_000 * minute)
     expect(calls()).toBe(1)
     await lease.rotate()
-    expect(lease.current?.password).toBe('p-2')
-    expect(await lease.refused(2)).toBe(true)
+    expect(lease.current).toMatchObject({ generation: 2, password: 'p-2' })
+    expect(await refuse(joined(lease, quietConsumer()))).toBe(true)
     expect(lease.current?.password).toBe('p-3')
     await lease.close()
     expect(clock.pending).toBe(0)

@@ -6,6 +6,7 @@ import { startVaultAgent, type VaultAgent } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { LeaseManager } from '../../src/lease/manager.ts'
 import { none } from '../../src/vault/auth/none.ts'
+import { joined, quietConsumer, refuse } from '../manager-of.ts'
 import { leaseOf, type Servers, startServers, vaultOf } from '../servers.ts'
 
 describe('a real caching Proxy before Vault', () => {
@@ -81,16 +82,18 @@ describe('a real caching Proxy before Vault', () => {
   it('is passed by when the database refuses what it holds, though the lease lives', async () => {
     await servers.engine.role('dropped', { ttl: '60s', maxTtl: '10m' })
     const one = lease('dropped')
-    const { username, generation } = await one.credential()
-    expect(await one.refused(generation)).toBe(true)
+    const pool = joined(one, quietConsumer())
+    const { username } = await pool.credential()
+    expect(await refuse(pool)).toBe(true)
     expect((await one.credential()).username).not.toBe(username)
   })
 
   it('is passed by when the lease it holds was revoked', async () => {
     const one = lease('app')
-    const { username, generation } = await one.credential()
+    const pool = joined(one, quietConsumer())
+    const { username } = await pool.credential()
     await servers.vault.must('PUT', 'sys/leases/revoke-prefix/database/creds/app', { sync: true })
-    expect(await one.refused(generation)).toBe(true)
+    expect(await refuse(pool)).toBe(true)
     const second = await one.credential()
     expect(second.username).not.toBe(username)
     expect(await usersOf('app')).toEqual([second.username])

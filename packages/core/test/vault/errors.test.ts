@@ -28,8 +28,10 @@ describe('what a real server refuses', () => {
     const { value = good, ...rest } = options
     secrets.push(value)
     await using vault = vaultOf({ address: servers.vault.address, auth: token(value), ...rest })
-    const source = dynamicRole({ vault, mount, name: role, close: async () => {} })
-    return await rejection(source.fetch({ outliveMs: 0, signal: AbortSignal.timeout(20_000) }))
+    const source = dynamicRole({ open: () => vault, mount, name: role, close: async () => {} })
+    return await rejection(
+      source.fetch({ outliveMs: 0, pastCache: false, signal: AbortSignal.timeout(20_000) }),
+    )
   }
 
   function expectError(error: unknown, code: string, retryable: boolean, says: RegExp): void {
@@ -132,9 +134,9 @@ describe('what a real server refuses', () => {
   it('to let a batch token live longer, or a lease of it longer than itself; which is no error', async () => {
     const value = await tokenOf({ policies: ['vault-lease-database'], type: 'batch', ttl: '5s' })
     await using vault = vaultOf({ address: servers.vault.address, auth: token(value) })
-    const source = dynamicRole({ vault, mount: 'database', name: 'app', close: async () => {} })
+    const source = dynamicRole({ open: () => vault, mount: 'database', name: 'app', close: async () => {} })
     const signal = AbortSignal.timeout(5_000)
-    const { lease, tokenFacts } = await source.fetch({ outliveMs: 0, signal })
+    const { lease, tokenFacts } = await source.fetch({ outliveMs: 0, pastCache: false, signal })
     expect(lease.durationMs).toBeLessThanOrEqual(5_000)
     await source.renewToken(signal)
     expect(tokenFacts()).toMatchObject({ renewable: false })

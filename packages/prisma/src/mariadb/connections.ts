@@ -3,6 +3,7 @@ import {
   endMySqlSession,
   isMySqlDenial,
   isMySqlRefusal,
+  isMySqlUserGone,
   mysqlSessionOfUser,
   notProven,
   type PoolHooks,
@@ -33,25 +34,24 @@ const patienceMs = 5_000
 
 /** The physical connections of one pool, each a single connection of mariadb. */
 export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
-  readonly #lease: LeaseManager
   readonly #driver: MariaDbDriver
   readonly #config: ConnectionConfig
   readonly #sessions = new WeakMap<FarewellSocket, Session>()
-  readonly #credentials = new WeakMap<FarewellSocket, Credential>()
 
   constructor(lease: LeaseManager, pool: PoolHooks, driver: MariaDbDriver, config: ConnectionConfig) {
     super(lease, pool, {
+      place: placeOf(config),
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
+      askForUser: (socket) => this.#askForUser(socket),
       closeUnderHolder: (socket, reason) => this.#closeUnderHolder(socket, reason),
     })
-    this.#lease = lease
     this.#driver = driver
     this.#config = config
   }
 
   /** Opens a connection with the credential in force. */
   async open(): Promise<Session> {
-    const credential = this.#lease.current
+    const credential = this.attachment.current
     if (!credential) {
       throw new CredentialsUnavailableError('No database credential may be used at this moment.')
     }
@@ -60,20 +60,19 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
 
   /** Something that was asked of a connection failed. */
   noteError({ socket }: Session, error: unknown): void {
-    const generation = this.generationOf(socket)
-    if (generation !== undefined && isMySqlDenial(error)) this.#lease.suspected(generation)
+    if (isMySqlDenial(error)) this.denied(socket)
   }
 
   async #open(credential: Credential, socket: FarewellSocket): Promise<Session> {
-    const { username: user, password, generation } = credential
-    this.opening(socket, generation)
-    this.#credentials.set(socket, credential)
+    const { username: user, password } = credential
+    this.opening(socket, credential)
     void socket.whenClosed.then(() => this.closed(socket))
     const stream = (): FarewellSocket => this.#connect(socket)
     try {
       const connection = await this.#driver.createConnection({ ...this.#config, user, password, stream })
       // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
       connection.on('error', () => {})
+      this.opened(socket)
       const session = { connection, socket }
       this.#sessions.set(socket, session)
       return session
@@ -101,9 +100,18 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
       const session = await this.#open(credential, socket)
       await checkUser(session, credential).finally(() => closeWhenIdle(session))
     } catch (error) {
-      throw notProven(credential, error, isMySqlRefusal(error))
+      throw notProven(credential, this.place, error, isMySqlRefusal(error) ? 'refused' : 'unreachable')
     } finally {
       signal.removeEventListener('abort', abort)
+    }
+  }
+
+  async #askForUser(socket: FarewellSocket): Promise<'exists' | 'gone' | 'unknown'> {
+    try {
+      await this.#sessions.get(socket)?.connection.query('show grants')
+      return 'exists'
+    } catch (error) {
+      return isMySqlUserGone(error) ? 'gone' : 'unknown'
     }
   }
 
@@ -123,7 +131,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
 
   /** A user may end its own sessions. */
   async #kill({ connection: { threadId }, socket }: Session): Promise<void> {
-    const credential = this.#credentials.get(socket)
+    const credential = this.credentialOf(socket)
     if (threadId === null || !credential) return
     const session = await this.#open(credential, new FarewellSocket())
     const { connection } = session
@@ -146,4 +154,14 @@ async function checkUser({ connection }: Session, { username }: Credential): Pro
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
+}
+
+/** Where connections go, for people. */
+function placeOf({
+  host = 'localhost',
+  port = defaultPort,
+  database = '',
+  socketPath,
+}: ConnectionConfig): string {
+  return socketPath === undefined ? `mysql://${host}:${port}/${database}` : `mysql:${socketPath}/${database}`
 }

@@ -1,5 +1,5 @@
 import type { LeaseManager } from '@vault-lease/core'
-import { Checkout } from '@vault-lease/core/adapter'
+import { Checkout, endPool } from '@vault-lease/core/adapter'
 import type { ConnectionConfig, PoolConnection, QueryOptions } from 'mariadb'
 import { closeWhenIdle, MariaDbConnections, type MariaDbDriver, type Session } from './connections.ts'
 import { lend } from './loan.ts'
@@ -30,7 +30,6 @@ export class LeasedPool {
   readonly #places: Places<Session>
   readonly #connections: MariaDbConnections
   readonly #checkout: Checkout<Session>
-  readonly #detach: () => void
   readonly #idleTimers = new WeakMap<Session, NodeJS.Timeout>()
   #ended: Promise<void> | undefined
 
@@ -41,11 +40,11 @@ export class LeasedPool {
     this.#places = new Places(limits.connectionLimit)
     const hooks = {
       max: () => limits.connectionLimit,
-      occupySlot: () => this.#occupySlot(),
+      giveUpOne: () => this.#giveUpOne(),
       drainIdle: () => this.#closeIdle((session) => this.#isStale(session)),
     }
     this.#connections = new MariaDbConnections(lease, hooks, driver, config)
-    this.#checkout = new Checkout(lease, {
+    this.#checkout = new Checkout(this.#connections.attachment, {
       take: (done) => {
         this.#take().then(
           (session) => done(undefined, session),
@@ -55,10 +54,10 @@ export class LeasedPool {
       giveBack: (session) => this.#putBack(session),
       isStale: (session) => this.#isStale(session),
       closeStale: (session) => void this.#close(session),
-      worthConnectingAgain: (error) => this.#connections.worthConnectingAgain(error),
+      worthConnectingAgain: (error, wait) => this.#connections.worthConnectingAgain(error, wait),
       patienceMs: () => limits.acquireTimeoutMs,
+      tooLate: () => noConnectionWithin(limits.acquireTimeoutMs),
     })
-    this.#detach = lease.attach(this.#connections)
   }
 
   async getConnection(): Promise<PoolConnection> {
@@ -103,6 +102,7 @@ export class LeasedPool {
       return idle
     }
     try {
+      await this.#connections.whenRoom()
       return await this.#open()
     } catch (error) {
       this.#places.vacate()
@@ -123,7 +123,8 @@ export class LeasedPool {
     session.loan = undefined
     // Like the driver's own pool. It is sent when a transaction was left open, and fails when the connection is lost.
     await session.connection.rollback().catch(() => {})
-    if (this.#ended || !session.connection.isValid() || this.#isStale(session)) await this.#close(session)
+    const fate = await this.#connections.fateOf(session.socket)
+    if (this.#ended || !session.connection.isValid() || fate === 'close') await this.#close(session)
     else this.#putBack(session)
   }
 
@@ -152,19 +153,21 @@ export class LeasedPool {
     await closeWhenIdle(session).finally(() => this.#places.vacate())
   }
 
-  async #occupySlot(): Promise<() => void> {
+  async #giveUpOne(): Promise<void> {
     const idle = await this.#places.take()
     if (idle) await closeWhenIdle(idle)
-    return () => this.#places.vacate()
+    this.#places.vacate()
   }
 
   async #end(): Promise<void> {
-    await this.#checkout.served()
-    this.#closeIdle(() => true)
-    // Closing the lease drains every connection in bounded time; one that is never released cannot hold it up.
-    if (this.#ownsLease) await this.#lease.close()
-    await this.#connections.allClosed()
-    this.#detach()
+    await endPool({
+      lease: this.#lease,
+      ownsLease: this.#ownsLease,
+      attachment: this.#connections.attachment,
+      serveQueue: (withinMs) => this.#checkout.end(withinMs, () => new Error('The pool is closed.')),
+      closeIdle: () => this.#closeIdle(() => true),
+      allClosed: () => this.#connections.allClosed(),
+    })
   }
 }
 

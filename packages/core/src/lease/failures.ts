@@ -1,6 +1,7 @@
-import type { VaultLeaseError } from '../errors.ts'
-import { VaultError } from '../vault/errors.ts'
-import { type Failures, noFailures } from './schedule.ts'
+import { CredentialNotProvenError, CredentialsUnavailableError, VaultLeaseError } from '../errors.ts'
+import { plainCause } from '../observe/redact.ts'
+import type { LeaseStep } from './events.ts'
+import { type Action, type Failures, noFailures } from './schedule.ts'
 
 /** The attempts that failed one after another, of the lease and of the token apart. */
 export class FailureLog {
@@ -45,7 +46,19 @@ export class FailureLog {
   }
 }
 
-function oneMore({ count }: Failures, error: VaultLeaseError, now: number): Failures {
-  const retryAfterMs = error instanceof VaultError ? error.retryAfterMs : undefined
+function oneMore({ count }: Failures, { retryAfterMs }: VaultLeaseError, now: number): Failures {
   return { count: count + 1, lastAt: now, retryAfterMs }
+}
+
+/** An error of whoever it is, as the failure of a step. */
+export function asLeaseError(step: LeaseStep, error: unknown): VaultLeaseError {
+  if (error instanceof VaultLeaseError) return error
+  const message = `The step "${step}" failed: ${plainCause(error).message}`
+  return new CredentialsUnavailableError(message, { cause: error })
+}
+
+/** At which step an attempt failed. */
+export function stepOf(attempted: Exclude<Action['do'], 'expire'>, error: unknown): LeaseStep {
+  if (attempted === 'renew' || attempted === 'renew-token') return attempted
+  return error instanceof CredentialNotProvenError ? 'prove' : 'fetch'
 }

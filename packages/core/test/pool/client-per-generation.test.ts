@@ -1,8 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
-import { type Consumer, CredentialsUnavailableError, type RetireTerms } from '@vault-lease/core'
 import { describe, expect, it, vi } from 'vitest'
-import { Credential } from '../../core/src/lease/credential.ts'
-import { ClientPerGeneration, type ClientPerGenerationParts } from '../src/client-per-generation.ts'
+import { CredentialsUnavailableError } from '../../src/errors.ts'
+import type { Consumer, RetireTerms } from '../../src/lease/consumer.ts'
+import { Credential } from '../../src/lease/credential.ts'
+import {
+  type ClientLease,
+  ClientPerGeneration,
+  type ClientPerGenerationParts,
+} from '../../src/pool/client-per-generation.ts'
 
 const refusal = new Error('refused')
 const never = new AbortController().signal
@@ -12,20 +17,19 @@ function fakeClient(user: string) {
   return { user, retire: vi.fn(async () => ({ closed: 2, forced: 1 })), close: vi.fn(async () => {}) }
 }
 type FakeClient = ReturnType<typeof fakeClient>
-type Open = ClientPerGenerationParts<FakeClient>['open']
+type Open = (credential: Credential, signal: AbortSignal) => Promise<FakeClient>
 
 /** Clients of a driver that opens them at once, on a lease whose credential a test replaces. */
 function setUp(open: Open = async ({ username }) => fakeClient(username)) {
-  const detach = vi.fn()
   const lease = {
     current: new Credential(1, 'v-1', 'secret') as Credential | undefined,
     generation: 1,
-    attach: vi.fn((_consumer: Consumer) => detach),
     credential: vi.fn(async () => {
       if (!lease.current) throw new CredentialsUnavailableError('none now')
       return lease.current
     }),
-    refused: vi.fn(async () => false),
+    refused: vi.fn(async (_credential: Credential) => false),
+    accepted: vi.fn(),
     suspected: vi.fn(),
   }
   const publish = (generation: number): Credential => {
@@ -34,13 +38,17 @@ function setUp(open: Open = async ({ username }) => fakeClient(username)) {
     return lease.current
   }
   const opened: FakeClient[] = []
-  const driver = vi.fn<Open>(async (credential, signal) => {
-    const client = await open(credential, signal)
+  const attach = vi.fn((_consumer: Consumer): ClientLease => lease)
+  const logins: (() => Credential)[] = []
+  const driver = vi.fn<ClientPerGenerationParts<FakeClient, ClientLease>['open']>(async (login, signal) => {
+    logins.push(login)
+    const client = await open(login(), signal)
     opened.push(client)
     return client
   })
-  const parts = { lease, open: driver, isRefusal: (error: unknown) => error === refusal, patienceMs: 300 }
-  return { lease, detach, publish, driver, opened, clients: new ClientPerGeneration(parts) }
+  const isRefusal = (error: unknown): boolean => error === refusal
+  const parts = { attach, place: 'test://db', open: driver, isRefusal, patienceMs: 300 }
+  return { lease, attach, publish, driver, logins, opened, clients: new ClientPerGeneration(parts) }
 }
 
 /** A driver that has opened no client until it is let. */
@@ -79,8 +87,8 @@ describe('a client for each generation', () => {
   })
 
   it('stays open when it has proven its credential', async () => {
-    const { clients, driver, publish, lease } = setUp()
-    expect(lease.attach).toHaveBeenCalledExactlyOnceWith(clients)
+    const { clients, driver, publish, attach } = setUp()
+    expect(attach).toHaveBeenCalledExactlyOnceWith(clients)
     await clients.prove(new Credential(2, 'v-2', 'secret'), never)
     publish(2)
     expect((await clients.current()).user).toBe('v-2')
@@ -94,6 +102,19 @@ describe('a client for each generation', () => {
     expect(opened).toHaveLength(2)
     expect(opened.map(({ close }) => close.mock.calls.length)).toEqual([0, 1])
     expect(await clients.current()).toBe(client)
+  })
+
+  it('logs new connections in with the newest password of its user', async () => {
+    const { clients, logins, lease, opened } = setUp()
+    await clients.current()
+    const changed = new Credential(1, 'v-1', 'another')
+    expect(await clients.prove(changed, never)).toBe('accepted')
+    lease.current = undefined
+    expect(logins[0]?.()).toBe(changed)
+    const published = new Credential(1, 'v-1', 'a third')
+    lease.current = published
+    expect(logins[0]?.()).toBe(published)
+    expect(opened.map(({ close }) => close.mock.calls.length)).toEqual([0, 1])
   })
 
   it.each([
@@ -115,7 +136,7 @@ describe('a client for each generation', () => {
     const { clients, lease, publish } = setUp(open)
     lease.refused.mockImplementation(async () => Boolean(publish(2)))
     expect((await clients.current()).user).toBe('v-2')
-    expect(lease.refused).toHaveBeenCalledExactlyOnceWith(1)
+    expect(lease.refused.mock.calls.map(([{ generation }]) => generation)).toEqual([1])
   })
 
   it('that could not be opened gives way to the one of a generation that has come since', async () => {
@@ -205,7 +226,7 @@ describe('a client for each generation', () => {
 
   it('is closed with all others, also one that is being opened, and there is none any more', async () => {
     const { open, letIn } = slowly()
-    const { clients, opened, publish, detach } = setUp(open)
+    const { clients, opened, publish } = setUp(open)
     const first = clients.current()
     await setImmediate()
     letIn()
@@ -217,10 +238,9 @@ describe('a client for each generation', () => {
     letIn()
     await closing
     expect(opened.map(({ close }) => close.mock.calls.length)).toEqual([1, 1])
-    expect(detach).toHaveBeenCalledOnce()
     expect(await second).toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     await expect(clients.current()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
-    await clients.prove(publish(3), never)
+    await expect(clients.prove(publish(3), never)).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     expect(opened).toHaveLength(2)
   })
 })

@@ -1,12 +1,10 @@
-import {
-  type Consumer,
-  type Credential,
-  LeaseClosedError,
-  type LeaseManager,
-  type Retired,
-  type RetireTerms,
-} from '@vault-lease/core'
-import { notProven, settlesWithin } from '@vault-lease/core/adapter'
+import { LeaseClosedError } from '../errors.ts'
+import type { Attachment } from '../lease/attachment.ts'
+import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
+import type { Credential } from '../lease/credential.ts'
+import { type Clock, systemClock } from '../resilience/clock.ts'
+import { notProven } from './not-proven.ts'
+import { settlesWithin } from './settles-within.ts'
 
 /** A client of a driver whose connections all belong to one user. */
 export interface RetirableClient {
@@ -17,19 +15,23 @@ export interface RetirableClient {
 
 /** What is asked of the lease. */
 export type ClientLease = Pick<
-  LeaseManager,
-  'attach' | 'current' | 'generation' | 'credential' | 'refused' | 'suspected'
+  Attachment,
+  'current' | 'generation' | 'credential' | 'refused' | 'accepted' | 'suspected'
 >
 
 /** What a driver needs to have a client for each generation. */
-export interface ClientPerGenerationParts<Client> {
-  readonly lease: ClientLease
+export interface ClientPerGenerationParts<Client, Lease extends ClientLease> {
+  /** Takes part in a lease. */
+  attach(consumer: Consumer): Lease
+  /** Where the clients connect, without a secret. */
+  readonly place: string
   /**
    * Opens a client, once the database has accepted the credential, or gives that up with the signal.
    *
+   * @param login gives the user with its newest password, for each new connection.
    * @throws the driver's own error.
    */
-  open(credential: Credential, signal: AbortSignal): Promise<Client>
+  open(login: () => Credential, signal: AbortSignal): Promise<Client>
   /** Whether an error says that the database did not accept the credential. */
   isRefusal(error: unknown): boolean
   /** Milliseconds that a caller of `current()` waits for a credential. */
@@ -47,28 +49,30 @@ interface Opening<Client> {
 }
 
 /** The clients of a driver that takes its user when a client is made: one for each generation, opened when it is needed. */
-export class ClientPerGeneration<Client extends RetirableClient> implements Consumer {
-  readonly #parts: ClientPerGenerationParts<Client>
-  readonly #lease: ClientLease
-  readonly #detach: () => void
+export class ClientPerGeneration<Client extends RetirableClient, Lease extends ClientLease>
+  implements Consumer
+{
+  readonly place: string
+  /** The part of the clients in their lease. */
+  readonly attachment: Lease
+  readonly #parts: ClientPerGenerationParts<Client, Lease>
+  readonly #clock: Clock
   readonly #open = new Map<number, Client>()
   readonly #openings = new Set<Opening<Client>>()
+  /** By generation: the password of a user can change. */
+  readonly #proven = new Map<number, Credential>()
   #closed = false
 
-  constructor(parts: ClientPerGenerationParts<Client>) {
+  constructor(parts: ClientPerGenerationParts<Client, Lease>, clock: Clock = systemClock) {
+    this.place = parts.place
     this.#parts = parts
-    this.#lease = parts.lease
-    this.#detach = parts.lease.attach(this)
-  }
-
-  /** The generation in force; 0 when there is none. */
-  get generation(): number {
-    return this.#lease.generation
+    this.#clock = clock
+    this.attachment = parts.attach(this)
   }
 
   /** The client of the generation in force, when it is open. */
   get inForce(): Client | undefined {
-    return this.#open.get(this.#lease.generation)
+    return this.#open.get(this.attachment.generation)
   }
 
   /** The one in force, and those whose work comes to its end. */
@@ -84,11 +88,13 @@ export class ClientPerGeneration<Client extends RetirableClient> implements Cons
    */
   async current(): Promise<Client> {
     for (;;) {
-      if (this.#closed) throw new LeaseClosedError('The client was closed: make another one.')
+      if (this.#closed) throw closedError()
       const credential =
-        this.#lease.current ?? (await this.#lease.credential({ timeoutMs: this.#parts.patienceMs }))
+        this.attachment.current ?? (await this.attachment.credential({ timeoutMs: this.#parts.patienceMs }))
       try {
-        return this.#open.get(credential.generation) ?? (await this.#opened(credential))
+        const client = this.#open.get(credential.generation) ?? (await this.#opened(credential))
+        this.attachment.accepted(credential)
+        return client
       } catch (error) {
         if (!(await this.#worthAnother(credential, error))) throw error
       }
@@ -97,51 +103,47 @@ export class ClientPerGeneration<Client extends RetirableClient> implements Cons
 
   /** Whether what is new belongs to the user of a credential. While that is in doubt, it waits. */
   async isInForce({ generation }: Credential): Promise<boolean> {
-    if (!this.#lease.current && this.#lease.generation === generation) {
-      await this.#lease.credential().catch(() => {})
+    if (!this.attachment.current && this.attachment.generation === generation) {
+      await this.attachment.credential().catch(() => {})
     }
-    return this.#lease.generation === generation
+    return this.attachment.generation === generation
   }
 
-  /** The database did not accept a credential. Resolves with whether a newer one is in force. */
-  async refused({ generation }: Credential): Promise<boolean> {
-    return await this.#lease.refused(generation)
-  }
-
-  /** The database denied what it would also deny to a user that is no more. */
-  suspected({ generation }: Credential): void {
-    this.#lease.suspected(generation)
-  }
-
-  async prove(credential: Credential, signal: AbortSignal): Promise<void> {
-    if (this.#closed) return
+  async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
+    if (this.#closed) throw closedError()
+    const { generation } = credential
     try {
-      // One that is open already is in doubt: only a new connection tells.
-      if (this.#open.has(credential.generation)) await (await this.#parts.open(credential, signal)).close()
+      // One that is open already is in doubt, or has a new password: only a new connection tells.
+      if (this.#open.has(generation)) await (await this.#parts.open(() => credential, signal)).close()
       else await this.#opened(credential, signal)
+      this.#proven.set(generation, credential)
+      return 'accepted'
     } catch (error) {
-      throw notProven(credential, error, this.#parts.isRefusal(error))
+      throw notProven(credential, this.place, error, this.#parts.isRefusal(error) ? 'refused' : 'unreachable')
     }
   }
 
   async retire(generation: number, terms: RetireTerms): Promise<Retired> {
-    await giveUp([...this.#openings].filter((opening) => opening.generation === generation))
+    await giveUp(
+      [...this.#openings].filter((opening) => opening.generation === generation),
+      this.#clock,
+    )
     const client = this.#open.get(generation)
     if (!client) return { closed: 0, forced: 0 }
     try {
       return await client.retire(terms)
     } finally {
       this.#open.delete(generation)
+      this.#proven.delete(generation)
     }
   }
 
-  /** Takes part in no more rotations. Resolves once every client is closed, also one that was being opened. */
+  /** Resolves once every client is closed, also one that was being opened. */
   async close(): Promise<void> {
     this.#closed = true
-    await giveUp([...this.#openings])
+    await giveUp([...this.#openings], this.#clock)
     await Promise.all(Array.from(this.#open.values(), (client) => client.close()))
     this.#open.clear()
-    this.#detach()
   }
 
   #opened(credential: Credential, signal?: AbortSignal): Promise<Client> {
@@ -162,7 +164,7 @@ export class ClientPerGeneration<Client extends RetirableClient> implements Cons
   }
 
   async #openUnlessGivenUp(credential: Credential, signal: AbortSignal): Promise<Client> {
-    const client = await this.#parts.open(credential, signal)
+    const client = await this.#parts.open(() => this.#newest(credential), signal)
     if (signal.aborted) {
       await client.close()
       throw signal.reason
@@ -171,16 +173,26 @@ export class ClientPerGeneration<Client extends RetirableClient> implements Cons
     return client
   }
 
+  #newest(first: Credential): Credential {
+    const { current } = this.attachment
+    if (current?.generation === first.generation) return current
+    return this.#proven.get(first.generation) ?? first
+  }
+
   /** Whether there is another client to have in place of one that could not be opened, or soon will be. */
   async #worthAnother(credential: Credential, error: unknown): Promise<boolean> {
-    if (this.#closed || this.#lease.generation !== credential.generation) return true
-    return this.#parts.isRefusal(error) && (await this.refused(credential))
+    if (this.#closed || this.attachment.generation !== credential.generation) return true
+    return this.#parts.isRefusal(error) && (await this.attachment.refused(credential, error))
   }
 }
 
 /** Resolves once nothing is left of them, in bounded time: what a slow driver still opens then, it closes again. */
-async function giveUp(openings: readonly Opening<unknown>[]): Promise<void> {
+async function giveUp(openings: readonly Opening<unknown>[], clock: Clock): Promise<void> {
   if (openings.length === 0) return
   for (const { stop } of openings) stop.abort()
-  await settlesWithin(Promise.allSettled(openings.map(({ client }) => client)), giveUpWithinMs)
+  await settlesWithin(Promise.allSettled(openings.map(({ client }) => client)), giveUpWithinMs, clock)
+}
+
+function closedError(): LeaseClosedError {
+  return new LeaseClosedError('The client was closed: make another one.')
 }

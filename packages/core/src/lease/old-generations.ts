@@ -1,15 +1,14 @@
 import { setMaxListeners } from 'node:events'
-import type { Tell } from '../observe/events.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
-import type { Consumer } from './consumer.ts'
+import type { Attachment } from './attachment.ts'
+import type { Tell } from './events.ts'
 import type { Generation } from './generation.ts'
 import { cutShortError, type RetirementSteps, retireAndRevoke } from './retirement.ts'
-import { deadlineOf } from './schedule.ts'
 
-interface RetirementsParts {
+interface OldGenerationsParts {
   readonly source: CredentialSource
-  readonly consumers: Iterable<Consumer>
+  readonly attachments: Iterable<Attachment>
   readonly clock: Clock
   readonly drainTimeoutMs: number
   readonly tell: Tell
@@ -19,20 +18,21 @@ interface RetirementsParts {
 /** What is closed under its holder has to be gone before the user is. MariaDB may take two seconds to end a statement. */
 const closingTakesMs = 3_000
 
-/** The old generations of one manager, each on its way out: drained, then revoked. */
-export class Retirements {
-  readonly #parts: RetirementsParts
+/** The generations that were replaced, or have died, each on its way out: drained, then revoked. */
+export class OldGenerations {
+  readonly #parts: OldGenerationsParts
   readonly #underWay = new Map<number, { readonly retiring: Generation; readonly done: Promise<void> }>()
   readonly #closing = new AbortController()
   readonly #closeNow = new AbortController()
+  #closeBy = Number.POSITIVE_INFINITY
 
-  constructor(parts: RetirementsParts) {
+  constructor(parts: OldGenerationsParts) {
     this.#parts = parts
     // Any number of generations can be on its way out.
     setMaxListeners(0, this.#closing.signal, this.#closeNow.signal)
   }
 
-  get generations(): number[] {
+  get numbers(): number[] {
     return [...this.#underWay.keys()]
   }
 
@@ -46,57 +46,63 @@ export class Retirements {
     this.#retire(retiring, 0)
   }
 
-  /** Retires the last generation too, if there is one, and resolves when all are gone, at most `timeoutMs` and 7 s later. */
-  async close(last: Generation | undefined, timeoutMs: number): Promise<void> {
+  /** Retires the last ones too, and resolves when all are gone. */
+  async close(last: readonly Generation[], drainMs: number, closeBy: number): Promise<void> {
+    this.#closeBy = closeBy
     this.#closing.abort()
-    const cancel = this.#parts.clock.schedule(timeoutMs, () => this.#closeNow.abort())
-    if (last) this.#retire(last, Math.min(timeoutMs, this.#timeLeft(last)))
+    const cancel = this.#parts.clock.schedule(drainMs, () => this.#closeNow.abort())
+    for (const { retiring } of this.#underWay.values()) retiring.end()
+    for (const each of last) this.#retire(each, Math.min(drainMs, this.#timeLeft(each)))
     await Promise.all(Array.from(this.#underWay.values(), ({ done }) => done))
     cancel()
   }
 
-  /**
-   * Has consumers close what they have of every generation, of the last one too, because they leave while the others go on.
-   * Resolves at most `timeoutMs` later.
-   */
-  async part(consumers: Iterable<Consumer>, last: Generation | undefined, timeoutMs: number): Promise<void> {
+  /** Whoever is draining because of a close has had time enough. */
+  closeNow(): void {
+    this.#closeNow.abort()
+  }
+
+  /** Has one consumer close what it has of every generation, because it leaves while the others go on. */
+  async part(
+    attachment: Attachment,
+    last: readonly Generation[],
+    drainMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { clock } = this.#parts
-    const all = Array.from(this.#underWay.values(), ({ retiring }) => retiring)
-    if (last) all.push(last)
-    const withinMs = Math.min(timeoutMs, ...all.map((generation) => this.#timeLeft(generation)))
-    const limit = deadlineAfter(clock, withinMs, cutShortError)
+    const all = [...Array.from(this.#underWay.values(), ({ retiring }) => retiring), ...last]
+    const withinMs = Math.min(drainMs, ...all.map((generation) => this.#timeLeft(generation)))
+    const limit = deadlineAfter(clock, withinMs, cutShortError, signal)
     const terms = { deadline: clock.now() + withinMs, signal: limit.signal, stragglerError: cutShortError }
     try {
-      const parting = Array.from(consumers, (consumer) =>
-        all.map(({ credential }) => consumer.retire(credential.generation, terms)),
-      )
-      const outcomes = await Promise.allSettled(parting.flat())
-      for (const outcome of outcomes)
-        if (outcome.status === 'rejected') this.#parts.onFailed('retire', outcome.reason)
+      const outcomes = await Promise.all(all.map((generation) => attachment.retire(generation, terms)))
+      for (const { failure } of outcomes) if (failure !== undefined) this.#parts.onFailed('retire', failure)
     } finally {
       limit[Symbol.dispose]()
     }
   }
 
   /** How long its connections can be used before they have to be closed, so that they are gone when its user is. */
-  #timeLeft({ issued }: Generation): number {
-    const remaining = Math.max(0, deadlineOf(issued.lease, issued.tokenFacts()) - this.#parts.clock.now())
+  #timeLeft({ deadline }: Generation): number {
+    const remaining = Math.max(0, deadline - this.#parts.clock.now())
     return remaining - Math.min(closingTakesMs, remaining / 5)
   }
 
   #retire(retiring: Generation, withinMs: number): void {
-    const { source, consumers, clock, tell, onFailed } = this.#parts
-    const { generation, username } = retiring.credential
+    const { source, attachments, clock, tell, onFailed } = this.#parts
+    const { number: generation, username } = retiring
     const facts = { source: source.description, generation, username }
     const began = clock.now()
+    retiring.retireBy(began + withinMs)
     const done = retireAndRevoke({
       retiring,
       deadline: began + withinMs,
       source,
-      consumers,
+      attachments,
       clock,
       closing: this.#closing.signal,
       closeNow: this.#closeNow.signal,
+      closeBy: () => this.#closeBy,
       onRetired: (retired) => tell('retired', { ...facts, ...retired, tookMs: clock.now() - began }),
       onRevoked: () => tell('revoked', facts),
       onFailed,

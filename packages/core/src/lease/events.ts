@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
 import type { VaultLeaseError } from '../errors.ts'
-import type { RotationReason } from '../lease/schedule.ts'
-import type { LeaseState } from '../lease/status.ts'
+import type { RotationReason } from './schedule.ts'
+import type { LeaseState, PlaceState } from './status.ts'
 
 /**
  * What a lease manager tells. Each event is also published on the diagnostics channel `vault-lease:<event>` with the same
@@ -11,6 +11,10 @@ import type { LeaseState } from '../lease/status.ts'
 export interface LeaseEvents {
   /** A new credential is in force. `tookMs` counts from the decision to its publication. */
   rotated: [{ source: string; generation: number; username: string; reason: RotationReason; tookMs: number }]
+  /** The user in force has a new password: new connections use it, and those that are open go on. */
+  passwordChanged: [
+    { source: string; generation: number; username: string; reason: RotationReason; tookMs: number },
+  ]
   /** The lease in force was renewed and now ends in `expiresInMs`. */
   renewed: [{ source: string; generation: number; expiresInMs: number }]
   /** No connection of the generation is left. `forced` were closed under their holder. */
@@ -19,12 +23,26 @@ export interface LeaseEvents {
   ]
   /** The lease of the generation was revoked: its database user is gone. */
   revoked: [{ source: string; generation: number; username: string }]
-  /** A step failed. The manager tries again by itself where that can help. */
-  failed: [{ source: string; step: LeaseStep; error: VaultLeaseError }]
+  /** A step failed, for one pool alone where there is a `place`. The manager tries again by itself where that can help. */
+  failed: [{ source: string; step: LeaseStep; error: VaultLeaseError; place?: string }]
   /** The credential died before there was another. */
   expired: [{ source: string; generation: number; username: string }]
+  /** How a pool on the lease stands with its database has changed: `refused` while others go on, `proven` again. */
+  place: [
+    { source: string; place: string; from: PlaceState; to: PlaceState; error: VaultLeaseError | undefined },
+  ]
   /** The state changed. */
   state: [{ source: string; from: LeaseState; to: LeaseState }]
+}
+
+type EventName = keyof LeaseEvents
+type Listener<Name extends EventName> = (payload: LeaseEvents[Name][0]) => void
+
+/** What listeners can be added to. For a union of names the payload is the union of theirs. */
+export interface LeaseEventEmitter extends Omit<EventEmitter<LeaseEvents>, 'on' | 'once' | 'off'> {
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): this
+  once<Name extends EventName>(name: Name, listener: Listener<Name>): this
+  off<Name extends EventName>(name: Name, listener: Listener<Name>): this
 }
 
 /** The steps that can fail. */
@@ -38,8 +56,6 @@ export type LeaseStep =
   | 'revoke'
   | 'close'
 
-type EventName = keyof LeaseEvents
-
 const channels = new Map<EventName, ReturnType<typeof channel>>()
 
 /** Tells one event to whoever listens. */
@@ -47,7 +63,7 @@ export type Tell = <Name extends EventName>(name: Name, payload: LeaseEvents[Nam
 
 /** Tells the listeners of every emitter, and the diagnostics channel. A listener that throws is reported and stops nothing. */
 export function announce<Name extends EventName>(
-  emitters: Iterable<EventEmitter<LeaseEvents>>,
+  emitters: Iterable<LeaseEventEmitter>,
   name: Name,
   payload: LeaseEvents[Name][0],
 ): void {
@@ -59,7 +75,7 @@ export function announce<Name extends EventName>(
 
 /** Tells the listeners of one emitter. */
 export function emitTo<Name extends EventName>(
-  emitter: EventEmitter<LeaseEvents>,
+  emitter: LeaseEventEmitter,
   name: Name,
   payload: LeaseEvents[Name][0],
 ): void {
@@ -67,7 +83,7 @@ export function emitTo<Name extends EventName>(
 }
 
 async function tell(
-  emitter: EventEmitter<LeaseEvents>,
+  emitter: LeaseEventEmitter,
   name: EventName,
   listener: (...args: never[]) => unknown,
   payload: object,

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CredentialsUnavailableError } from '../../src/errors.ts'
-import { announce, type LeaseEvents } from '../../src/observe/events.ts'
+import { announce, type LeaseEventEmitter, type LeaseEvents } from '../../src/lease/events.ts'
 
 const source = 'database/creds/app'
 const payloads: { [Name in keyof LeaseEvents]: LeaseEvents[Name][0] } = {
@@ -11,6 +11,8 @@ const payloads: { [Name in keyof LeaseEvents]: LeaseEvents[Name][0] } = {
   retired: { source, generation: 1, username: 'v-app', closed: 3, forced: 1, tookMs: 9 },
   revoked: { source, generation: 1, username: 'v-app' },
   failed: { source, step: 'fetch', error: new CredentialsUnavailableError('no') },
+  passwordChanged: { source, generation: 2, username: 'v-app', reason: 'changed', tookMs: 5 },
+  place: { source, place: 'test://db', from: 'proven', to: 'refused', error: undefined },
   expired: { source, generation: 1, username: 'v-app' },
   state: { source, from: 'ready', to: 'degraded' },
 }
@@ -20,7 +22,7 @@ describe('an event', () => {
   afterEach(() => void vi.restoreAllMocks())
 
   it.each(names)('"%s" reaches listeners and its diagnostics channel with the same payload', (name) => {
-    const emitter = new EventEmitter<LeaseEvents>()
+    const emitter: LeaseEventEmitter = new EventEmitter<LeaseEvents>() as never
     const heard: unknown[] = []
     const hear = (payload: unknown): void => void heard.push(payload)
     emitter.on(name, hear)
@@ -36,7 +38,7 @@ describe('an event', () => {
 
   it('reaches the next listener after one that throws, and warns of it', () => {
     const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
-    const emitter = new EventEmitter<LeaseEvents>()
+    const emitter: LeaseEventEmitter = new EventEmitter<LeaseEvents>() as never
     const next = vi.fn()
     emitter.on('state', () => {
       throw new Error('a bug')
@@ -49,7 +51,7 @@ describe('an event', () => {
 
   it('that an asynchronous listener fails on is a warning, too, and no unhandled rejection', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
-    const emitter = new EventEmitter<LeaseEvents>()
+    const emitter: LeaseEventEmitter = new EventEmitter<LeaseEvents>() as never
     emitter.on('state', async () => {
       throw new Error('a late bug')
     })
@@ -58,7 +60,7 @@ describe('an event', () => {
   })
 
   it('reaches a listener added by once() once', () => {
-    const emitter = new EventEmitter<LeaseEvents>()
+    const emitter: LeaseEventEmitter = new EventEmitter<LeaseEvents>() as never
     const listener = vi.fn()
     emitter.once('state', listener)
     announce([emitter], 'state', payloads.state)

@@ -1,4 +1,4 @@
-import type { Clock } from '../resilience/clock.ts'
+import type { Clock } from './clock.ts'
 
 /** Clocks that are disciplined drift against each other by less. */
 const toleranceMs = 2_000

@@ -1,0 +1,367 @@
+import { CredentialsUnavailableError, type VaultLeaseError } from '../errors.ts'
+import { type Clock, sleep } from '../resilience/clock.ts'
+import { followed, settled, unlessAborted } from '../resilience/settle.ts'
+import type { Consumer, Retired, RetireTerms } from './consumer.ts'
+import type { Credential } from './credential.ts'
+import { asLeaseError } from './failures.ts'
+import type { Generation } from './generation.ts'
+import { ask, askAgainWhileRefused, type Verdict } from './proof.ts'
+import type { PlaceState, PlaceStatus } from './status.ts'
+import { drainTimeOf, type WaitOptions, waitFor } from './wait.ts'
+
+/** The lease that an attachment stands on. */
+export interface AttachedLease {
+  readonly clock: Clock
+  /** 0 to 1, as Math.random. */
+  readonly random: () => number
+  readonly inForce: Generation | undefined
+  /** Takes a consumer in. */
+  add(attachment: Attachment): void
+  /** Notices what no timer has told: that the process was suspended. */
+  lookAround(): void
+  /**
+   * What may bring a credential, while something does.
+   *
+   * @throws LeaseClosedError
+   */
+  pending(attachment: Attachment): Promise<void> | undefined
+  /** The database of an attachment refuses the credential that it uses: finds out whether it is dead for all. */
+  judge(attachment: Attachment, credential: Credential, wasProven: boolean): Promise<void>
+  /** Has everything closed that the attachment has open, and forgets it. */
+  part(attachment: Attachment, drainMs: number, signal: AbortSignal | undefined): Promise<void>
+  unavailable(why?: string): CredentialsUnavailableError
+  /** That none came in the time that a caller was ready to wait. */
+  late(timeoutMs: number | undefined): CredentialsUnavailableError
+  closedError(): Error
+  /** How a place stands has changed. */
+  noted(attachment: Attachment, from: PlaceState, error: VaultLeaseError | undefined): void
+}
+
+interface Offer {
+  readonly credential: Credential
+  verdict: Verdict | undefined
+}
+
+const answerWithinMs = 2_000
+const closeWithinMs = 10_000
+const firstGapMs = 250
+const longestGapMs = 30_000
+/** However often statements are denied, proofs take no more than a tenth of the time. */
+const shortestGapOfProofsMs = 100
+const gapOfProofs = 9
+
+/**
+ * One consumer on a lease: the credential that its new connections use, and how it stands with its own database. What goes
+ * wrong here goes wrong for this consumer alone.
+ */
+export class Attachment {
+  readonly #consumer: Consumer
+  readonly #join: () => AttachedLease
+  readonly #onLeft: () => void
+  readonly #left = new AbortController()
+  #lease: AttachedLease | undefined
+  #generation: Generation | undefined
+  #credential: Credential | undefined
+  #state: PlaceState = 'unproven'
+  #lastError: VaultLeaseError | undefined
+  /** The credential that the database does not take from this consumer. */
+  #refused: Credential | undefined
+  #gapMs = firstGapMs
+  #nextTryAt: number | undefined
+  /** The newest credential that was offered before it was in force, and what the database said. */
+  #offered: Offer | undefined
+  /** What may bring a credential here. */
+  #pending: Promise<unknown> | undefined
+  #doubt: Promise<void> | undefined
+  #noDoubtBefore = Number.NEGATIVE_INFINITY
+  readonly #waiting = new Set<() => void>()
+  #closed: Promise<void> | undefined
+
+  constructor(consumer: Consumer, join: () => AttachedLease, onLeft: () => void) {
+    this.#consumer = consumer
+    this.#join = join
+    this.#onLeft = onLeft
+  }
+
+  /** The credential for a new connection at this moment; `undefined` when there is none that may be used here. */
+  get current(): Credential | undefined {
+    this.#lease?.lookAround()
+    const held = this.#doubt !== undefined || this.#refused === this.#credential
+    return held || this.generation === 0 ? undefined : this.#credential
+  }
+
+  /** The generation whose connections may be used; 0 when there is none. */
+  get generation(): number {
+    const generation = this.#generation
+    return this.#lease && generation?.usableAt(this.#lease.clock.now()) ? generation.number : 0
+  }
+
+  /** How it stands with the database. */
+  get state(): PlaceState {
+    return this.#state
+  }
+
+  status(): PlaceStatus {
+    const next = this.#nextTryAt
+    return {
+      place: this.#consumer.place,
+      state: this.#state,
+      generation: this.generation,
+      lastError: this.#lastError?.message,
+      nextTryInMs: next && Math.max(0, Math.round(next - (this.#lease?.clock.now() ?? 0))),
+    }
+  }
+
+  uses(credential: Credential): boolean {
+    return this.#credential === credential
+  }
+
+  /**
+   * The credential for a new connection. Waits for an attempt under way, but not through a backoff: when the last one failed
+   * it throws at once, while the lease, and this place on it, go on trying.
+   *
+   * @throws CredentialsUnavailableError when none can be had within the wait, with the reason as `cause`.
+   * @throws LeaseClosedError after `close()` of this or of the lease.
+   */
+  async credential(options: WaitOptions = {}): Promise<Credential> {
+    const lease = this.join()
+    if (this.current) return this.current
+    const late = (): Error =>
+      this.#refused === undefined ? lease.late(options.timeoutMs) : this.#unavailable()
+    return await waitFor(lease.clock, options, late, (signal) => this.#whenUsable(signal))
+  }
+
+  /**
+   * The database has refused a connection with this credential. Asks whoever else uses it whether it is dead for all, and
+   * tells whether there is another one, so that connecting again makes sense.
+   */
+  async refused(credential: Credential, error: unknown, options: WaitOptions = {}): Promise<boolean> {
+    this.#wasRefused(credential, error)
+    try {
+      return (await this.credential(options)) !== credential
+    } catch {
+      return false
+    }
+  }
+
+  /** A new connection was accepted with this credential. */
+  accepted(credential: Credential): void {
+    if (this.#credential !== credential || this.#state === 'proven') return
+    this.#stands('proven')
+  }
+
+  /**
+   * A statement was denied in a way that also happens when the user is gone, and its connection cannot tell: the user is
+   * proven anew, not too often. Meanwhile new connections and acquires of this consumer wait.
+   */
+  suspected(credential: Credential): void {
+    if (!this.#lease || this.#credential !== credential) return
+    if (this.#lease.clock.now() >= this.#noDoubtBefore) this.doubt()
+  }
+
+  /** Nobody here uses the credential before the database has said whether it lives, and whoever else is asked meanwhile. */
+  doubt(othersAnswer: Promise<unknown> = Promise.resolve()): void {
+    const lease = this.#lease
+    const credential = this.#credential
+    if (!lease || !credential || this.#doubt) return
+    const began = lease.clock.now()
+    const answers = Promise.all([this.ask(credential), settled(lease.clock, othersAnswer, answerWithinMs)])
+    this.#doubt = answers.then(([verdict]) => {
+      this.#doubt = undefined
+      const now = lease.clock.now()
+      this.#noDoubtBefore = now + Math.max(shortestGapOfProofsMs, (now - began) * gapOfProofs)
+      if (verdict.answer === 'refused') this.#wasRefused(credential, verdict.error)
+      this.wake()
+    })
+  }
+
+  /** Asks the database of this consumer for a credential. */
+  async ask(credential: Credential, withinMs: number = answerWithinMs): Promise<Verdict> {
+    const { clock } = this.join()
+    return await ask(this.#consumer, credential, { clock, withinMs, left: this.#left.signal })
+  }
+
+  /** Proves a credential that is not in force yet, and has somebody decide by the answer. */
+  async offer(credential: Credential, withinMs: number, decide: (verdict: Verdict) => void): Promise<void> {
+    const offered: Offer = { credential, verdict: undefined }
+    this.#offered = offered
+    const terms = { clock: this.join().clock, withinMs, left: this.#left.signal }
+    const deciding = askAgainWhileRefused(this.#consumer, credential, terms).then((verdict) => {
+      offered.verdict = verdict
+      decide(verdict)
+    })
+    await this.#awaiting(deciding)
+  }
+
+  /** A credential is in force for the lease: uses it, unless the database has refused it here, or still thinks about it. */
+  follow(generation: Generation, credential: Credential): void {
+    const offer = this.#offered?.credential === credential ? this.#offered : undefined
+    if (offer?.verdict?.answer === 'refused') this.#isAlone(credential, offer.verdict.error)
+    else if (!offer || offer.verdict) this.#use(generation, credential, offer?.verdict)
+  }
+
+  /** Has the connections of a generation closed when it is not used here any more, at the end of the time in any case. */
+  async retire(generation: Generation, terms: RetireTerms): Promise<Retired> {
+    const { clock } = this.join()
+    while (this.#needs(generation) && !terms.signal.aborted) await this.#change(terms.signal)
+    const retiring = Promise.resolve().then(() => this.#consumer.retire(generation.number, terms))
+    try {
+      return await followed(clock, retiring, terms.signal, closeWithinMs)
+    } catch (failure) {
+      return { closed: 0, forced: 0, failure }
+    }
+  }
+
+  /** Resolves once the database has answered what it was asked last. */
+  get decided(): Promise<unknown> {
+    return this.#pending ?? Promise.resolve()
+  }
+
+  /** Closes what was opened to prove a credential that nobody else could prove. */
+  async withdraw(credential: Credential): Promise<void> {
+    const over = AbortSignal.abort()
+    const stragglerError = (): Error => new Error('the credential was never published')
+    const { clock } = this.join()
+    const retiring = Promise.resolve().then(() =>
+      this.#consumer.retire(credential.generation, { deadline: clock.now(), signal: over, stragglerError }),
+    )
+    await followed(clock, retiring, over, closeWithinMs).catch(() => {})
+  }
+
+  /** Something may have changed for those who wait. */
+  wake(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  /** Joins the lease by the first use: who never needed it holds nobody up. */
+  join(): AttachedLease {
+    const lease = this.#lease ?? this.#join()
+    if (!this.#lease) {
+      this.#lease = lease
+      lease.add(this)
+    }
+    return lease
+  }
+
+  /**
+   * Has every connection closed that was opened through it, those in use at the end of the time too, and leaves the lease to
+   * the others. Closing twice is closing once.
+   *
+   * @param timeoutMs when it is over at the latest, whoever still holds a connection.
+   */
+  close({ timeoutMs, signal }: WaitOptions & { readonly timeoutMs: number }): Promise<void> {
+    this.#closed ??= this.#close(timeoutMs, signal)
+    return this.#closed
+  }
+
+  async #close(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#left.abort(new Error('the consumer has left the lease'))
+    this.#credential = undefined
+    this.#onLeft()
+    this.wake()
+    if (!this.#lease) return
+    const parted = this.#lease.part(this, drainTimeOf(timeoutMs), signal)
+    await settled(this.#lease.clock, parted, timeoutMs)
+  }
+
+  async #whenUsable(signal: AbortSignal | undefined): Promise<Credential> {
+    const lease = this.join()
+    for (;;) {
+      if (this.#left.signal.aborted) throw lease.closedError()
+      if (this.current) return this.current
+      const pending = this.#doubt ?? this.#pending ?? lease.pending(this)
+      if (!pending) throw this.#unavailable()
+      await unlessAborted(Promise.race([pending, this.#change(signal)]), signal)
+    }
+  }
+
+  #unavailable(): CredentialsUnavailableError {
+    const lease = this.join()
+    if (this.#refused === undefined || !lease.inForce) return lease.unavailable()
+    const { place, lastError, nextTryInMs } = this.status()
+    return new CredentialsUnavailableError(
+      `The database at ${place} refuses the user that others use: ${lastError} It is asked again in ${nextTryInMs ?? 0} ms.`,
+      { cause: this.#lastError, nextAttemptInMs: nextTryInMs },
+    )
+  }
+
+  #use(generation: Generation, credential: Credential, verdict?: Verdict): void {
+    if (this.#left.signal.aborted) return
+    this.#generation = generation
+    this.#credential = credential
+    const error = verdict && 'error' in verdict ? verdict.error : undefined
+    this.#stands(verdict?.answer === 'accepted' ? 'proven' : 'unproven', error)
+    this.wake()
+  }
+
+  #wasRefused(credential: Credential, error: unknown): void {
+    const lease = this.#lease
+    if (!lease || this.#credential !== credential || this.#refused === credential) return
+    const wasProven = this.#state === 'proven'
+    this.#refused = credential
+    this.#stands('refused', asLeaseError('prove', error))
+    void this.#awaiting(lease.judge(this, credential, wasProven)).then(() => this.#tryAgain())
+  }
+
+  /** What may bring a credential here is waited for by whoever needs one. */
+  async #awaiting(pending: Promise<void>): Promise<void> {
+    this.#pending = pending
+    await pending
+    if (this.#pending === pending) this.#pending = undefined
+    this.wake()
+  }
+
+  /** Others have accepted what the database of this consumer refuses. */
+  #isAlone(credential: Credential, error: VaultLeaseError): void {
+    this.#refused = credential
+    this.#stands('refused', error)
+    void this.#tryAgain()
+    this.wake()
+  }
+
+  /** Asks again for what is in force, with growing gaps, until the database takes it. */
+  async #tryAgain(): Promise<void> {
+    const lease = this.join()
+    if (this.#nextTryAt !== undefined) return
+    while (this.#state === 'refused' && lease.inForce) {
+      const waitMs = this.#gapMs * (0.5 + lease.random())
+      this.#gapMs = Math.min(longestGapMs, this.#gapMs * 2)
+      this.#nextTryAt = lease.clock.now() + waitMs
+      await sleep(lease.clock, waitMs, this.#left.signal).catch(() => {})
+      const { inForce } = lease
+      if (this.#left.signal.aborted || this.#state !== 'refused' || !inForce) break
+      const { credential } = inForce
+      const verdict = await this.ask(credential)
+      if (verdict.answer === 'accepted' && lease.inForce?.credential === credential)
+        this.#use(inForce, credential, verdict)
+    }
+    this.#nextTryAt = undefined
+  }
+
+  #stands(state: PlaceState, error?: VaultLeaseError): void {
+    const from = this.#state
+    if (state !== 'refused') this.#refused = undefined
+    if (from !== state) this.#gapMs = firstGapMs
+    this.#state = state
+    this.#lastError = error
+    if (from !== state) this.#lease?.noted(this, from, error)
+  }
+
+  #needs(generation: Generation): boolean {
+    const inUse = this.#generation === generation && !this.#left.signal.aborted
+    return inUse && generation.usableAt(this.join().clock.now())
+  }
+
+  /** Resolves when something may have changed here, or with the signal. */
+  #change(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#waiting.delete(done)
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#waiting.add(done)
+      signal?.addEventListener('abort', done, { once: true })
+    })
+  }
+}

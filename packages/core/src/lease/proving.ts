@@ -1,0 +1,83 @@
+import type { VaultLeaseError } from '../errors.ts'
+import type { Clock } from '../resilience/clock.ts'
+import type { Attachment } from './attachment.ts'
+import type { Credential } from './credential.ts'
+import type { Generation } from './generation.ts'
+import type { Verdict } from './proof.ts'
+
+interface ProvingParts {
+  readonly credential: Credential
+  readonly clock: Clock
+  /** When a consumer that has not answered is given up, on the clock. */
+  readonly until: number
+  /** Puts the credential in force. */
+  publish(): Generation
+  /** A consumer could not prove what others have. */
+  onFailed(attachment: Attachment, error: VaultLeaseError): void
+}
+
+/** The proofs of one credential to every consumer, side by side: it is published with the first that succeeds. */
+export class Proving {
+  readonly #parts: ProvingParts
+  readonly #failures = new Map<Attachment, VaultLeaseError>()
+  readonly #published: Promise<void>
+  #succeeded = (): void => {}
+  #failed: (error: unknown) => void = () => {}
+  #pending = 0
+  #generation: Generation | undefined
+
+  constructor(parts: ProvingParts) {
+    this.#parts = parts
+    this.#published = new Promise((resolve, reject) => {
+      this.#succeeded = resolve
+      this.#failed = reject
+    })
+  }
+
+  /** Resolves once it is published. Rejects when nobody is left who could prove it, with what the first one heard. */
+  async toAll(attachments: Iterable<Attachment>): Promise<void> {
+    for (const attachment of attachments) this.offerTo(attachment)
+    if (this.#pending === 0) this.#publish()
+    await this.#published
+  }
+
+  offerTo(attachment: Attachment): void {
+    const { credential, clock, until } = this.#parts
+    this.#pending++
+    void attachment.offer(credential, until - clock.now(), (verdict) => {
+      this.#pending--
+      this.#decide(attachment, verdict)
+    })
+  }
+
+  #decide(attachment: Attachment, verdict: Verdict): void {
+    if ('error' in verdict) this.#note(attachment, verdict.error)
+    else if (verdict.answer !== 'left') this.#publish()
+    if (this.#generation) attachment.follow(this.#generation, this.#parts.credential)
+    else if (this.#pending === 0) this.#giveUp()
+  }
+
+  #note(attachment: Attachment, error: VaultLeaseError): void {
+    if (this.#generation) this.#parts.onFailed(attachment, error)
+    else this.#failures.set(attachment, error)
+  }
+
+  #giveUp(): void {
+    const [failure] = this.#failures.values()
+    // Whoever could have been asked has left.
+    if (failure === undefined) this.#publish()
+    else this.#failed(failure)
+  }
+
+  #publish(): void {
+    if (this.#generation) return
+    try {
+      this.#generation = this.#parts.publish()
+      this.#succeeded()
+    } catch (error) {
+      this.#failed(error)
+      return
+    }
+    for (const [attachment, error] of this.#failures) this.#parts.onFailed(attachment, error)
+  }
+}

@@ -1,0 +1,171 @@
+import { CredentialNotProvenError } from '../errors.ts'
+import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import type { CredentialSource, IssuedCredential, RequestTerms } from '../source/source.ts'
+import type { Attachment } from './attachment.ts'
+import type { Credential } from './credential.ts'
+import type { LeaseStep, Tell } from './events.ts'
+import type { Candidate, Generation } from './generation.ts'
+import type { OldGenerations } from './old-generations.ts'
+import { Proving } from './proving.ts'
+import { deadlineOf, type RotationReason } from './schedule.ts'
+import type { Standing } from './standing.ts'
+
+/** What a rotation is made of. */
+interface RotationParts {
+  readonly source: CredentialSource
+  readonly clock: Clock
+  readonly standing: Standing
+  readonly attachments: Iterable<Attachment>
+  readonly old: OldGenerations
+  readonly tell: Tell
+  readonly onFailed: (step: LeaseStep, error: unknown, place?: string) => void
+}
+
+/** What an attempt may take. */
+export interface AttemptTerms extends RequestTerms {
+  /** When the attempt is given up, on the manager's clock. */
+  readonly until: number
+}
+
+/** What a cache before Vault has would be no help. */
+const pastCache: ReadonlySet<RotationReason> = new Set([
+  'refused',
+  'lease-gone',
+  'manual',
+  'token',
+  'wake-up',
+])
+const giveBackWithinMs = 5_000
+
+/**
+ * The first three steps of a rotation: fetch, prove, publish. The credential is in force as soon as the first consumer has
+ * proven it; each of the others goes on with what it has until its own database has answered.
+ */
+export class Rotation {
+  readonly #parts: RotationParts
+  /** While it is being proven. */
+  #proving: Proving | undefined
+
+  constructor(parts: RotationParts) {
+    this.#parts = parts
+  }
+
+  /** Whether an attempt under way waits for a database, and not for the source. */
+  get proving(): boolean {
+    return this.#proving !== undefined
+  }
+
+  /** Fetches another credential and puts it in force. Rejects with what made it fail: what was in force stays, then. */
+  async replace(reason: RotationReason, terms: AttemptTerms): Promise<void> {
+    const began = this.#parts.clock.now()
+    const issued = await this.#fetch(terms, pastCache.has(reason))
+    if (reason === 'age' && this.#parts.standing.has(issued)) this.hold(issued.lease)
+    else await this.#proveAndPublish(issued, reason, terms, began)
+  }
+
+  /** Puts another credential in force if the source has one by now. Rejects with what made it fail. */
+  async look(terms: AttemptTerms): Promise<void> {
+    const began = this.#parts.clock.now()
+    const issued = await this.#fetch(terms, false)
+    if (this.#parts.standing.has(issued)) this.hold(issued.lease)
+    else await this.#proveAndPublish(issued, 'changed', terms, began)
+  }
+
+  /** The credential in force stays, by these facts of its lease. */
+  hold(
+    lease: IssuedCredential['lease'],
+    generation: Generation | undefined = this.#parts.standing.inForce,
+  ): void {
+    const { source, clock, standing, tell } = this.#parts
+    if (!generation || !standing.renewed(generation, lease)) return
+    const expiresInMs = generation.deadline - clock.now()
+    if (expiresInMs === Number.POSITIVE_INFINITY) return
+    tell('renewed', { source: source.description, generation: generation.number, expiresInMs })
+  }
+
+  /** Somebody joins, and need not wait for what others on the lease are waiting for. */
+  joins(attachment: Attachment): void {
+    const { inForce } = this.#parts.standing
+    if (inForce) attachment.follow(inForce, inForce.credential)
+    else this.#proving?.offerTo(attachment)
+  }
+
+  #fetch({ signal, deadline }: RequestTerms, fresh: boolean): Promise<IssuedCredential> {
+    const { source, standing } = this.#parts
+    const outliveMs = standing.inForce?.issued.lease.durationMs ?? 0
+    return source.fetch({ signal, deadline, outliveMs, pastCache: fresh })
+  }
+
+  async #proveAndPublish(
+    issued: IssuedCredential,
+    reason: RotationReason,
+    { until }: AttemptTerms,
+    began: number,
+  ): Promise<void> {
+    const { clock, standing, attachments, onFailed } = this.#parts
+    const candidate = standing.candidate(issued, reason)
+    const proving = new Proving({
+      credential: candidate.credential,
+      clock,
+      until,
+      publish: () => this.#publish(candidate, reason, began),
+      onFailed: (attachment, error) => onFailed('prove', error, attachment.status().place),
+    })
+    this.#proving = proving
+    try {
+      await proving.toAll(attachments)
+    } catch (error) {
+      await this.#withdraw(candidate)
+      throw error
+    } finally {
+      this.#proving = undefined
+    }
+  }
+
+  #publish(candidate: Candidate, reason: RotationReason, began: number): Generation {
+    const { source, clock, standing, attachments, old, tell } = this.#parts
+    const { credential, issued } = candidate
+    if (clock.now() >= deadlineOf(issued.lease, issued.tokenFacts())) throw overBeforeItsUse(credential)
+    const sameUser = standing.isSuccession(candidate)
+    const { generation, replaced } = standing.publish(candidate)
+    for (const attachment of attachments) attachment.follow(generation, credential)
+    for (const each of replaced) old.drain(each)
+    const { username } = credential
+    tell(sameUser ? 'passwordChanged' : 'rotated', {
+      source: source.description,
+      generation: generation.number,
+      username,
+      reason,
+      tookMs: clock.now() - began,
+    })
+    return generation
+  }
+
+  /** What nobody has proven is given back. Of a user that has sessions only a password was tried. */
+  async #withdraw(candidate: Candidate): Promise<void> {
+    const { attachments, standing } = this.#parts
+    const { credential, issued } = candidate
+    if (!standing.isSuccession(candidate))
+      await Promise.all(Array.from(attachments, (attachment) => attachment.withdraw(credential)))
+    if (issued.lease.revocable) await this.#giveBack(issued)
+  }
+
+  async #giveBack(issued: IssuedCredential): Promise<void> {
+    const { source, clock, onFailed } = this.#parts
+    const deadline = deadlineAfter(clock, giveBackWithinMs, () => new Error('giving back took too long'))
+    try {
+      await source.revoke(issued, { signal: deadline.signal })
+    } catch (error) {
+      onFailed('revoke', error)
+    } finally {
+      deadline[Symbol.dispose]()
+    }
+  }
+}
+
+function overBeforeItsUse({ username }: Credential): CredentialNotProvenError {
+  return new CredentialNotProvenError(
+    `The lease of the database user "${username}" was over before the user could be proven: let it live longer (default_ttl of a role, expiresAt of a function).`,
+    { refused: false },
+  )
+}

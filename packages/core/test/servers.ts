@@ -7,9 +7,9 @@ import type { LeaseOptions } from '../src/lease/lease-options.ts'
 import type { LeaseManager } from '../src/lease/manager.ts'
 import { systemClock } from '../src/resilience/clock.ts'
 import { createVaultOn } from '../src/vault/create-vault.ts'
-import type { Vault } from '../src/vault/vault.ts'
 import { readVaultConfig } from '../src/vault/vault-config.ts'
 import type { VaultOptions } from '../src/vault/vault-options.ts'
+import type { VaultServer } from '../src/vault/vault-server.ts'
 
 /** A real Vault with a database engine on a real PostgreSQL, one for each test file. */
 export async function startServers(): Promise<Servers> {
@@ -19,7 +19,7 @@ export async function startServers(): Promise<Servers> {
 }
 
 /** `createVault()` without the variables of the machine that runs the tests. */
-export function vaultOf(options: VaultOptions, env: NodeJS.ProcessEnv = {}): Vault {
+export function vaultOf(options: VaultOptions, env: NodeJS.ProcessEnv = {}): VaultServer {
   return createVaultOn(readVaultConfig({ maxRetries: 0, ...options }, env), {
     clock: systemClock,
     random: () => 0.5,

@@ -8,8 +8,8 @@ import { staticRole } from '../source/static-role.ts'
 import type { VaultRole } from '../source/vault-role.ts'
 import { createVaultOn } from '../vault/create-vault.ts'
 import { identityOfInstance, identityOfVault } from '../vault/identity-of-vault.ts'
-import { Vault } from '../vault/vault.ts'
 import { readVaultConfig } from '../vault/vault-config.ts'
+import { type VaultForLeases, vaultBehind } from '../vault/vault-for-leases.ts'
 import { LeaseEngine } from './engine.ts'
 import { checkLeaseOptions, type LeaseOptions, type Origin } from './lease-options.ts'
 import { type LeaseManager, Manager } from './manager.ts'
@@ -33,7 +33,7 @@ export function createLease(options: LeaseOptions = {}): LeaseManager {
 /** What leases have together. */
 interface Shared {
   readonly engines: Shares<LeaseEngine>
-  readonly vaults: Shares<Vault>
+  readonly vaults: Shares<VaultForLeases>
 }
 
 const newShared = (): Shared => ({ engines: new Shares(), vaults: new Shares() })
@@ -95,11 +95,11 @@ function readVault(
   vault: LeaseOptions['vault'],
   { clock, env, random, shared }: Required<Surroundings>,
 ): Identified & Pick<VaultRole, 'open' | 'close'> {
-  if (vault instanceof Vault)
-    return { identity: identityOfInstance(vault), open: () => vault, close: async () => {} }
+  const given = vaultBehind(vault)
+  if (given) return { identity: identityOfInstance(given), open: () => given, close: async () => {} }
   const config = readVaultConfig(vault ?? {}, env)
   const identity = identityOfVault(config)
-  let share: Share<Vault> | undefined
+  let share: Share<VaultForLeases> | undefined
   return {
     identity,
     open() {

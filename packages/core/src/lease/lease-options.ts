@@ -3,7 +3,8 @@ import { InvalidOptionError } from '../errors.ts'
 import { checkOptions } from '../options/check-options.ts'
 import type { CredentialFunction } from '../source/credential-function.ts'
 import { checkMountPath, checkRoleName } from '../vault/path.ts'
-import { Vault } from '../vault/vault.ts'
+import type { Vault } from '../vault/vault.ts'
+import { vaultBehind } from '../vault/vault-for-leases.ts'
 import { checkVaultOptions, type VaultOptions } from '../vault/vault-options.ts'
 
 /** How generations follow one another. */
@@ -86,7 +87,7 @@ const leaseSchema = z.strictObject({
 export function checkLeaseOptions(options: LeaseOptions, env: NodeJS.ProcessEnv): Origin {
   checkOptions('The lease options', leaseSchema, options)
   checkOptions('The rotation options', rotationSchema, options.rotation ?? {})
-  if (options.vault !== undefined && !(options.vault instanceof Vault)) checkVaultOptions(options.vault)
+  if (options.vault !== undefined && !vaultBehind(options.vault)) checkVaultOptions(options.vault)
   const [given, another] = origins.filter((name) => options[name] !== undefined)
   if (another) throw new InvalidOptionError(`Give either "${given}" or "${another}": a lease has one source.`)
   const { credentialFile, credential } = options

@@ -1,5 +1,5 @@
 import { VaultError } from '../vault/errors.ts'
-import type { Vault } from '../vault/vault.ts'
+import type { VaultForLeases } from '../vault/vault-for-leases.ts'
 import { issuedLease, type Lease } from './lease.ts'
 import type { RequestTerms } from './source.ts'
 
@@ -37,7 +37,7 @@ export function lastPartMs(durationMs: number): number {
  * how long it lives (seen on `bao proxy` 2.7): Vault is asked. Undefined when the lease is gone, or may not be looked up.
  */
 export async function timeLeftOf(
-  vault: Vault,
+  vault: VaultForLeases,
   leaseId: string,
   { signal, deadline }: RequestTerms,
 ): Promise<TimeLeft | undefined> {

@@ -6,9 +6,10 @@ import { Cluster } from './cluster.ts'
 import { Dispatchers } from './dispatchers.ts'
 import { TlsFiles } from './tls.ts'
 import { Transport } from './transport.ts'
-import { Vault } from './vault.ts'
+import type { Vault } from './vault.ts'
 import { readVaultConfig, type VaultConfig } from './vault-config.ts'
 import type { VaultOptions } from './vault-options.ts'
+import { VaultServer } from './vault-server.ts'
 
 /**
  * Makes a Vault to share between leases. Nothing is sent before the first lease asks.
@@ -27,7 +28,7 @@ export function createVault(options: VaultOptions = {}): Vault {
 export function createVaultOn(
   config: VaultConfig,
   { clock, random }: { readonly clock: Clock; readonly random: () => number },
-): Vault {
+): VaultServer {
   const { addresses, namespace, auth, tls, proxy, timeoutMs, maxRetries, followRedirects } = config
   const transport = new Transport({
     cluster: new Cluster(addresses),
@@ -37,7 +38,7 @@ export function createVaultOn(
     followRedirects,
     clock,
   })
-  return new Vault({
+  return new VaultServer({
     address: writtenAddress(addresses[0]),
     namespace,
     transport,

@@ -8,7 +8,7 @@ import { appRole } from '../../src/vault/auth/approle.ts'
 import { CircuitBreaker } from '../../src/vault/circuit-breaker.ts'
 import { VaultError } from '../../src/vault/errors.ts'
 import type { Wire, WireAnswer, WireRequest } from '../../src/vault/transport.ts'
-import { Vault } from '../../src/vault/vault.ts'
+import { VaultServer } from '../../src/vault/vault-server.ts'
 import { managerOf, quietConsumer } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
 
@@ -128,7 +128,7 @@ class Answers implements Wire {
 }
 
 function leaseOn(answers: Answers, clock: ManualClock, make: typeof staticRole): LeaseManager {
-  const vault = new Vault({
+  const vault = new VaultServer({
     address: 'http://vault',
     namespace: undefined,
     transport: answers,

@@ -13,7 +13,7 @@ import { none } from '../../src/vault/auth/none.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { tokenFile } from '../../src/vault/auth/token-file.ts'
 import { userpass } from '../../src/vault/auth/userpass.ts'
-import type { Vault } from '../../src/vault/vault.ts'
+import type { VaultServer } from '../../src/vault/vault-server.ts'
 import { rejection, secretsIn } from '../secrets.ts'
 import { leaseOf, type Servers, startServers, vaultOf } from '../servers.ts'
 import { type KubernetesApi, startKubernetesApi } from './token-review.ts'
@@ -65,9 +65,9 @@ describe('auth methods on a real server', () => {
     await servers?.[Symbol.asyncDispose]()
   })
 
-  const vaultBy = (auth: AuthMethod | AuthFunction): Vault =>
+  const vaultBy = (auth: AuthMethod | AuthFunction): VaultServer =>
     vaultOf({ address: servers.vault.address, auth })
-  const read = (vault: Vault) => vault.send({ method: 'GET', path: 'database/creds/app' })
+  const read = (vault: VaultServer) => vault.send({ method: 'GET', path: 'database/creds/app' })
   const file = (name: string, content: string): string => {
     const path = join(folder, name)
     writeFileSync(path, content)

@@ -7,7 +7,7 @@ import { appRole } from '../../src/vault/auth/approle.ts'
 import type { AuthMethod } from '../../src/vault/auth/auth.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { tokenFile } from '../../src/vault/auth/token-file.ts'
-import type { Vault } from '../../src/vault/vault.ts'
+import type { VaultServer } from '../../src/vault/vault-server.ts'
 import { rejection, secretsIn } from '../secrets.ts'
 import { leaseOf, type Servers, startServers, vaultOf } from '../servers.ts'
 
@@ -23,8 +23,8 @@ describe('authentication on a real server', () => {
     await servers?.[Symbol.asyncDispose]()
   })
 
-  const vaultBy = (auth: AuthMethod): Vault => vaultOf({ address: servers.vault.address, auth })
-  const read = (vault: Vault) => vault.send({ method: 'GET', path: 'database/creds/app' })
+  const vaultBy = (auth: AuthMethod): VaultServer => vaultOf({ address: servers.vault.address, auth })
+  const read = (vault: VaultServer) => vault.send({ method: 'GET', path: 'database/creds/app' })
   const signal = AbortSignal.timeout(60_000)
 
   async function isAlive(value: string | undefined): Promise<boolean> {

@@ -26,6 +26,23 @@ const places = {
   '@vault-lease/testing': 'test',
 } as const
 
+/** Core as ESM and as CommonJS in one process: the errors and the Vault of the one are given to the other. */
+const bothFormats = `
+  import { createRequire } from 'node:module'
+  import * as esm from '@vault-lease/core'
+  const cjs = createRequire(import.meta.url)('@vault-lease/core')
+  const error = (() => { try { esm.createVault({ adress: '' }) } catch (error) { return error } })()
+  const InvalidOptionError = [cjs.VaultLeaseError, cjs.InvalidOptionError, cjs.VaultError].map((each) => error instanceof each)
+  const vault = cjs.createVault({ address: 'http://127.0.0.1', auth: cjs.token('t') })
+  await vault.close()
+  const lease = esm.createLease({ role: 'app', vault })
+  const ofVault = []
+  lease.once('failed', ({ error }) => ofVault.push(error.code, error instanceof esm.VaultError))
+  await lease.ready().catch(() => {})
+  await lease.close()
+  console.log(JSON.stringify({ InvalidOptionError, ofVault }))
+`
+
 describe('the built packages', () => {
   beforeAll(async () => {
     await run('npm', ['run', '-s', 'build'], { cwd: root })
@@ -45,6 +62,16 @@ describe('the built packages', () => {
       expect(esm.length).toBeGreaterThan(0)
     },
   )
+
+  it('know the errors and the Vaults of core in its other format', async () => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', bothFormats], {
+      cwd: join(root, places['@vault-lease/core']),
+    })
+    expect(JSON.parse(stdout)).toEqual({
+      InvalidOptionError: [true, true, false],
+      ofVault: ['ERR_VAULT_CLOSED', true],
+    })
+  })
 
   it.each(['core', 'pg', 'mysql2', 'mongodb', 'knex', 'typeorm', 'prisma', 'mongoose', 'testing'])(
     '%s publishes what its exports name, and no test',

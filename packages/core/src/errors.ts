@@ -1,3 +1,4 @@
+import { brandErrorClass } from './error-brand.ts'
 import { plainCause } from './observe/redact.ts'
 
 /** Extra facts of an error, beside its message. */
@@ -11,9 +12,14 @@ export interface ErrorFacts {
  * The base of every error that this library throws.
  *
  * `code` is stable and meant for programs; `message` says what to do next; `cause` keeps only name, message and code of
- * what happened underneath, because errors of HTTP clients and drivers can carry tokens and passwords.
+ * what happened underneath, because errors of HTTP clients and drivers can carry tokens and passwords. `instanceof` holds for
+ * the errors of every copy of this library, as ESM and as CommonJS.
  */
 export abstract class VaultLeaseError extends Error {
+  static {
+    brandErrorClass(VaultLeaseError, 'VaultLeaseError')
+  }
+
   /** A stable identifier of the kind of failure. */
   abstract readonly code: string
   /** Whether the same call can succeed later without a change of configuration. */
@@ -32,6 +38,10 @@ export abstract class VaultLeaseError extends Error {
 
 /** An option, an environment variable or a combination of them makes no sense. Nothing was started. */
 export class InvalidOptionError extends VaultLeaseError {
+  static {
+    brandErrorClass(InvalidOptionError, 'InvalidOptionError')
+  }
+
   readonly code = 'ERR_INVALID_OPTION'
 }
 
@@ -40,6 +50,10 @@ export class InvalidOptionError extends VaultLeaseError {
  * another. The manager keeps trying by itself: `nextAttemptInMs` says when it will try next.
  */
 export class CredentialsUnavailableError extends VaultLeaseError {
+  static {
+    brandErrorClass(CredentialsUnavailableError, 'CredentialsUnavailableError')
+  }
+
   readonly code = 'ERR_CREDENTIALS_UNAVAILABLE'
   /** Milliseconds until the next attempt; `undefined` while one is running. */
   readonly nextAttemptInMs: number | undefined
@@ -52,11 +66,19 @@ export class CredentialsUnavailableError extends VaultLeaseError {
 
 /** The lease manager, or the pool that owns it, was closed. */
 export class LeaseClosedError extends VaultLeaseError {
+  static {
+    brandErrorClass(LeaseClosedError, 'LeaseClosedError')
+  }
+
   readonly code = 'ERR_LEASE_CLOSED'
 }
 
 /** Whatever gives the credential has none that can be used, or does not answer. */
 export class CredentialSourceError extends VaultLeaseError {
+  static {
+    brandErrorClass(CredentialSourceError, 'CredentialSourceError')
+  }
+
   readonly code = 'ERR_CREDENTIAL_SOURCE'
 
   constructor(message: string, facts: ErrorFacts = {}) {
@@ -66,6 +88,10 @@ export class CredentialSourceError extends VaultLeaseError {
 
 /** Vault gave a credential, but the database did not accept it. The previous one stays in force while it lives. */
 export class CredentialNotProvenError extends VaultLeaseError {
+  static {
+    brandErrorClass(CredentialNotProvenError, 'CredentialNotProvenError')
+  }
+
   readonly code = 'ERR_CREDENTIAL_NOT_PROVEN'
   /** The database answered and refused the user, as opposed to not answering. */
   readonly refused: boolean
@@ -78,5 +104,9 @@ export class CredentialNotProvenError extends VaultLeaseError {
 
 /** A connection was still in use when its database user had to go, so it was closed under its holder. */
 export class ConnectionRetiredError extends VaultLeaseError {
+  static {
+    brandErrorClass(ConnectionRetiredError, 'ConnectionRetiredError')
+  }
+
   readonly code = 'ERR_CONNECTION_RETIRED'
 }

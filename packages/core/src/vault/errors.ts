@@ -1,3 +1,4 @@
+import { brandErrorClass } from '../error-brand.ts'
 import { type ErrorFacts, VaultLeaseError } from '../errors.ts'
 import { redact } from '../observe/redact.ts'
 
@@ -33,6 +34,10 @@ interface VaultErrorFacts extends ErrorFacts {
 
 /** Vault could not be asked, or answered with an error. */
 export class VaultError extends VaultLeaseError {
+  static {
+    brandErrorClass(VaultError, 'VaultError')
+  }
+
   readonly code: VaultErrorCode
   /** The HTTP status, when there was an answer. */
   readonly status: number | undefined

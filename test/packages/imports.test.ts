@@ -17,11 +17,12 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   testing: [],
 }
 
-const base = ['errors.ts', 'observe']
+const base = ['errors.ts', 'error-brand.ts', 'observe']
 
 /** What each folder of the core may import beside itself; `top` are the files in none. */
 const layers: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': base,
+  'error-brand.ts': base,
   observe: base,
   resilience: base,
   options: [...base, 'resilience'],

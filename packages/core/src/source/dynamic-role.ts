@@ -1,4 +1,4 @@
-import { textOf, type VaultAnswer } from '../vault/answer.ts'
+import { type TimedAnswer, textOf } from '../vault/answer.ts'
 import { isLeaseFinal, isLeaseGone, VaultError } from '../vault/errors.ts'
 import { apiPath } from '../vault/path.ts'
 import type { Token } from '../vault/token.ts'
@@ -144,7 +144,7 @@ class DynamicRole implements CredentialSource {
     return this.#send({ method: 'PUT', path: 'sys/leases/renew', body, signal, deadline })
   }
 
-  #checkUsable({ leaseId, leaseDurationMs, ageMs }: VaultAnswer): void {
+  #checkUsable({ leaseId, leaseDurationMs, ageMs }: TimedAnswer): void {
     const why =
       leaseId === ''
         ? 'It has no lease: is it a static role (option staticRole), or not a role of the database engine?'

@@ -2,11 +2,18 @@ import { VaultError } from './errors.ts'
 
 /** What Vault answered, its shape checked. */
 export interface VaultAnswer {
+  /** Empty when there is no lease. */
   readonly leaseId: string
   readonly leaseDurationMs: number
   readonly renewable: boolean
+  /** As Vault has it, empty when there is none. */
   readonly data: Readonly<Record<string, unknown>>
+  /** The token in it, when there is one. */
   readonly auth: VaultAuth | undefined
+}
+
+/** An answer, and how it came. */
+export interface TimedAnswer extends VaultAnswer {
   /** When the request was sent, on the manager's clock, less the time that a cache has held the answer. */
   readonly sentAt: number
   /** How old the answer is: the time that it took, and that a cache has held it. */
@@ -21,18 +28,20 @@ export type CacheUse = 'hit' | 'miss'
 /** The token of a login or a renewal of one. */
 export interface VaultAuth {
   readonly token: string
+  /** How long it lives; 0 when it has no end. */
   readonly leaseDurationMs: number
+  /** Whether its life can be extended. */
   readonly renewable: boolean
-  /** How many requests can be made with it. */
+  /** How many requests can be made with it; Infinity when there is no limit. */
   readonly uses: number
 }
 
 /** Reads an answer's body, whatever it is, without trusting its shape. */
 export function readAnswer(
   body: unknown,
-  { sentAt = 0, ageMs = 0, cache }: Partial<Pick<VaultAnswer, 'sentAt' | 'ageMs' | 'cache'>>,
+  { sentAt = 0, ageMs = 0, cache }: Partial<Pick<TimedAnswer, 'sentAt' | 'ageMs' | 'cache'>>,
   request: string,
-): VaultAnswer {
+): TimedAnswer {
   const answer = recordOf(body ?? {}, 'the answer', request)
   const auth = answer['auth'] ?? undefined
   return {

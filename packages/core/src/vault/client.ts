@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import nodeVault from 'node-vault'
-import { type CacheUse, readAnswer, type VaultAnswer } from './answer.ts'
+import { type CacheUse, readAnswer, type TimedAnswer } from './answer.ts'
 import type { Wire, WireRequest } from './transport.ts'
 
 /** One call of Vault's API. */
 export interface VaultRequest {
   readonly method: 'GET' | 'PUT' | 'POST'
-  /** Below /v1/, encoded by `apiPath`. */
+  /** Below /v1/, without a slash before it; what stands between two slashes is URI-encoded. */
   readonly path: string
+  /** Sent as JSON. */
   readonly body?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A call, how long it is waited for, and which answer will do. */
+export interface ClientRequest extends VaultRequest {
   readonly signal?: AbortSignal | undefined
   /** Ask Vault itself, also through a cache. */
   readonly pastCache?: boolean | undefined
@@ -33,7 +38,7 @@ export class VaultClient {
   }
 
   /** Sends once, without a retry. Rejects with a VaultError. */
-  async send({ method, path, body, signal, pastCache }: VaultRequest, token?: string): Promise<VaultAnswer> {
+  async send({ method, path, body, signal, pastCache }: ClientRequest, token?: string): Promise<TimedAnswer> {
     const exchange: Exchange = {}
     const answer: unknown = await this.#nodeVault.request({
       path: `/${path}`,

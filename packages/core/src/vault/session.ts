@@ -2,14 +2,14 @@ import { InvalidOptionError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { unlessAborted } from '../resilience/settle.ts'
 import { SingleFlight } from '../resilience/single-flight.ts'
-import type { VaultAnswer } from './answer.ts'
+import type { TimedAnswer } from './answer.ts'
 import type { AuthMethod, Login, LoginContext } from './auth/auth.ts'
-import type { VaultRequest } from './client.ts'
+import type { ClientRequest } from './client.ts'
 import { isDenied, isLeaseFinal, tokenEnded, tokenUsedUp, VaultError } from './errors.ts'
 import { issuedToken, lookedUpToken, type Token, type TokenFacts, unknownToken } from './token.ts'
 
 /** Sends a request with a token, or without. A use of the token was taken for it; each repetition takes one more. */
-export type SendAs = (request: VaultRequest, token?: Sender) => Promise<VaultAnswer>
+export type SendAs = (request: ClientRequest, token?: Sender) => Promise<TimedAnswer>
 
 /** What a request needs of a token. */
 export type Sender = Pick<Token, 'value' | 'spend'>
@@ -158,7 +158,7 @@ export class TokenSession {
     }
   }
 
-  async #issue(request: VaultRequest): Promise<Login> {
+  async #issue(request: ClientRequest): Promise<Login> {
     if (!request.path.startsWith('auth/')) throw notALogin(request.path)
     const { auth, sentAt } = await this.#send(request)
     if (auth) return { kind: 'issued', auth, sentAt }

@@ -1,4 +1,4 @@
-import { usesIn, type VaultAnswer, type VaultAuth } from './answer.ts'
+import { type TimedAnswer, usesIn, type VaultAuth } from './answer.ts'
 
 /** What is known of a token's life, on the manager's clock. */
 export interface TokenFacts {
@@ -74,7 +74,7 @@ export function issuedToken({ auth, sentAt }: { readonly auth: VaultAuth; readon
 }
 
 /** A token that somebody else has made, by what Vault says of it. */
-export function lookedUpToken(value: string, { data, sentAt }: VaultAnswer): Token {
+export function lookedUpToken(value: string, { data, sentAt }: TimedAnswer): Token {
   const ttlMs = millisecondsIn(data['ttl']) ?? 0
   const durationMs = millisecondsIn(data['period']) || (millisecondsIn(data['creation_ttl']) ?? ttlMs)
   // The ttl is cut to whole seconds: 0 is also what a token says in its last one.

@@ -1,12 +1,12 @@
 import { InvalidOptionError } from '../errors.ts'
-import type { VaultAnswer } from './answer.ts'
-import type { VaultRequest } from './client.ts'
+import type { TimedAnswer } from './answer.ts'
+import type { ClientRequest } from './client.ts'
 import type { TokenSession } from './session.ts'
 import type { Token } from './token.ts'
 import type { Vault } from './vault.ts'
 
 /** A request with the session's token. */
-export interface SessionRequest extends VaultRequest {
+export interface SessionRequest extends ClientRequest {
   /** The token should live at least this many milliseconds longer, where a new login can give such a one. */
   readonly outliveMs?: number | undefined
   /** On the clock of the Vault: when the answer is of no use any more. */
@@ -14,7 +14,7 @@ export interface SessionRequest extends VaultRequest {
 }
 
 /** An answer, and the token that it was given to. */
-export interface SessionAnswer extends VaultAnswer {
+export interface SessionAnswer extends TimedAnswer {
   readonly token: Token
 }
 

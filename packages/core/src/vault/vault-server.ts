@@ -1,5 +1,5 @@
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
-import type { VaultAnswer } from './answer.ts'
+import type { TimedAnswer } from './answer.ts'
 import type { AuthMethod } from './auth/auth.ts'
 import type { CircuitBreaker, CircuitState } from './circuit-breaker.ts'
 import { VaultClient } from './client.ts'
@@ -116,9 +116,9 @@ export class VaultServer implements VaultForLeases {
     request: SessionRequest,
     token: Sender | undefined,
     neededBy: number | undefined = request.deadline,
-  ): Promise<VaultAnswer> {
+  ): Promise<TimedAnswer> {
     let attempts = 0
-    const send = async (): Promise<VaultAnswer> => {
+    const send = async (): Promise<TimedAnswer> => {
       if (attempts++ > 0 && token?.spend() === false) throw tokenUsedUp()
       return await this.#client.send(request, token?.value)
     }

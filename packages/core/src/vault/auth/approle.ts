@@ -67,7 +67,6 @@ export function appRole(options: AppRoleOptions): AuthMethod {
         method: 'PUT',
         path: apiPath('auth', mount, 'login'),
         body,
-        signal: context.signal,
       })
     },
   }

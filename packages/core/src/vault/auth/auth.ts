@@ -3,10 +3,20 @@ import type { VaultRequest } from '../client.ts'
 
 /** What a method may use to log in. */
 export interface LoginContext {
-  /** Sends the login request and gives back the token that Vault made. */
+  /**
+   * Sends the login request and gives back the token that Vault made, to be returned as it is. It is given up with `signal`.
+   *
+   * @throws VaultError when Vault refuses it, or cannot be asked.
+   * @throws InvalidOptionError for a path that does not begin with `auth/`.
+   */
   login(request: VaultRequest): Promise<Login>
-  /** Unwraps what was wrapped in this token, which can be done once. */
+  /**
+   * Unwraps what was wrapped in this token, which can be done once.
+   *
+   * @throws VaultError
+   */
   unwrap(wrappingToken: string): Promise<VaultAnswer>
+  /** Aborted when nobody waits for the login any more. */
   readonly signal: AbortSignal | undefined
 }
 
@@ -15,6 +25,7 @@ export interface LoginContext {
  * something before Vault adds one.
  */
 export type Login =
+  /** `sentAt`: when the request was sent, in milliseconds of `performance.now()`. */
   | { readonly kind: 'issued'; readonly auth: VaultAuth; readonly sentAt: number }
   | { readonly kind: 'given'; readonly token: string }
   | { readonly kind: 'none' }
@@ -32,6 +43,6 @@ export interface AuthMethod {
  * `context.login()` gave, which is revoked in the end.
  *
  * @example
- * createVault({ auth: ({ login }) => login({ method: 'POST', path: 'auth/aws/login', body: await signedRequest() }) })
+ * createVault({ auth: async ({ login }) => login({ method: 'POST', path: 'auth/aws/login', body: await signedRequest() }) })
  */
 export type AuthFunction = (context: LoginContext) => Promise<string | Login>

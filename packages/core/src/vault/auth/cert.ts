@@ -26,9 +26,9 @@ export function cert(options: CertOptions = {}): AuthMethod {
   return {
     name: 'cert',
     identity: identityOf('cert', { name, mount }),
-    async logIn({ login, signal }) {
+    async logIn({ login }) {
       const body = name === undefined ? {} : { name }
-      return await login({ method: 'PUT', path: apiPath('auth', mount, 'login'), body, signal })
+      return await login({ method: 'PUT', path: apiPath('auth', mount, 'login'), body })
     },
   }
 }

@@ -50,7 +50,7 @@ export function jwt(options: JwtOptions): AuthMethod {
     async logIn({ login, signal }) {
       const value = give ? await given(give, signal) : await readSecretFile('JWT', jwtFile ?? '', signal)
       const body = { ...(role !== undefined && { role }), jwt: value }
-      return await login({ method: 'PUT', path: apiPath('auth', mount, 'login'), body, signal })
+      return await login({ method: 'PUT', path: apiPath('auth', mount, 'login'), body })
     },
   }
 }

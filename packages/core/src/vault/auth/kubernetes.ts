@@ -52,7 +52,6 @@ export function kubernetes(options: KubernetesOptions): AuthMethod {
         method: 'PUT',
         path: apiPath('auth', mount, 'login'),
         body: { role, jwt },
-        signal,
       })
     },
   }

@@ -46,7 +46,7 @@ export function userpass(options: UserpassOptions): AuthMethod {
     async logIn({ login, signal }) {
       const secret = password ?? (await readSecretFile('password', passwordFile ?? '', signal))
       const path = apiPath('auth', mount, 'login', username)
-      return await login({ method: 'PUT', path, body: { password: secret }, signal })
+      return await login({ method: 'PUT', path, body: { password: secret } })
     },
   }
 }

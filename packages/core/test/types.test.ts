@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest'
+import {
+  type AuthFunction,
+  type AuthMethod,
+  type CircuitState,
+  createVault,
+  type Login,
+  type LoginContext,
+  type Vault,
+  type VaultAnswer,
+  type VaultAuth,
+  type VaultRequest,
+} from '../src/index.ts'
+
+it('everything that a way of one’s own to log in is made of has a name', async () => {
+  const request: VaultRequest = { method: 'PUT', path: 'auth/aws/login', body: { role: 'app' } }
+  const sent: VaultRequest[] = []
+  const auth: VaultAuth = {
+    token: 't',
+    leaseDurationMs: 60_000,
+    renewable: true,
+    uses: Number.POSITIVE_INFINITY,
+  }
+  const secretIn = ({ data }: VaultAnswer): unknown => data['secret']
+  const logIn = async ({ login, unwrap }: LoginContext): Promise<Login> => {
+    const secret = secretIn(await unwrap('wrapping-token'))
+    return await login({ ...request, body: { ...request.body, secret } })
+  }
+  const context: LoginContext = {
+    signal: undefined,
+    login: async (request) => {
+      sent.push(request)
+      return { kind: 'issued', auth, sentAt: 0 }
+    },
+    unwrap: async () => ({
+      leaseId: '',
+      leaseDurationMs: 0,
+      renewable: false,
+      data: { secret: 's' },
+      auth: undefined,
+    }),
+  }
+  const asFunction: AuthFunction = logIn
+  expect(await asFunction(context)).toEqual({ kind: 'issued', auth, sentAt: 0 })
+  expect(sent).toEqual([{ ...request, body: { role: 'app', secret: 's' } }])
+
+  const asMethod: AuthMethod = { name: 'aws', identity: 'aws app', logIn }
+  const vault: Vault = createVault({ address: 'http://vault', auth: asMethod })
+  const circuit: CircuitState = vault.circuit
+  expect(circuit).toBe('closed')
+})

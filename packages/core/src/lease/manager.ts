@@ -15,7 +15,7 @@ import { checkTimeout, type WaitOptions, waitFor } from './wait.ts'
 const Emitter: new () => LeaseEventEmitter = EventEmitter as never
 
 /** What marks a lease manager, whichever copy of this library made it; the value is the version of what adapters use of it. */
-const brand: unique symbol = Symbol.for('vault-lease.LeaseManager') as never
+const brand: unique symbol = Symbol.for('vault-lease.LeaseManager')
 const surface = 1
 
 /**
@@ -111,8 +111,7 @@ interface ManagerParts {
 }
 
 /** What `createLease()` makes: a handle on a lease that others may share, taken with its first use. */
-export class Manager extends LeaseManager implements Branded {
-  readonly [brand]: typeof surface = surface
+export class Manager extends LeaseManager {
   readonly #parts: ManagerParts
   readonly #attachments = new Set<Attachment>()
   #share: Share<LeaseEngine> | undefined
@@ -247,6 +246,8 @@ export class Manager extends LeaseManager implements Branded {
     return new LeaseClosedError(`The lease of ${this.#parts.description} was closed.`)
   }
 }
+
+Object.defineProperty(Manager.prototype, brand, { value: surface })
 
 /** The credential of the first consumer that can have one. */
 async function anyOf(attachments: Iterable<Attachment>, options: WaitOptions): Promise<Credential> {

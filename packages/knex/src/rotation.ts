@@ -73,7 +73,7 @@ export class KnexRotation {
     const wait = this.#patience()
     for (let retriesLeft = 1; ; ) {
       await all.attachment.credential(wait())
-      await all.whenRoom()
+      for (let room = all.whenRoom(); room; room = all.whenRoom()) await room
       try {
         return await this.#original.acquireRawConnection()
       } catch (error) {

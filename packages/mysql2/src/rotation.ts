@@ -68,7 +68,7 @@ export class PoolRotation {
   /** Takes a connection from the pool itself, which may open one when there is room. */
   #take(done: Taken): void {
     const room = this.#idle.size === 0 ? this.#connections.whenRoom() : undefined
-    if (room) room.then(() => this.#takeNow(done))
+    if (room) void room.then(() => this.#take(done))
     else this.#takeNow(done)
   }
 

@@ -21,7 +21,7 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
 
     #open(connected: Connected): void {
       const room = connections.whenRoom()
-      if (room) room.then(() => this.#openNow(connected))
+      if (room) void room.then(() => this.#open(connected))
       else this.#openNow(connected)
     }
 

@@ -62,7 +62,9 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   readonly #denied = new WeakSet<Connection>()
   readonly #open = new Map<number, Set<Connection>>()
   readonly #closed = new EventEmitter().setMaxListeners(0)
-  /** Places that are kept free for connections that prove a credential. */
+  /** Credentials that are being proven, each by a connection that the pool does not know. */
+  #proofs = 0
+  /** Places that are kept free for such connections. */
   #reserved = 0
 
   constructor(
@@ -113,10 +115,13 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     return this.#credentials.get(connection)?.generation !== this.attachment.generation
   }
 
-  /** While a user is being proven in a full pool its place is not free: resolves when there is room to open a connection. */
+  /**
+   * While a user is being proven in a full pool its place is not free: resolves when there may be room to open a connection. To
+   * be asked again then, in the same breath as the connection is opened: others have waited too.
+   */
   whenRoom(): Promise<void> | undefined {
-    if (this.#reserved === 0 || this.#size + this.#reserved < this.#pool.max()) return undefined
-    return this.#until(() => this.#reserved === 0 || this.#size + this.#reserved < this.#pool.max())
+    const isRoom = (): boolean => this.#proofs === 0 || this.#size + this.#reserved < this.#pool.max()
+    return isRoom() ? undefined : this.#until(isRoom)
   }
 
   /** A statement was denied in a way that also happens when the user is gone: the connection is asked before it is used again. */
@@ -148,6 +153,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
+    this.#proofs++
     this.#reserved++
     let reserved = true
     const free = (): void => {
@@ -164,6 +170,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
       throw error instanceof VaultLeaseError ? error : notProven(credential, this.place, error, 'unreachable')
     } finally {
       free()
+      this.#proofs--
       this.#closed.emit('one')
     }
   }

@@ -102,7 +102,7 @@ export class LeasedPool {
       return idle
     }
     try {
-      await this.#connections.whenRoom()
+      for (let room = this.#connections.whenRoom(); room; room = this.#connections.whenRoom()) await room
       return await this.#open()
     } catch (error) {
       this.#places.vacate()

@@ -9,12 +9,15 @@ export function dataSourceSubject(
   let initialized: Promise<DataSource> | undefined
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
-    await initialized
+    await initialized?.catch(() => {})
     if (dataSource.isInitialized) await dataSource.destroy()
   }
   return {
     ...workload(() => {
-      initialized ??= dataSource.initialize()
+      initialized ??= dataSource.initialize().catch((error: unknown) => {
+        initialized = undefined
+        throw error
+      })
       return initialized
     }),
     inspectables: () => [dataSource, dataSource.options, dataSource.driver],

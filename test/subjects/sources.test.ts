@@ -39,7 +39,8 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('adapters of %s', (ki
   it.each(names)('%s goes on while Vault changes the password of a static role', async (name) => {
     const lease = await servers.lease({ role: undefined, staticRole: 'steady' })
     const passwords = new Set<string | undefined>()
-    lease.on('rotated', () => void passwords.add(lease.current?.password))
+    for (const event of ['rotated', 'passwordChanged'] as const)
+      lease.on(event, () => void passwords.add(lease.current?.password))
     // Vault looks every 5 s for passwords that are due, so that one may live for 10 s.
     const changed = vi.waitUntil(() => passwords.size >= 2, { timeout: 20_000 }).then(() => sleep(500))
     const report = await hammer({ run: open(name, lease), workers: 2, until: changed })

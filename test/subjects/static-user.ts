@@ -30,3 +30,37 @@ const statements: Readonly<Record<DatabaseServer['kind'], (login: StaticLogin) =
     }),
   ],
 }
+
+/** What gives a user another password. */
+export function newPassword(kind: DatabaseServer['kind'], { user, password }: StaticLogin): string {
+  if (kind === 'postgresql') return `alter role ${user} password '${password}'`
+  if (kind === 'mysql') return `alter user '${user}'@'%' identified by '${password}'`
+  return JSON.stringify({ updateUser: user, pwd: password, $db: 'admin' })
+}
+
+/** What the server calls each session that a user has open. */
+export async function sessionsOf(
+  { kind, query }: Pick<DatabaseServer, 'kind' | 'query'>,
+  user: string,
+): Promise<string[]> {
+  if (kind === 'mongodb') {
+    const [reply] = await query<Operations>('{"currentOp":1,"$all":true,"$db":"admin"}')
+    const ofUser = reply?.inprog.filter(({ effectiveUsers }) =>
+      effectiveUsers?.some((each) => each.user === user),
+    )
+    return [...new Set(ofUser?.map(({ desc = '' }) => desc))].sort()
+  }
+  const rows = await query<{ id: number }>(
+    kind === 'postgresql'
+      ? `select pid as id from pg_stat_activity where usename = '${user}'`
+      : `select id from information_schema.processlist where user = '${user}'`,
+  )
+  return rows.map(({ id }) => String(id)).sort()
+}
+
+interface Operations {
+  readonly inprog: readonly {
+    readonly desc?: string
+    readonly effectiveUsers?: readonly { readonly user: string }[]
+  }[]
+}

@@ -12,6 +12,8 @@ interface Session {
   readonly owned: boolean
 }
 
+const destroyedWithinMs = 1_000
+
 /** Overrides of one knex client that open, check out and release its connections by generation. */
 export class KnexRotation {
   /** What knex gives to the driver for each connection; user and password are added as it connects. */
@@ -182,7 +184,8 @@ export class KnexRotation {
       },
       allClosed: () => all.allClosed(),
     })
-    await destroyed
+    // It waits for ever for who never releases a connection, which is closed by now.
+    if (await settlesWithin(destroyed, destroyedWithinMs)) await destroyed
   }
 
   /** knex rejects the acquires that are queued when it is destroyed: wait at the end of the queue. */

@@ -87,13 +87,17 @@ export class Attachment {
   get current(): Credential | undefined {
     this.#lease?.lookAround()
     const held = this.#doubt !== undefined || this.#refused === this.#credential
-    return held || this.generation === 0 ? undefined : this.#credential
+    return held || !this.#isUsable ? undefined : this.#credential
   }
 
-  /** The generation whose connections may be used; 0 when there is none. */
+  /** The generation whose connections are kept, be it for the next password of their user; 0 when there is none. */
   get generation(): number {
-    const generation = this.#generation
-    return this.#lease && generation?.usableAt(this.#lease.clock.now()) ? generation.number : 0
+    if (!this.#generation || this.#left.signal.aborted) return 0
+    return this.#isUsable || this.#generation.mayComeBack ? this.#generation.number : 0
+  }
+
+  get #isUsable(): boolean {
+    return this.#lease !== undefined && this.#generation?.usableAt(this.#lease.clock.now()) === true
   }
 
   /** How it stands with the database. */
@@ -106,7 +110,7 @@ export class Attachment {
     return {
       place: this.#consumer.place,
       state: this.#state,
-      generation: this.generation,
+      generation: this.#isUsable ? this.generation : 0,
       lastError: this.#lastError?.message,
       nextTryInMs: next && Math.max(0, Math.round(next - (this.#lease?.clock.now() ?? 0))),
     }

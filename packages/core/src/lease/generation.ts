@@ -44,6 +44,11 @@ export class Generation {
     return !this.#over && now < this.deadline
   }
 
+  /** Whether its sessions wait for a new password: nobody drops the user, and it was not replaced by another. */
+  get mayComeBack(): boolean {
+    return !this.#issued.lease.revocable && this.#retireBy === Number.POSITIVE_INFINITY
+  }
+
   /** The same user has a new password: sessions live on, and a life that was over begins again. */
   succeedBy({ credential, issued }: Candidate): void {
     this.#credential = credential

@@ -5,7 +5,7 @@ import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts
 import type { Credential } from '../lease/credential.ts'
 import { attach, type LeaseManager } from '../lease/manager.ts'
 import type { WaitOptions } from '../lease/wait.ts'
-import { type Clock, systemClock } from '../resilience/clock.ts'
+import { type Clock, deadlineAfter, systemClock } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
 import { notProven } from './not-proven.ts'
 
@@ -48,6 +48,7 @@ export type Fate = 'keep' | 'close'
 
 const answerWithinMs = 2_000
 const refusalPauseMs = 20
+const roomWithinMs = 250
 
 /** The physical connections of one pool, each tagged with its credential. */
 export class RotatingConnections<Connection extends object> implements Consumer {
@@ -161,7 +162,9 @@ export class RotatingConnections<Connection extends object> implements Consumer 
       reserved = false
     }
     try {
-      if (!(await this.#makeRoom(signal))) return 'full'
+      // Sessions outlive a password: none is closed to try a new one, or to ask about the user in use.
+      const mayClose = credential.generation !== this.attachment.generation
+      if (!(await (mayClose ? this.#makeRoom(signal) : this.#roomByItself(signal)))) return 'full'
       // In the same breath the connection takes the place that was kept for it.
       free()
       await this.#driver.connectAs(credential, signal)
@@ -198,17 +201,28 @@ export class RotatingConnections<Connection extends object> implements Consumer 
 
   /** So that the server never sees more connections than the pool's `max`. False when nobody gives one back in time. */
   async #makeRoom(signal: AbortSignal): Promise<boolean> {
-    const isRoom = (): boolean => this.#size + this.#reserved <= this.#pool.max()
     // Without a credential to use, what is idle is of no use to anybody.
-    if (!isRoom() && this.attachment.generation === 0) {
+    if (!this.#isRoom && this.attachment.generation === 0) {
       this.#pool.drainIdle()
-      await this.#until(isRoom, signal)
+      await this.#until(() => this.#isRoom, signal)
     }
-    while (!isRoom() && !signal.aborted) {
+    while (!this.#isRoom && !signal.aborted) {
       const one = this.#pool.giveUpOne().catch(() => settled(this.#clock, never, refusalPauseMs))
-      await Promise.race([one, this.#until(isRoom, signal)])
+      await Promise.race([one, this.#until(() => this.#isRoom, signal)])
     }
-    return isRoom()
+    return this.#isRoom
+  }
+
+  async #roomByItself(signal: AbortSignal): Promise<boolean> {
+    const limit = deadlineAfter(this.#clock, roomWithinMs, () => new Error('there is no room'), signal)
+    await this.#until(() => this.#isRoom, limit.signal)
+    limit[Symbol.dispose]()
+    return this.#isRoom
+  }
+
+  /** For a connection whose place is kept. */
+  get #isRoom(): boolean {
+    return this.#size + this.#reserved <= this.#pool.max()
   }
 
   async #askedForUser(connection: Connection): Promise<Fate> {

@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { hammer } from '@vault-lease/testing'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
+import { subjectNames, subjects } from './index.ts'
+import { newPassword, type StaticLogin, sessionsOf, staticUser } from './static-user.ts'
+import { schemas } from './subject.ts'
+
+const user = 'stays'
+const max = 3
+
+describe.each(['postgresql', 'mysql', 'mongodb'] as const)('sessions of %s', (kind) => {
+  let servers: LeasedServers
+  let passwords = 0
+  const login = (): StaticLogin => ({ user, password: `password-${passwords}` })
+
+  beforeAll(async () => {
+    servers = await startLeasedServers({ kind, schema: [...schemas[kind], ...staticUser(kind, login())] })
+  })
+  afterAll(() => servers?.[Symbol.asyncDispose]())
+  afterEach(() => servers.endAll())
+
+  /** As the IAM token of a cloud, or the password of a static role: each time another one, for the same user. */
+  const lifeMs = 1_500
+  async function nextPassword() {
+    passwords++
+    await servers.database.query(newPassword(kind, login()))
+    return { username: user, password: login().password, expiresAt: new Date(Date.now() + lifeMs) }
+  }
+
+  it.each(subjectNames.filter((name) => subjects[name].database === kind))(
+    'of %s outlive three passwords under load, and new ones log in with the newest',
+    async (name) => {
+      const lease = await servers.lease({ role: undefined, vault: undefined, credential: nextPassword })
+      const { database: server } = servers
+      const place = { server, max, acquireTimeoutMs: 5_000, users: server }
+      const subject = subjects[name].leased(place, { lease })
+      servers.closing(subject, () => subject.close())
+      await subject.query()
+      const held = await Promise.all(Array.from({ length: max }, () => subject.openTransaction()))
+      await Promise.all(held.map((each) => each.step()))
+      const before = await sessionsOf(server, user)
+      expect(before.length).toBeGreaterThanOrEqual(max)
+      await Promise.all(held.slice(1).map((each) => each.finish()))
+      let changes = 0
+      lease.on('passwordChanged', () => void changes++)
+      const report = await hammer({
+        run: subject,
+        workers: 2,
+        until: vi.waitUntil(() => changes >= 3, { timeout: 15_000 }).then(() => sleep(200)),
+      })
+      expect(report).toMatchObject({ failed: 0, failures: {} })
+      expect(await held[0]?.step()).toContain(user)
+      await held[0]?.finish()
+      expect(lease.generation).toBe(1)
+      await vi.waitFor(async () => expect(await sessionsOf(server, user)).toEqual(before))
+      await lease.rotate()
+      expect(lease.generation).toBe(2)
+      await subject.query()
+      await vi.waitFor(async () => {
+        const after = await sessionsOf(server, user)
+        expect(after.filter((each) => before.includes(each))).toEqual([])
+      })
+    },
+  )
+})

@@ -8,6 +8,7 @@ export type Closable =
   | AsyncDisposable
   | { destroy(): unknown }
   | { end(): unknown }
+  | { close(): unknown }
   | { $disconnect(): unknown }
   | (() => unknown)
 
@@ -66,7 +67,7 @@ async function closeAll(closables: readonly Closable[]): Promise<void> {
 
 function isClosable(closable: unknown): boolean {
   if (typeof closable === 'function') return true
-  const ways = [Symbol.asyncDispose, 'destroy', 'end', '$disconnect']
+  const ways = [Symbol.asyncDispose, 'destroy', 'end', '$disconnect', 'close']
   return typeof closable === 'object' && closable !== null && ways.some((way) => way in closable)
 }
 
@@ -75,5 +76,6 @@ function closeOne(closable: Closable): unknown {
   if ('destroy' in closable) return closable.destroy()
   if ('end' in closable) return closable.end()
   if ('$disconnect' in closable) return closable.$disconnect()
+  if ('close' in closable) return closable.close()
   return closable()
 }

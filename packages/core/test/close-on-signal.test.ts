@@ -38,12 +38,12 @@ describe('closeOnSignal', () => {
   }
 
   it('closes everything in the order given, whatever it is, and exits with 143 at SIGTERM', async () => {
-    const child = await start('server', 'both', 'destroy', 'end', 'prisma', 'function')
+    const child = await start('server', 'both', 'destroy', 'end', 'prisma', 'close', 'function')
     child.kill('SIGTERM')
     expect(await child.ended()).toEqual({
       code: 143,
       signal: null,
-      closed: ['server', 'both', 'destroy', 'end', 'prisma', 'function'],
+      closed: ['server', 'both', 'destroy', 'end', 'prisma', 'close', 'function'],
     })
     expect(child.output.complained).toBe('')
   })

@@ -24,6 +24,7 @@ const things: Record<string, () => Closable> = {
     }) as AsyncDisposable,
   destroy: () => ({ destroy: () => later('destroy') }),
   end: () => ({ end: () => later('end') }),
+  close: () => ({ close: () => later('close') }),
   prisma: () => ({ $disconnect: () => later('prisma') }),
   function: () => () => later('function'),
   failing: () => () => Promise.reject(new Error('this one fails')),

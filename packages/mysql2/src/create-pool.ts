@@ -25,6 +25,6 @@ export function createPool(options: VaultPoolOptions = {}): VaultPool {
 export function createPoolCluster(): never {
   throw new InvalidOptionError(
     'A pool cluster of mysql2 cannot be rotated. Make one createPool() for each server, all with the same "lease", ' +
-      'and choose between them: each is proven before a new credential is used.',
+      'and choose between them: each goes over to a new user when its own server has accepted it.',
   )
 }

@@ -26,6 +26,19 @@ const places = {
   '@vault-lease/testing': 'test',
 } as const
 
+/** A lease of core as ESM, given to an adapter as CommonJS. */
+const leaseOfOtherFormat = `
+  import { createRequire } from 'node:module'
+  import { createLease } from '@vault-lease/core'
+  const { VaultPool, LeaseManager } = createRequire(import.meta.url)('@vault-lease/pg')
+  const lease = createLease({ credential: async () => ({ username: 'u', password: 'p' }) })
+  const pool = new VaultPool({ lease, host: '127.0.0.1', port: 1, database: 'app' })
+  const { code, cause } = await pool.query('select 1').catch((error) => error)
+  await pool.end()
+  await lease.close()
+  console.log(JSON.stringify({ isLease: lease instanceof LeaseManager, code, cause: cause.code, state: lease.status().state }))
+`
+
 /** Core as ESM and as CommonJS in one process: the errors and the Vault of the one are given to the other. */
 const bothFormats = `
   import { createRequire } from 'node:module'
@@ -70,6 +83,18 @@ describe('the built packages', () => {
     expect(JSON.parse(stdout)).toEqual({
       InvalidOptionError: [true, true, false],
       ofVault: ['ERR_VAULT_CLOSED', true],
+    })
+  })
+
+  it('take a lease of core in its other format', async () => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', leaseOfOtherFormat], {
+      cwd: join(root, places['@vault-lease/pg']),
+    })
+    expect(JSON.parse(stdout)).toEqual({
+      isLease: true,
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      cause: 'ERR_CREDENTIAL_NOT_PROVEN',
+      state: 'closed',
     })
   })
 

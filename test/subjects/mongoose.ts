@@ -26,11 +26,17 @@ function subjectOn(
   let connected: Promise<Connection> | undefined
   let closed: Promise<void> | undefined
   const ready = (): Promise<Connection> => {
-    connected ??= connect(connection).then(() => connection)
+    connected ??= connect(connection).then(
+      () => connection,
+      (error: unknown) => {
+        connected = undefined
+        throw error
+      },
+    )
     return connected
   }
   const close = async (): Promise<void> => {
-    await connected
+    await connected?.catch(() => {})
     await connection.destroy()
   }
   return {

@@ -6,7 +6,7 @@ export {
   isMySqlUserGone,
   mysqlSessionOfUser,
 } from './database/mysql.ts'
-export type { Attachment } from './lease/attachment.ts'
+export type { PoolAttachment } from './lease/attachment.ts'
 export type { Consumer, Proof, Retired, RetireTerms } from './lease/consumer.ts'
 export { attach } from './lease/manager.ts'
 export { checkPlace, checkPoolSize, type Place } from './options/place.ts'
@@ -26,4 +26,5 @@ export {
   RotatingConnections,
 } from './pool/rotating-connections.ts'
 export { settlesWithin } from './pool/settles-within.ts'
+export { type Clock, sleep, systemClock } from './resilience/clock.ts'
 export { type TakenLease, takeLease } from './take-lease.ts'

@@ -27,7 +27,7 @@ export function quietConsumer(place = 'test://db'): { -readonly [Key in keyof Co
 
 /** Attaches a consumer that is in use. */
 export function joined(lease: LeaseManager, consumer: Consumer): Attachment {
-  const attachment = attach(lease, consumer)
+  const attachment = attach(lease, consumer) as Attachment
   attachment.join()
   return attachment
 }

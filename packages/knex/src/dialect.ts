@@ -1,11 +1,11 @@
 import type { LeaseManager, WaitOptions } from '@vault-lease/core'
-import type { Attachment, Fate, PoolHooks } from '@vault-lease/core/adapter'
+import type { Fate, PoolAttachment, PoolHooks } from '@vault-lease/core/adapter'
 import type { KnexClient, KnexConnection } from './knex-client.ts'
 
 /** The connections of one knex, by generation. */
 export interface KnexConnections {
   readonly all: {
-    readonly attachment: Attachment
+    readonly attachment: PoolAttachment
     /** Resolves when a connection may be opened, if that has to be waited for. */
     whenRoom(): Promise<void> | undefined
     worthConnectingAgain(error: unknown, wait: WaitOptions): Promise<boolean>

@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import {
   type RetirableClient,
   type Retired,
   type RetireTerms,
   settlesWithin,
+  sleep,
+  systemClock,
 } from '@vault-lease/core/adapter'
 import type { ChangeStreamPosition } from './change-stream.ts'
 import {
@@ -115,7 +116,7 @@ export class Generation implements Home, Runner, RetirableClient {
     const open = this.#sockets.size
     this.#draining = true
     // What was selected just before is given to its server before the first look.
-    do await sleep(lookEveryMs, undefined, { signal }).catch(() => {})
+    do await sleep(systemClock, lookEveryMs, signal).catch(() => {})
     while (!signal.aborted && [...this.#uses].some((use) => use.bound))
     const forced = [...this.#uses].filter((use) => use.busy).length
     this.#ended = stragglerError

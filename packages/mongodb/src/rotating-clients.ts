@@ -1,6 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Credential, LeaseClosedError, type LeaseManager } from '@vault-lease/core'
-import { type Attachment, attach, ClientPerGeneration } from '@vault-lease/core/adapter'
+import {
+  attach,
+  ClientPerGeneration,
+  type PoolAttachment,
+  sleep,
+  systemClock,
+} from '@vault-lease/core/adapter'
 import type { ConnectedClient, SelectOptions, Server, Topology } from './driver.ts'
 import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
@@ -24,7 +29,7 @@ const farewells: readonly string[] = ['killCursors', 'endSessions']
 
 /** The clients of the generations, and the way of each operation to one of them. */
 export class RotatingClients {
-  readonly #clients: ClientPerGeneration<Generation, Attachment>
+  readonly #clients: ClientPerGeneration<Generation, PoolAttachment>
   readonly #views = new WeakMap<Generation, Topology>()
   #last: Generation | undefined
   #refusing = false
@@ -37,12 +42,12 @@ export class RotatingClients {
         suspected: () => this.attachment.suspected(login()),
         current: () => this.#clients.current(),
       })
-    const ofLease = (consumer: Parameters<typeof attach>[1]): Attachment => attach(lease, consumer)
+    const ofLease = (consumer: Parameters<typeof attach>[1]): PoolAttachment => attach(lease, consumer)
     this.#clients = new ClientPerGeneration({ attach: ofLease, place, open, isRefusal, patienceMs })
   }
 
   /** The part of the clients in their lease. */
-  get attachment(): Attachment {
+  get attachment(): PoolAttachment {
     return this.#clients.attachment
   }
 
@@ -83,7 +88,7 @@ export class RotatingClients {
 
   /** Resolves once nobody is at work. */
   async idle(): Promise<void> {
-    do await sleep(lookEveryMs)
+    do await sleep(systemClock, lookEveryMs)
     while ([...this.#clients.open].some(({ busy }) => busy))
   }
 

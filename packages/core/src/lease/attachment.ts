@@ -369,3 +369,9 @@ export class Attachment {
     })
   }
 }
+
+/** What a pool has of its part in a lease. */
+export type PoolAttachment = Pick<
+  Attachment,
+  'current' | 'generation' | 'credential' | 'refused' | 'accepted' | 'suspected' | 'status' | 'close'
+>

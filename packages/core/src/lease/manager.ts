@@ -3,7 +3,7 @@ import { CredentialsUnavailableError, InvalidOptionError, LeaseClosedError } fro
 import { awaited, type Clock, sleep } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
 import type { Share } from '../resilience/shares.ts'
-import { Attachment } from './attachment.ts'
+import { Attachment, type PoolAttachment } from './attachment.ts'
 import type { Consumer } from './consumer.ts'
 import type { Credential } from './credential.ts'
 import type { LeaseEngine } from './engine.ts'
@@ -79,7 +79,7 @@ const answersWithinMs = 2_000
 
 interface Branded {
   readonly [brand]: number
-  attach(consumer: Consumer): Attachment
+  attach(consumer: Consumer): PoolAttachment
 }
 
 /**
@@ -87,7 +87,7 @@ interface Branded {
  *
  * @throws InvalidOptionError when it is not a lease manager that this version can work with.
  */
-export function attach(lease: LeaseManager, consumer: Consumer): Attachment {
+export function attach(lease: LeaseManager, consumer: Consumer): PoolAttachment {
   checkLeaseManager(lease)
   return (lease as LeaseManager & Branded).attach(consumer)
 }

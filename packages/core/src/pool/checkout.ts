@@ -1,5 +1,5 @@
 import { ConnectionRetiredError, CredentialsUnavailableError } from '../errors.ts'
-import type { Attachment } from '../lease/attachment.ts'
+import type { PoolAttachment } from '../lease/attachment.ts'
 import type { WaitOptions } from '../lease/wait.ts'
 import { type Clock, systemClock } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
@@ -23,7 +23,7 @@ export interface CheckoutHooks<Taken> {
 export type CheckedOut<Taken> = (error: Error | null | undefined, taken: Taken | undefined) => void
 
 /** What is asked of the pool's part in its lease. */
-export type CheckoutLease = Pick<Attachment, 'current' | 'credential'>
+export type CheckoutLease = Pick<PoolAttachment, 'current' | 'credential'>
 
 /** One acquire, from its call to its answer. */
 interface Acquire<Taken> {

@@ -1,5 +1,5 @@
 import { LeaseClosedError } from '../errors.ts'
-import type { Attachment } from '../lease/attachment.ts'
+import type { PoolAttachment } from '../lease/attachment.ts'
 import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { type Clock, systemClock } from '../resilience/clock.ts'
@@ -15,7 +15,7 @@ export interface RetirableClient {
 
 /** What is asked of the lease. */
 export type ClientLease = Pick<
-  Attachment,
+  PoolAttachment,
   'current' | 'generation' | 'credential' | 'refused' | 'accepted' | 'suspected'
 >
 

@@ -1,15 +1,15 @@
-import type { Attachment } from '../lease/attachment.ts'
+import type { PoolAttachment } from '../lease/attachment.ts'
 import type { LeaseManager } from '../lease/manager.ts'
 import { drainTimeOf } from '../lease/wait.ts'
-import { type Clock, systemClock } from '../resilience/clock.ts'
+import { awaited, type Clock, systemClock } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
 
 /** What has a part in the end of a pool, in this order. */
-export interface PoolEnd {
+interface PoolEnd {
   readonly lease: LeaseManager
   /** Whether the pool made the lease, and closes it. */
   readonly ownsLease: boolean
-  readonly attachment: Pick<Attachment, 'close'>
+  readonly attachment: Pick<PoolAttachment, 'close'>
   /** Answers those who wait in the queue, within the time that is given. */
   serveQueue(withinMs: number): Promise<void>
   /** Closes what nobody uses, and from now on what is given back. */
@@ -24,7 +24,11 @@ const endWithinMs = 15_000
  * Ends a pool in good order: who waits is served, who holds a connection gives it back, the lease is closed. Holders and a Vault
  * that does not answer cannot hold it up: it has one deadline, 15 s after its beginning.
  */
-export async function endPool(pool: PoolEnd, clock: Clock = systemClock): Promise<void> {
+export function endPool(pool: PoolEnd, clock: Clock = systemClock): Promise<void> {
+  return awaited(clock, end(pool, clock))
+}
+
+async function end(pool: PoolEnd, clock: Clock): Promise<void> {
   const until = clock.now() + endWithinMs
   const leftMs = (): number => Math.max(0, until - clock.now())
   await pool.serveQueue(drainTimeOf(endWithinMs))

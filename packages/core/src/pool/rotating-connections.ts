@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { VaultLeaseError } from '../errors.ts'
-import type { Attachment } from '../lease/attachment.ts'
+import type { PoolAttachment } from '../lease/attachment.ts'
 import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { attach, type LeaseManager } from '../lease/manager.ts'
@@ -54,7 +54,7 @@ const roomWithinMs = 250
 export class RotatingConnections<Connection extends object> implements Consumer {
   readonly place: string
   /** The pool's part in its lease. */
-  readonly attachment: Attachment
+  readonly attachment: PoolAttachment
   readonly #pool: PoolHooks
   readonly #driver: DriverHooks<Connection>
   readonly #clock: Clock

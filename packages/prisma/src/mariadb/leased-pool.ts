@@ -1,5 +1,5 @@
 import type { LeaseManager } from '@vault-lease/core'
-import { Checkout, endPool } from '@vault-lease/core/adapter'
+import { Checkout, endPool, systemClock } from '@vault-lease/core/adapter'
 import type { ConnectionConfig, PoolConnection, QueryOptions } from 'mariadb'
 import { closeWhenIdle, MariaDbConnections, type MariaDbDriver, type Session } from './connections.ts'
 import { lend } from './loan.ts'
@@ -30,7 +30,7 @@ export class LeasedPool {
   readonly #places: Places<Session>
   readonly #connections: MariaDbConnections
   readonly #checkout: Checkout<Session>
-  readonly #idleTimers = new WeakMap<Session, NodeJS.Timeout>()
+  readonly #cancelIdle = new WeakMap<Session, () => void>()
   #ended: Promise<void> | undefined
 
   constructor({ driver, config, limits, lease, ownsLease }: PoolParts) {
@@ -98,7 +98,7 @@ export class LeasedPool {
     const { acquireTimeoutMs: ms } = this.#limits
     const idle = await this.#places.take({ ms, error: () => noConnectionWithin(ms) })
     if (idle) {
-      clearTimeout(this.#idleTimers.get(idle))
+      this.#cancelIdle.get(idle)?.()
       return idle
     }
     try {
@@ -132,7 +132,7 @@ export class LeasedPool {
     const { idleTimeoutMs } = this.#limits
     if (idleTimeoutMs !== undefined) {
       const closeIt = (): void => this.#closeIdle((each) => each === session)
-      this.#idleTimers.set(session, setTimeout(closeIt, idleTimeoutMs).unref())
+      this.#cancelIdle.set(session, systemClock.schedule(idleTimeoutMs, closeIt))
     }
     this.#places.giveBack(session)
   }
@@ -149,7 +149,7 @@ export class LeasedPool {
 
   /** The connection keeps its place until the server has closed it, so that the limit holds on both sides. */
   async #close(session: Session): Promise<void> {
-    clearTimeout(this.#idleTimers.get(session))
+    this.#cancelIdle.get(session)?.()
     await closeWhenIdle(session).finally(() => this.#places.vacate())
   }
 

@@ -1,3 +1,5 @@
+import { systemClock } from '@vault-lease/core/adapter'
+
 /** Someone who waits for a place. */
 interface Waiter<Connection> {
   grant(place: Connection | undefined): void
@@ -38,16 +40,16 @@ export class Places<Connection> {
     return new Promise((resolve, reject) => {
       const waiter = {
         grant(place: Connection | undefined) {
-          clearTimeout(timer)
+          cancel?.()
           resolve(place)
         },
       }
-      const timer =
+      const cancel =
         timeout &&
-        setTimeout(() => {
+        systemClock.schedule(timeout.ms, () => {
           this.#waiting.delete(waiter)
           reject(timeout.error())
-        }, timeout.ms)
+        })
       this.#waiting.add(waiter)
     })
   }

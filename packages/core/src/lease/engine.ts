@@ -9,6 +9,7 @@ import type { Credential } from './credential.ts'
 import { announce, type LeaseEventEmitter, type LeaseStep, type Tell } from './events.ts'
 import { asLeaseError, stepOf } from './failures.ts'
 import type { Generation } from './generation.ts'
+import { judge } from './judgement.ts'
 import { OldGenerations } from './old-generations.ts'
 import { type AttemptTerms, Rotation } from './rotation.ts'
 import { type Action, expiry, nextAction, type RotationReason } from './schedule.ts'
@@ -157,22 +158,11 @@ export class LeaseEngine implements AttachedLease {
   }
 
   async judge(attachment: Attachment, credential: Credential, wasProven: boolean): Promise<void> {
-    const others = [...this.#attachments.keys()].filter(
-      (each) => each !== attachment && each.uses(credential),
-    )
-    // Of a database that never took it, a refusal says nothing about the user.
-    if (!wasProven && others.some(({ state }) => state === 'proven')) return
-    const answers = await Promise.all(
-      others.map(async (each) => ({ each, answer: (await each.ask(credential)).answer })),
-    )
+    const judgement = await judge(attachment, this.#attachments.keys(), credential, wasProven)
     const generation = this.#standing.inForce
     if (this.#closing || generation?.credential !== credential) return
-    if (answers.some(({ answer }) => answer === 'accepted')) return
-    const mayLive = answers.some(
-      ({ each, answer }) => answer === 'full' || (answer === 'silent' && each.state === 'proven'),
-    )
-    if (mayLive) this.#force('refused')
-    else this.#discard(generation, 'refused')
+    if (judgement === 'dead') this.#discard(generation, 'refused')
+    else if (judgement === 'unknown') this.#force('refused')
   }
 
   lookAround(): void {

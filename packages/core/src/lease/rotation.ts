@@ -4,9 +4,9 @@ import type { CredentialSource, IssuedCredential, RequestTerms } from '../source
 import type { Attachment } from './attachment.ts'
 import type { Credential } from './credential.ts'
 import type { LeaseStep, Tell } from './events.ts'
+import { FirstProof } from './first-proof.ts'
 import type { Candidate, Generation } from './generation.ts'
 import type { OldGenerations } from './old-generations.ts'
-import { Proving } from './proving.ts'
 import { deadlineOf, type RotationReason } from './schedule.ts'
 import type { Standing } from './standing.ts'
 
@@ -44,7 +44,7 @@ const giveBackWithinMs = 5_000
 export class Rotation {
   readonly #parts: RotationParts
   /** While it is being proven. */
-  #proving: Proving | undefined
+  #proving: FirstProof | undefined
 
   constructor(parts: RotationParts) {
     this.#parts = parts
@@ -104,7 +104,7 @@ export class Rotation {
   ): Promise<void> {
     const { clock, standing, attachments, onFailed } = this.#parts
     const candidate = standing.candidate(issued, reason)
-    const proving = new Proving({
+    const proving = new FirstProof({
       credential: candidate.credential,
       clock,
       until,

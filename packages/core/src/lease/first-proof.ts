@@ -5,7 +5,7 @@ import type { Credential } from './credential.ts'
 import type { Generation } from './generation.ts'
 import type { Verdict } from './proof.ts'
 
-interface ProvingParts {
+interface FirstProofParts {
   readonly credential: Credential
   readonly clock: Clock
   /** When a consumer that has not answered is given up, on the clock. */
@@ -17,8 +17,8 @@ interface ProvingParts {
 }
 
 /** The proofs of one credential to every consumer, side by side: it is published with the first that succeeds. */
-export class Proving {
-  readonly #parts: ProvingParts
+export class FirstProof {
+  readonly #parts: FirstProofParts
   readonly #failures = new Map<Attachment, VaultLeaseError>()
   readonly #published: Promise<void>
   #succeeded = (): void => {}
@@ -26,7 +26,7 @@ export class Proving {
   #pending = 0
   #generation: Generation | undefined
 
-  constructor(parts: ProvingParts) {
+  constructor(parts: FirstProofParts) {
     this.#parts = parts
     this.#published = new Promise((resolve, reject) => {
       this.#succeeded = resolve

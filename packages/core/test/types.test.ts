@@ -1,11 +1,15 @@
-import { expect, it } from 'vitest'
+import { expect, expectTypeOf, it } from 'vitest'
 import {
   type AuthFunction,
   type AuthMethod,
   type CircuitState,
+  createLease,
   createVault,
+  type LeaseEvents,
+  LeaseManager,
   type Login,
   type LoginContext,
+  token,
   type Vault,
   type VaultAnswer,
   type VaultAuth,
@@ -48,4 +52,24 @@ it('everything that a way of one’s own to log in is made of has a name', async
   const vault: Vault = createVault({ address: 'http://vault', auth: asMethod })
   const circuit: CircuitState = vault.circuit
   expect(circuit).toBe('closed')
+})
+
+it('the payload of a union of events is the union of theirs', () => {
+  const lease = createLease({ role: 'app', vault: { address: 'http://127.0.0.1:1', auth: token('t') } })
+  const hear = (name: 'rotated' | 'expired'): void =>
+    void lease.on(name, (payload) => {
+      expectTypeOf(payload).toEqualTypeOf<LeaseEvents['rotated'][0] | LeaseEvents['expired'][0]>()
+      // @ts-expect-error: only one of them has it
+      expect(payload.reason).toBeUndefined()
+    })
+  hear('expired')
+  lease.once('place', ({ to }) => expectTypeOf(to).toEqualTypeOf<'unproven' | 'proven' | 'refused'>())
+  // @ts-expect-error: there is no such event
+  lease.on('rotate', () => {})
+  expect(lease).toBeInstanceOf(LeaseManager)
+})
+
+it('a lease has one source', () => {
+  // @ts-expect-error: a role and a static role
+  expect(() => createLease({ role: 'app', staticRole: 'app' })).toThrow('one source')
 })

@@ -258,11 +258,16 @@ export class Attachment {
     return this.#closed
   }
 
-  async #close(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Its time on the lease is over: whatever is asked of its database is given up. */
+  leave(): void {
     this.#left.abort(new Error('the consumer has left the lease'))
     this.#credential = undefined
-    this.#onLeft()
     this.wake()
+  }
+
+  async #close(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.leave()
+    this.#onLeft()
     if (!this.#lease) return
     const parted = this.#lease.part(this, drainTimeOf(timeoutMs), signal)
     await settled(this.#lease.clock, parted, timeoutMs)

@@ -398,10 +398,9 @@ export class LeaseEngine implements AttachedLease {
     this.#endWatch?.()
     if (this.#work) await settled(this.clock, this.#work.done, Math.min(finishWorkWithinMs, drainMs))
     this.#stopWork.abort(this.closedError())
+    for (const attachment of this.#attachments.keys()) attachment.leave()
     await this.#work?.done
-    const gone = this.#old.close(this.#standing.end(), drainMs, closeBy)
-    this.#wakeAttachments()
-    await gone
+    await this.#old.close(this.#standing.end(), drainMs, closeBy)
     await this.#giveBackToken()
     this.#closed = true
     this.#noteState()

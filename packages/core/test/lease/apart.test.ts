@@ -137,6 +137,24 @@ describe.each(Object.entries(troubles))('beside a consumer that %s', (_what, tro
     for (const { withinMs } of retired) expect(withinMs).toBeGreaterThan(2.3 * second)
   })
 
+  it('another one that waits for its first credential closes soon, and leaves nobody behind', async () => {
+    const { clock, source, lease, well } = setUp()
+    const pool = joined(lease, Object.assign(well, trouble))
+    pool.credential().catch(() => {})
+    await clock.advance(100)
+    let closed = false
+    const closing = lease.close().then(() => {
+      closed = true
+    })
+    // Who holds connections has 10 s, and a close as a whole 15.
+    await clock.advance(trouble.retire ? 15 * second : 4 * second)
+    expect(closed).toBe(true)
+    await closing
+    await clock.advance(20 * second)
+    expect([...source.alive]).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
+
   it('another one closes in its own time, and so does the one in trouble', async () => {
     const { clock, source, lease, ofOther, well, other } = setUp()
     joined(ofOther, other)

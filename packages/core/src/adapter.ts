@@ -26,5 +26,6 @@ export {
   RotatingConnections,
 } from './pool/rotating-connections.ts'
 export { settlesWithin } from './pool/settles-within.ts'
+export { type BorrowedConnections, ValidateOnBorrow } from './pool/validate-on-borrow.ts'
 export { type Clock, sleep, systemClock } from './resilience/clock.ts'
 export { type TakenLease, takeLease } from './take-lease.ts'

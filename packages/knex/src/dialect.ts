@@ -1,14 +1,11 @@
-import type { LeaseManager, WaitOptions } from '@vault-lease/core'
-import type { Fate, PoolAttachment, PoolHooks } from '@vault-lease/core/adapter'
+import type { LeaseManager } from '@vault-lease/core'
+import type { BorrowedConnections, Fate, PoolAttachment, PoolHooks } from '@vault-lease/core/adapter'
 import type { KnexClient, KnexConnection } from './knex-client.ts'
 
 /** The connections of one knex, by generation. */
 export interface KnexConnections {
-  readonly all: {
+  readonly all: BorrowedConnections & {
     readonly attachment: PoolAttachment
-    /** Resolves when a connection may be opened, if that has to be waited for. */
-    whenRoom(): Promise<void> | undefined
-    worthConnectingAgain(error: unknown, wait: WaitOptions): Promise<boolean>
     allClosed(): Promise<void>
   }
   /** knex's driver, but what it opens belongs to the user in force at that moment. */

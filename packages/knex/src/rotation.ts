@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { ConnectionRetiredError, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
-import { endPool, settlesWithin, type TakenLease } from '@vault-lease/core/adapter'
+import type { LeaseManager } from '@vault-lease/core'
+import { endPool, settlesWithin, type TakenLease, ValidateOnBorrow } from '@vault-lease/core/adapter'
 import type { KnexConnections, KnexDialect } from './dialect.ts'
 import type { KnexClient, KnexConnection } from './knex-client.ts'
 import { releaseStreamsOnce } from './release-once.ts'
@@ -9,6 +9,7 @@ import { releaseStreamsOnce } from './release-once.ts'
 interface Session {
   readonly lease: LeaseManager
   readonly connections: KnexConnections
+  readonly pool: ValidateOnBorrow
   readonly owned: boolean
 }
 
@@ -58,6 +59,11 @@ export class KnexRotation {
   }
 
   /** A knex that was destroyed can be initialised again, so the lease begins with the first connection. */
+  #opened(): Session {
+    this.#session ??= this.#open()
+    return this.#session
+  }
+
   #open(): Session {
     const { lease, owned } = this.#openLease()
     const connections = this.#dialect.open(this.#original.driver, this.connectionSettings, lease, {
@@ -66,48 +72,31 @@ export class KnexRotation {
       drainIdle: () => this.#drainIdle(),
     })
     this.#client.driver = connections.driver
-    return { lease, connections, owned }
+    return {
+      lease,
+      connections,
+      pool: new ValidateOnBorrow(connections.all, () => this.#patienceMs()),
+      owned,
+    }
   }
 
   async #acquireRawConnection(): Promise<KnexConnection> {
-    this.#session ??= this.#open()
-    const { all } = this.#session.connections
-    const wait = this.#patience()
-    for (let retriesLeft = 1; ; ) {
-      await all.attachment.credential(wait())
-      for (let room = all.whenRoom(); room; room = all.whenRoom()) await room
-      try {
-        return await this.#original.acquireRawConnection()
-      } catch (error) {
-        // Nobody has used it yet: the credential went out of force, or was replaced, while it was being opened.
-        if (error instanceof CredentialsUnavailableError || error instanceof ConnectionRetiredError) continue
-        if (retriesLeft-- === 0 || !(await all.worthConnectingAgain(error, wait()))) throw error
-      }
-    }
+    return await this.#opened().pool.open(() => this.#original.acquireRawConnection())
   }
 
-  /**
-   * What is left at each moment of the time for one acquire. It is shorter than the pool's own, so that callers hear why there
-   * is no connection, and not that the pool may be full.
-   */
-  #patience(): () => { readonly timeoutMs: number | undefined } {
+  /** Shorter than the time of the pool: the callers are told why there is no connection, and not that it may be full. */
+  #patienceMs(): number | undefined {
     const { pool } = this.#client
-    if (!pool) return () => ({ timeoutMs: undefined })
-    const until = performance.now() + 0.9 * Math.min(pool.acquireTimeoutMillis, pool.createTimeoutMillis)
-    return () => ({ timeoutMs: Math.max(0, until - performance.now()) })
+    return pool && 0.9 * Math.min(pool.acquireTimeoutMillis, pool.createTimeoutMillis)
   }
 
-  /** While no credential may be used nobody gets a connection, and whoever has just got one gives it back. */
   async #acquireConnection(): Promise<KnexConnection> {
-    const wait = this.#patience()
-    for (;;) {
-      if (this.#client.pool) this.#session ??= this.#open()
-      const attachment = this.#session?.connections.all.attachment
-      if (attachment && !attachment.current) await attachment.credential(wait())
-      const connection = await this.#original.acquireConnection()
-      if (!attachment || attachment.current) return connection
-      await this.#releaseConnection(connection)
-    }
+    // knex says itself that it has no pool.
+    if (!this.#client.pool) return await this.#original.acquireConnection()
+    return await this.#opened().pool.lend({
+      take: () => this.#original.acquireConnection(),
+      giveBack: (connection) => this.#releaseConnection(connection),
+    })
   }
 
   /** knex asks before it hands out a connection, and opens another in place of one that is not valid. */

@@ -1,18 +1,16 @@
-import { ConnectionRetiredError, CredentialsUnavailableError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
-import type { WaitOptions } from '../lease/wait.ts'
 import { type Clock, systemClock } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
+import { Attempts, type Reconnecting } from './attempts.ts'
 
 /** What a pool does with one connection on the way to its holder. */
-export interface CheckoutHooks<Taken> {
+export interface CheckoutHooks<Taken> extends Reconnecting {
   /** Takes one from the pool, which opens it or has the caller wait in its queue. */
   take(done: CheckedOut<Taken>): void
   giveBack(taken: Taken): void
   isStale(taken: Taken): boolean
   /** Closes it; its place in the pool is free when the server has closed it too. */
   closeStale(taken: Taken): void
-  worthConnectingAgain(error: unknown, wait: WaitOptions): Promise<boolean>
   /** Milliseconds that an acquire may wait for a credential, all in all; none: the lease's own time. */
   patienceMs(): number | undefined
   /** What an acquire fails with whose patience is over while it waits in the pool, in a pool that limits that too. */
@@ -28,10 +26,8 @@ export type CheckoutLease = Pick<PoolAttachment, 'current' | 'credential'>
 /** One acquire, from its call to its answer. */
 interface Acquire<Taken> {
   readonly done: CheckedOut<Taken>
-  /** When the caller's patience ends, on the clock. */
-  readonly until: number | undefined
+  readonly attempts: Attempts
   answered: boolean
-  mayTryAgain: boolean
   cancelTimer: (() => void) | undefined
 }
 
@@ -50,15 +46,8 @@ export class Checkout<Taken> {
   }
 
   acquire(done: CheckedOut<Taken>): void {
-    const patienceMs = this.#pool.patienceMs()
-    const until = patienceMs === undefined ? undefined : this.#clock.now() + patienceMs
-    const acquire: Acquire<Taken> = {
-      done,
-      until,
-      answered: false,
-      mayTryAgain: true,
-      cancelTimer: undefined,
-    }
+    const attempts = new Attempts(this.#clock, this.#pool.patienceMs())
+    const acquire: Acquire<Taken> = { done, attempts, answered: false, cancelTimer: undefined }
     this.#acquiring.add(acquire)
     // The first time, the pool counts for itself.
     if (this.#lease.current) this.#take(acquire)
@@ -80,17 +69,16 @@ export class Checkout<Taken> {
   #again(acquire: Acquire<Taken>): void {
     if (acquire.answered) return
     const { tooLate } = this.#pool
-    if (acquire.until !== undefined && tooLate)
-      acquire.cancelTimer ??= this.#clock.schedule(acquire.until - this.#clock.now(), () =>
-        this.#answer(acquire, tooLate(), undefined),
-      )
+    const { leftMs } = acquire.attempts
+    if (leftMs !== undefined && tooLate)
+      acquire.cancelTimer ??= this.#clock.schedule(leftMs, () => this.#answer(acquire, tooLate(), undefined))
     if (this.#lease.current) this.#take(acquire)
     else void this.#onceUsable(acquire)
   }
 
   async #onceUsable(acquire: Acquire<Taken>): Promise<void> {
     try {
-      await this.#lease.credential({ timeoutMs: this.#leftMs(acquire) })
+      await this.#lease.credential({ timeoutMs: acquire.attempts.leftMs })
     } catch (error) {
       return this.#answer(acquire, error as Error, undefined)
     }
@@ -115,21 +103,8 @@ export class Checkout<Taken> {
 
   #takeFailed(acquire: Acquire<Taken>, error: Error | null | undefined): void {
     const giveUp = (): void => this.#answer(acquire, error, undefined)
-    // Nobody has used it yet: the credential went out of force, or was replaced, while it was being opened.
-    if (error instanceof CredentialsUnavailableError || error instanceof ConnectionRetiredError) {
-      this.#again(acquire)
-    } else if (!acquire.mayTryAgain) {
-      giveUp()
-    } else {
-      acquire.mayTryAgain = false
-      const wait = { timeoutMs: this.#leftMs(acquire) }
-      const again = (worth: boolean): void => (worth ? this.#again(acquire) : giveUp())
-      this.#pool.worthConnectingAgain(error, wait).then(again, giveUp)
-    }
-  }
-
-  #leftMs({ until }: Acquire<Taken>): number | undefined {
-    return until === undefined ? undefined : Math.max(0, until - this.#clock.now())
+    const again = (worth: boolean): void => (worth ? this.#again(acquire) : giveUp())
+    acquire.attempts.another(error, this.#pool).then(again, giveUp)
   }
 
   #answer(acquire: Acquire<Taken>, error: Error | null | undefined, taken: Taken | undefined): void {

@@ -1,0 +1,129 @@
+import { describe, expect, it, vi } from 'vitest'
+import { ConnectionRetiredError, CredentialsUnavailableError } from '../../src/errors.ts'
+import { Credential } from '../../src/lease/credential.ts'
+import { type BorrowedConnections, ValidateOnBorrow } from '../../src/pool/validate-on-borrow.ts'
+import { ManualClock } from '../manual-clock.ts'
+
+const refused = new Error('refused')
+const one = new Credential(1, 'v-1', 'secret')
+
+/** The connections of a pool, on a lease whose credential a test takes away. */
+function setUp(connections: Partial<BorrowedConnections> = {}, patienceMs?: number) {
+  const clock = new ManualClock()
+  const credential = vi.fn<BorrowedConnections['attachment']['credential']>(async () => {
+    if (!attachment.current) throw new CredentialsUnavailableError('none now')
+    return attachment.current
+  })
+  const attachment: { current: Credential | undefined; credential: typeof credential } = {
+    current: one,
+    credential,
+  }
+  const pool = new ValidateOnBorrow(
+    { attachment, whenRoom: () => undefined, worthConnectingAgain: async () => false, ...connections },
+    () => patienceMs,
+    clock,
+  )
+  const waits = (): unknown[] => credential.mock.calls.map(([wait]) => wait?.timeoutMs)
+  return { clock, attachment, pool, waits }
+}
+
+describe('a pool that validates on borrow', () => {
+  describe('opens a connection', () => {
+    it('once there is a credential, and room', async () => {
+      const steps: string[] = []
+      const { attachment, pool } = setUp({
+        async whenRoom() {
+          steps.push('room')
+        },
+      })
+      attachment.credential.mockImplementation(async () => {
+        steps.push('credential')
+        return one
+      })
+      expect(await pool.open(async () => steps.push('connect'))).toBe(3)
+      expect(steps).toEqual(['credential', 'room', 'connect'])
+    })
+
+    it('not at all while there is no credential', async () => {
+      const { attachment, pool } = setUp()
+      attachment.current = undefined
+      const connect = vi.fn()
+      await expect(pool.open(connect)).rejects.toThrow('none now')
+      expect(connect).not.toHaveBeenCalled()
+    })
+
+    it.each([
+      ['retired', new ConnectionRetiredError('over')],
+      ['left without a credential', new CredentialsUnavailableError('none now')],
+    ])('again each time that one was %s before anybody could use it', async (_how, error) => {
+      const { pool } = setUp()
+      const connect = vi.fn(async () => 3).mockRejectedValueOnce(error)
+      connect.mockRejectedValueOnce(error)
+      expect(await pool.open(connect)).toBe(3)
+    })
+
+    it('once more when the server refused the credential and there is another', async () => {
+      const { pool } = setUp({ worthConnectingAgain: async (error) => error === refused })
+      const connect = vi.fn(async () => Promise.reject(refused))
+      await expect(pool.open(connect)).rejects.toBe(refused)
+      expect(connect).toHaveBeenCalledTimes(2)
+    })
+
+    it('not again after an error that another credential does not mend', async () => {
+      const { pool } = setUp()
+      const connect = vi.fn(async () => Promise.reject(refused))
+      await expect(pool.open(connect)).rejects.toBe(refused)
+      expect(connect).toHaveBeenCalledOnce()
+    })
+
+    it('with one patience for everything that has to be waited for', async () => {
+      const worth = vi.fn<BorrowedConnections['worthConnectingAgain']>(async () => true)
+      const { clock, pool, waits } = setUp({ worthConnectingAgain: worth }, 100)
+      const connect = vi
+        .fn(async () => 3)
+        .mockImplementationOnce(async () => {
+          clock.jump(60)
+          throw refused
+        })
+      await pool.open(connect)
+      expect(worth).toHaveBeenCalledExactlyOnceWith(refused, { timeoutMs: 40 })
+      expect(waits()).toEqual([100, 40])
+    })
+  })
+
+  describe('lends a connection', () => {
+    it('at once while there is a credential', async () => {
+      const { attachment, pool } = setUp()
+      const giveBack = vi.fn()
+      expect(await pool.lend({ take: async () => 1, giveBack })).toBe(1)
+      expect(attachment.credential).not.toHaveBeenCalled()
+      expect(giveBack).not.toHaveBeenCalled()
+    })
+
+    it('to nobody while there is none', async () => {
+      const { attachment, pool } = setUp()
+      attachment.current = undefined
+      const take = vi.fn()
+      await expect(pool.lend({ take, giveBack: vi.fn() })).rejects.toThrow('none now')
+      expect(take).not.toHaveBeenCalled()
+    })
+
+    it('that it takes back when the credential has gone meanwhile, and waits with what is left of the patience', async () => {
+      const { attachment, clock, pool, waits } = setUp({}, 100)
+      attachment.credential.mockImplementationOnce(async () => {
+        attachment.current = one
+        return one
+      })
+      let taken = 0
+      const take = async (): Promise<number> => {
+        clock.jump(30)
+        if (++taken === 1) attachment.current = undefined
+        return taken
+      }
+      const giveBack = vi.fn()
+      expect(await pool.lend({ take, giveBack })).toBe(2)
+      expect(giveBack).toHaveBeenCalledExactlyOnceWith(1)
+      expect(waits()).toEqual([70])
+    })
+  })
+})

@@ -49,7 +49,7 @@ export class ValidateOnBorrow {
     const { attachment } = this.#connections
     for (;;) {
       await attachment.credential({ timeoutMs: attempts.leftMs })
-      await this.#connections.whenRoom()
+      for (let room = this.#connections.whenRoom(); room; room = this.#connections.whenRoom()) await room
       try {
         return await connect()
       } catch (error) {

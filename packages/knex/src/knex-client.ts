@@ -1,17 +1,10 @@
-/** The pool inside a knex client, as far as it is needed here: tarn's. */
-interface TarnPool {
-  readonly max: number
-  readonly acquireTimeoutMillis: number
-  readonly createTimeoutMillis: number
-  numFree(): number
-  numPendingAcquires(): number
-}
+import { isTarnPool, type TarnPool } from './tarn-pool.ts'
 
 /** The client inside a knex. Knex 3 declares these members, but types them as `any`. */
 export interface KnexClient {
   readonly driverName: string
   driver: object
-  readonly pool: TarnPool | undefined
+  readonly pool: TarnPool<KnexConnection> | undefined
   acquireRawConnection(): Promise<KnexConnection>
   validateConnection(connection: KnexConnection): boolean | Promise<boolean>
   acquireConnection(): Promise<KnexConnection>
@@ -47,5 +40,6 @@ export function isKnexClient(candidate: unknown): candidate is KnexClient {
   if (typeof candidate !== 'object' || candidate === null) return false
   const client: Partial<KnexClient> = candidate
   const hasMethods = methods.every((method) => typeof client[method] === 'function')
-  return hasMethods && typeof client.driverName === 'string' && typeof client.driver === 'object'
+  const hasDriver = typeof client.driverName === 'string' && typeof client.driver === 'object'
+  return hasMethods && hasDriver && (client.pool === undefined || isTarnPool(client.pool))
 }

@@ -4,6 +4,7 @@ import { endPool, settlesWithin, type TakenLease, ValidateOnBorrow } from '@vaul
 import type { KnexConnections, KnexDialect } from './dialect.ts'
 import type { KnexClient, KnexConnection } from './knex-client.ts'
 import { releaseStreamsOnce } from './release-once.ts'
+import { closeIdle } from './tarn-pool.ts'
 
 /** The lease under a knex client between its first connection and its `destroy()`. */
 interface Session {
@@ -130,18 +131,20 @@ export class KnexRotation {
   }
 
   async #giveUpOne(): Promise<void> {
+    const { pool } = this.#client
+    const idle = pool?.free[0]
+    if (pool && idle) return await closeIdle(pool, idle, (connection) => this.#closeStale(connection))
     const connection = await this.#original.acquireConnection()
     await this.#closeStale(connection)
     await this.#original.releaseConnection(connection)
   }
 
   #drainIdle(): void {
-    if (this.#destroying) return
-    for (let free = this.#client.pool?.numFree() ?? 0; free > 0; free--) {
-      this.#original
-        .acquireConnection()
-        .then((connection) => this.#releaseConnection(connection))
-        .catch(() => {})
+    const { pool } = this.#client
+    if (!pool || this.#destroying) return
+    const stale = pool.free.filter(({ resource }) => this.#isStale(resource))
+    for (const idle of stale) {
+      closeIdle(pool, idle, (connection) => this.#closeStale(connection)).catch(() => {})
     }
   }
 

@@ -207,6 +207,19 @@ describe('a knex on a vaultConnection()', () => {
     await db.destroy()
   })
 
+  it.each(['free', 'used', '_destroy', '_tryAcquireOrCreate'])(
+    'says that it does not know a knex whose pool has no "%s"',
+    async (member) => {
+      const { db, lease } = await servers.knex()
+      const pool = Object.create(db.client.pool, { [member]: { value: undefined } })
+      const client = Object.create(db.client, { pool: { value: pool } })
+      await expect(vaultConnection({ lease, ...place() }).call(client)).rejects.toMatchObject({
+        code: 'ERR_INVALID_OPTION',
+        message: expect.stringContaining('its version is not supported'),
+      })
+    },
+  )
+
   it.each<[string, object, RegExp]>([
     ['a user in the connection string', { connectionString: 'postgresql://me@db/app' }, /Leave the user/],
     ['no database', { database: undefined }, /Which database\?/],

@@ -1,8 +1,9 @@
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openFaultProxy, watchSessions } from '@vault-lease/testing'
 import type { Knex } from 'knex'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Servers, startServers } from './servers.ts'
 
 describe('the pool of a knex on a vaultConnection()', () => {
@@ -32,6 +33,27 @@ describe('the pool of a knex on a vaultConnection()', () => {
     await busy
     while ((await sessions()).length > 1) await sleep(20)
     expect(db.client.pool.numFree()).toBe(1)
+  })
+
+  it.each([
+    ['a full one', 9, 9],
+    ['one with room to prove a user in', 10, 9],
+  ])('is drained without a login for each connection: %s', async (_name, max, idle) => {
+    await using way = await openFaultProxy(servers.place)
+    const { db, lease } = await servers.knex({ pool: { min: 0, max } }, way)
+    // The connection of the first query is not kept.
+    await db.raw('select 1')
+    await Promise.all(Array.from({ length: idle }, () => slowly(db)))
+    expect(await sessions()).toHaveLength(idle)
+    const before = way.accepted
+    const watch = await watchSessions(servers.database)
+    await lease.rotate()
+    await vi.waitFor(async () => expect(await sessions()).toEqual([]))
+    expect(db.client.pool.numFree()).toBe(0)
+    await db.raw('select 1')
+    // One to prove the user and one for the query.
+    expect(way.accepted - before).toBe(2)
+    expect((await watch.stop()).mostAtOnce).toBeLessThanOrEqual(max)
   })
 
   it('does not hand out a connection that the caller’s validate refuses', async () => {

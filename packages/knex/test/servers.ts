@@ -1,12 +1,12 @@
 import type { LeaseManager } from '@vault-lease/core'
 import knex, { type Knex } from 'knex'
-import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
+import { type LeasedServers, type Place, startLeasedServers } from '../../../test/leased-servers.ts'
 import { vaultConnection } from '../src/vault-connection.ts'
 
 /** A real Vault and a real database with a table, and knexes on them. */
 export interface Servers extends LeasedServers {
-  /** A knex on a lease that a test can look at. */
-  knex(config?: Knex.Config): Promise<{ db: Knex; lease: LeaseManager }>
+  /** A knex on a lease that a test can look at, by a way of its own to the database if need be. */
+  knex(config?: Knex.Config, way?: Pick<Place, 'host' | 'port'>): Promise<{ db: Knex; lease: LeaseManager }>
 }
 
 const databases = {
@@ -22,9 +22,9 @@ export async function startServers(client: keyof typeof databases = 'pg'): Promi
   const servers = await startLeasedServers({ kind, schema: [itemsTable] })
   return {
     ...servers,
-    async knex(config = {}) {
+    async knex(config = {}, { host, port } = servers.place) {
       const lease = await servers.lease()
-      const connection = vaultConnection({ lease, ...servers.place })
+      const connection = vaultConnection({ lease, ...servers.place, host, port })
       const quiet = { log: { warn() {}, error() {} } }
       const db = knex({ client, connection, pool: { min: 0, max: 3 }, ...quiet, ...config })
       servers.closing(db, () => db.destroy())

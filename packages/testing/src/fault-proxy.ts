@@ -18,6 +18,8 @@ export interface FaultProxy extends AsyncDisposable {
   /** Always 127.0.0.1. */
   readonly host: string
   readonly port: number
+  /** How many connections were made to it so far. */
+  readonly accepted: number
   /** From now on, also for open connections. */
   set(fault: Fault): void
   /** From now on new connections go there, and open ones are reset. */
@@ -47,6 +49,7 @@ export function httpAnswer(
 export async function openFaultProxy(target: Target): Promise<FaultProxy> {
   let to = target
   let fault: Fault = { kind: 'none' }
+  let accepted = 0
   const pairs = new Set<readonly Socket[]>()
   const reset = (): void => {
     for (const sockets of pairs) for (const socket of sockets) cut(socket)
@@ -60,6 +63,7 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
     })
   }
   const server = createServer((client) => {
+    accepted++
     if (fault.kind === 'cut') {
       cut(client)
       return
@@ -83,6 +87,9 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
   return {
     host: '127.0.0.1',
     port: address.port,
+    get accepted() {
+      return accepted
+    },
     set(next) {
       fault = next
       // What has hung, or was answered falsely, does not come to order again.

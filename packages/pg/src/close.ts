@@ -1,3 +1,4 @@
+import { settlesWithin } from '@vault-lease/core/adapter'
 import type { PgClient, WireConnection } from './driver.ts'
 
 /** A query, cursor or stream that takes care of its own answers. */
@@ -5,7 +6,7 @@ interface Submittable {
   handleError(error: Error, connection: WireConnection): void
 }
 
-/** A server that does not answer the farewell is left after this time. */
+/** A server that has not closed the connection in this time is left. */
 const farewellMs = 2_000
 
 /** Closes a connection once the queries that were given to it are answered. Resolves when the server has closed it too. */
@@ -14,7 +15,7 @@ export async function closeWhenIdle(client: PgClient): Promise<void> {
   await Promise.resolve()
   if (client.connection.stream.destroyed) return
   if (client.readyForQuery === false) await emitted(client, 'drain', 'end')
-  await client.end()
+  await closed(client, client.end())
 }
 
 /**
@@ -27,8 +28,7 @@ export async function closeUnderHolder(client: PgClient, reason: () => Error): P
   client.connection.emit('error', reason())
   cancelStatement(client)
   client.connection.end()
-  client.connection.stream.setTimeout?.(farewellMs, () => client.connection.stream.destroy())
-  await ended
+  await closed(client, ended)
 }
 
 /**
@@ -70,6 +70,12 @@ function refusing(client: PgClient, reason: () => Error): PgClient['query'] {
 
 function isSubmittable(config: unknown): config is Submittable {
   return typeof config === 'object' && config !== null && 'submit' in config
+}
+
+/** Waits for the end of a connection that was asked to end, in bounded time, whatever the server still sends. */
+async function closed(client: PgClient, ended: Promise<void>): Promise<void> {
+  if (!(await settlesWithin(ended, farewellMs))) client.connection.stream.destroy()
+  await ended
 }
 
 /** Like `once` of node:events, but an 'error' in between, which a closing connection may well emit, is not the end. */

@@ -2,12 +2,13 @@ import {
   type Credential,
   CredentialNotProvenError,
   CredentialsUnavailableError,
+  InvalidOptionError,
   type LeaseManager,
 } from '@vault-lease/core'
 import { notProven, type PoolHooks, RotatingConnections } from '@vault-lease/core/adapter'
 import type { Client } from 'pg'
 import { closeUnderHolder } from './close.ts'
-import { asPgClient, type PgClient } from './driver.ts'
+import { asPgClient, type PgClient, unsupportedOnceConnected } from './driver.ts'
 import { answerCursorsOnceLost } from './lost-connection.ts'
 import { optionsWithRole, type SetRoleOptions } from './set-role.ts'
 
@@ -69,10 +70,13 @@ export class PgConnections extends RotatingConnections<PgClient> {
     try {
       signal.throwIfAborted()
       await client.connect()
+      const unsupported = unsupportedOnceConnected(client)
+      if (unsupported) throw unsupported
       // The rows are not read: they may go through type parsers of the caller's.
       const { rowCount } = await client.query('select 1 where session_user = $1', [credential.username])
       if (rowCount !== 1) throw new Error('the session belongs to another user')
     } catch (error) {
+      if (error instanceof InvalidOptionError) throw error
       const { setRole } = this.#place
       if (setRole !== undefined && isAboutRole(error)) throw roleNotTaken(credential, setRole, error)
       throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')

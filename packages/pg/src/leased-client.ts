@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 import type { PgConnections } from './connections.ts'
-import { asPgClient, type ClientClass } from './driver.ts'
+import { asPgClient, type ClientClass, unsupportedOnceConnected } from './driver.ts'
 
 type Connected = (error: Error | null) => void
 
@@ -37,10 +37,21 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
         return
       }
       super.connect((error: Error | null) => {
-        if (error) connections.noteError(client, error)
-        else connections.opened(client)
-        connected(error)
+        if (error) {
+          connections.noteError(client, error)
+          connected(error)
+          return
+        }
+        connections.opened(client)
+        // The driver makes the rest of its parts when it has called back.
+        queueMicrotask(() => this.#answer(connected, unsupportedOnceConnected(client)))
       })
+    }
+
+    /** What a connection fails with that the pool never gets has to be closed here. */
+    #answer(connected: Connected, error: Error | undefined): void {
+      if (error) void this.end()
+      connected(error ?? null)
     }
   }
 }

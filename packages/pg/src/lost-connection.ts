@@ -1,4 +1,4 @@
-import type { PgClient, WireConnection } from './driver.ts'
+import { activeQueryOf, type PgClient, type WireConnection } from './driver.ts'
 
 /** A cursor of pg-cursor, or a stream of pg-query-stream around one. */
 interface CursorLike {
@@ -17,7 +17,7 @@ export function answerCursorsOnceLost(client: PgClient): void {
   let complete: CursorLike | undefined
   // Heard before the client, which then forgets what it was doing.
   const remember = (): void => {
-    const query = activeQueryOf(client)
+    const query = activeQueryOf(client) as CursorLike | null | undefined
     if (query && (query.cursor ?? query).state === 'done') complete = query
   }
   const onEnd = (): void => {
@@ -29,10 +29,4 @@ export function answerCursorsOnceLost(client: PgClient): void {
   connection.prependListener('end', remember)
   // Before it has connected, the client takes ReadyForQuery for its success.
   client.once('connect', () => client.once('end', onEnd))
-}
-
-/** pg 8.23 keeps it as `_activeQuery`, pg 8.11 as `activeQuery`. */
-function activeQueryOf(client: object): CursorLike | undefined {
-  const parts = client as { _activeQuery?: CursorLike; activeQuery?: CursorLike }
-  return '_activeQuery' in parts ? parts._activeQuery : parts.activeQuery
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLease, token } from '@vault-lease/core'
-import type { PoolClient } from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import pg, { type PoolClient } from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { asPgClient } from '../src/driver.ts'
 import { VaultPool } from '../src/pool.ts'
 import type { VaultPoolOptions } from '../src/pool-class.ts'
 import { type Servers, startServers } from './servers.ts'
@@ -160,6 +161,28 @@ describe('a VaultPool in trouble', () => {
     },
     10_000,
   )
+
+  it('says that it does not know a client that lacks a part when it has connected, and closes it', async () => {
+    class Client extends pg.Client {
+      constructor(config?: string | pg.ClientConfig) {
+        super(config)
+        const lose = () => Reflect.deleteProperty(this, 'readyForQuery')
+        asPgClient(this).connection.on('readyForQuery', () => queueMicrotask(lose))
+      }
+    }
+    const unsupported = { code: 'ERR_INVALID_OPTION' }
+    const alone = await servers.pool({ Client })
+    await expect(alone.query('select 1')).rejects.toMatchObject({ cause: unsupported })
+    const lease = await servers.lease()
+    const good = await servers.pool({ lease })
+    await good.query('select 1')
+    const besides = await servers.pool({ lease, Client })
+    await expect(besides.query('select 1')).rejects.toMatchObject(unsupported)
+    await vi.waitFor(async () => {
+      const sessions = `select 1 from pg_stat_activity where usename like 'v-%'`
+      expect(await servers.database.query(sessions)).toHaveLength(good.totalCount)
+    })
+  })
 
   it('takes a max of 0 for the default, as pg.Pool does', async () => {
     const pool = await servers.pool({ max: 0 })

@@ -5,7 +5,7 @@ import {
   InvalidOptionError,
   type LeaseManager,
 } from '@vault-lease/core'
-import { notProven, type PoolHooks, RotatingConnections } from '@vault-lease/core/adapter'
+import { notProven, type PoolHooks, RotatingConnections, stoppable } from '@vault-lease/core/adapter'
 import type { Client } from 'pg'
 import { closeUnderHolder } from './close.ts'
 import { asPgClient, type PgClient, unsupportedOnceConnected } from './driver.ts'
@@ -34,7 +34,7 @@ export class PgConnections extends RotatingConnections<PgClient> {
   constructor(lease: LeaseManager, pool: PoolHooks, place: PgPlace) {
     super(lease, pool, {
       place: place.place,
-      connectAs: (credential, signal) => this.#connectAs(place.newClient(), credential, signal),
+      connectAs: (credential, signal) => this.#connectAs(asPgClient(place.newClient()), credential, signal),
       askForUser,
       closeUnderHolder,
     })
@@ -58,32 +58,34 @@ export class PgConnections extends RotatingConnections<PgClient> {
     if (isRefusal(error)) this.noteRefusal(client, error)
   }
 
-  async #connectAs(newClient: Client, credential: Credential, signal: AbortSignal): Promise<void> {
-    const client = asPgClient(newClient)
+  async #connectAs(client: PgClient, credential: Credential, signal: AbortSignal): Promise<void> {
+    const stop = (reason: Error): unknown => client.connection.stream.destroy(reason)
+    try {
+      await stoppable(signal, stop, () => this.#checkUser(client, credential))
+    } catch (error) {
+      if (error instanceof InvalidOptionError) throw error
+      const { setRole } = this.#place
+      if (setRole !== undefined && isAboutRole(error)) throw roleNotTaken(credential, setRole, error)
+      throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')
+    }
+  }
+
+  async #checkUser(client: PgClient, credential: Credential): Promise<void> {
     let reached = false
     client.connection.stream.once('connect', () => {
       reached = true
     })
     this.#identify(client, credential)
-    const abort = (): void => void client.connection.stream.destroy(asError(signal.reason))
-    signal.addEventListener('abort', abort, { once: true })
     try {
-      signal.throwIfAborted()
       await client.connect()
       const unsupported = unsupportedOnceConnected(client)
       if (unsupported) throw unsupported
       // The rows are not read: they may go through type parsers of the caller's.
       const { rowCount } = await client.query('select 1 where session_user = $1', [credential.username])
       if (rowCount !== 1) throw new Error('the session belongs to another user')
-    } catch (error) {
-      if (error instanceof InvalidOptionError) throw error
-      const { setRole } = this.#place
-      if (setRole !== undefined && isAboutRole(error)) throw roleNotTaken(credential, setRole, error)
-      throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')
     } finally {
       if (reached) await client.end()
       else this.#neverOpened(client)
-      signal.removeEventListener('abort', abort)
     }
   }
 
@@ -146,8 +148,4 @@ function isRefusal(error: unknown): boolean {
 
 function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason))
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
+import { awaited, type Clock, sleep, systemClock } from '@vault-lease/core/adapter'
 
 /** A pool on the lease of a session. */
 export interface LeasedPool {
@@ -19,11 +19,16 @@ const lookEveryMs = 10
 export class Session {
   readonly lease: LeaseManager
   readonly #ownsLease: boolean
+  readonly #clock: Clock
   readonly #pools: LeasedPool[] = []
 
-  constructor({ lease, owned }: { readonly lease: LeaseManager; readonly owned: boolean }) {
+  constructor(
+    { lease, owned }: { readonly lease: LeaseManager; readonly owned: boolean },
+    clock: Clock = systemClock,
+  ) {
     this.lease = lease
     this.#ownsLease = owned
+    this.#clock = clock
   }
 
   add(pool: LeasedPool): void {
@@ -35,7 +40,7 @@ export class Session {
     const stop = new AbortController()
     const ended = Promise.all(this.#pools.map((pool) => pool.end()))
     try {
-      await Promise.race([ended, this.#untilNobodyWorks(stop.signal)])
+      await awaited(this.#clock, Promise.race([ended, this.#untilNobodyWorks(stop.signal)]))
     } finally {
       stop.abort()
     }
@@ -47,13 +52,13 @@ export class Session {
   }
 
   async #untilNobodyWorks(signal: AbortSignal): Promise<void> {
-    const began = performance.now()
+    const began = this.#clock.now()
     let lastWork = began
-    for (let now = began; !signal.aborted; now = performance.now()) {
+    for (let now = began; !signal.aborted; now = this.#clock.now()) {
       // Who waits for a credential is not in the queue of a pool yet.
       if (!this.lease.current || this.#pools.some((pool) => pool.atWork)) lastWork = now
       if (now - lastWork >= forgottenAfterMs || now - began >= patienceMs) return
-      await sleep(lookEveryMs)
+      await sleep(this.#clock, lookEveryMs)
     }
   }
 }

@@ -56,6 +56,16 @@ describe('the pool of a knex on a vaultConnection()', () => {
     expect((await watch.stop()).mostAtOnce).toBeLessThanOrEqual(max)
   })
 
+  it('logs in once to prove a user when it is not full', async () => {
+    await using way = await openFaultProxy(servers.place)
+    const { db, lease } = await servers.knex({ pool: { min: 0, max: 5 } }, way)
+    const held = [await db.transaction(), await db.transaction()]
+    const before = way.accepted
+    await lease.rotate()
+    expect(way.accepted - before).toBe(1)
+    for (const each of held) await each.commit()
+  })
+
   it('does not hand out a connection that the caller’s validate refuses', async () => {
     const refused = new Set<unknown>()
     const { db } = await servers.knex({

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { openFaultProxy } from '@vault-lease/testing'
 import pg from 'pg'
 import Cursor from 'pg-cursor'
 import QueryStream from 'pg-query-stream'
@@ -154,6 +155,21 @@ describe('a VaultPool is a pg.Pool', () => {
     await expect(pool.query('select 1')).rejects.toThrow('timeout exceeded when trying to connect')
     client.release()
     await pool.query('select 1')
+  })
+
+  it('that logs in once to prove a user when it is not full, whether its connections are idle or in use', async () => {
+    await using way = await openFaultProxy(servers.place)
+    const pool = await servers.pool({ host: way.host, port: way.port, max: 5 })
+    const held = await Promise.all([pool.connect(), pool.connect()])
+    const before = way.accepted
+    await pool.lease.rotate()
+    expect(way.accepted - before).toBe(1)
+    for (const client of held) client.release()
+    await Promise.all([userOf(pool), userOf(pool)])
+    expect(pool.idleCount).toBe(2)
+    const between = way.accepted
+    await pool.lease.rotate()
+    expect(way.accepted - between).toBe(1)
   })
 
   it('whose LISTEN client is retired when it is released', async () => {

@@ -41,6 +41,8 @@ describe('setRole', () => {
       await owning.lease.rotate()
       const { rows } = await owning.query(who)
       expect(rows).toEqual([{ current: 'app_owner', session: owning.lease.status().username }])
+      // While Vault takes rights away from the tables, PostgreSQL lets nobody else change them.
+      await vi.waitFor(() => expect(owning.lease.status().retiring).toEqual([]), { timeout: 10_000 })
       await owning.query(`alter table made add column c${n} int`)
     }
     await vi.waitFor(async () => expect(await servers.engine.users()).not.toContain(username), {

@@ -112,13 +112,15 @@ export class Rotation {
       onFailed: (attachment, error) => onFailed('prove', error, attachment.status().place),
     })
     this.#proving = proving
+    // Nobody who joins later is offered what is given back.
+    const proven = proving.toAll(attachments).finally(() => {
+      this.#proving = undefined
+    })
     try {
-      await proving.toAll(attachments)
+      await proven
     } catch (error) {
       await this.#withdraw(candidate)
       throw error
-    } finally {
-      this.#proving = undefined
     }
   }
 

@@ -8,8 +8,7 @@ export const mysql2Dialect: KnexDialect = {
   open(ownDriver, settings, lease, pool) {
     const driver = ownDriver as MySqlDriver
     const connections = new MySqlConnections(lease, pool, { driver, options: settings })
-    const createConnection = (options: ConnectionOptions): Connection =>
-      connections.connect(() => driver.createConnection({ ...options, stream: connections.stream }))
+    const createConnection = (options: ConnectionOptions): Connection => connections.createConnection(options)
     return {
       all: connections,
       driver: Object.create(driver, { createConnection: { value: createConnection } }),

@@ -21,7 +21,6 @@ export class HeldPlaces {
   readonly #limits: Admission
   readonly #own: Readonly<Admission>
   #held = 0
-  #onNoneHeld: (() => void)[] = []
 
   constructor(limits: Admission) {
     this.#limits = limits
@@ -34,15 +33,8 @@ export class HeldPlaces {
     return () => this.#add(-1)
   }
 
-  /** Resolves once no place is held. */
-  async noneHeld(): Promise<void> {
-    if (this.#held === 0) return
-    await new Promise<void>((resolve) => this.#onNoneHeld.push(resolve))
-  }
-
   #add(more: number): void {
     this.#held += more
-    if (this.#held === 0) for (const resolve of this.#onNoneHeld.splice(0)) resolve()
     Object.assign(this.#limits, admissionFor(this.#own, this.#held))
   }
 }

@@ -1,6 +1,12 @@
 import { connect, Socket } from 'node:net'
-import { type Credential, CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
 import {
+  type Credential,
+  CredentialsUnavailableError,
+  InvalidOptionError,
+  type LeaseManager,
+} from '@vault-lease/core'
+import {
+  deadlineAfter,
   endMySqlSession,
   type Fate,
   isMySqlDenial,
@@ -8,9 +14,19 @@ import {
   notProven,
   type PoolHooks,
   RotatingConnections,
+  stoppable,
+  systemClock,
 } from '@vault-lease/core/adapter'
 import type { Connection, ConnectionOptions } from 'mysql2'
-import { asMySqlConnection, type MySqlDriver, type OpenStream, type StreamPlace } from './driver.ts'
+import { onCommand, onFailure } from './commands.ts'
+import {
+  asMySqlConnection,
+  checkDriver,
+  type MySqlDriver,
+  type OpenStream,
+  type StreamPlace,
+  unsupported,
+} from './driver.ts'
 import { placeOf } from './options.ts'
 import { Session } from './session.ts'
 import { checkUser, rowsOf } from './statements.ts'
@@ -31,10 +47,12 @@ export interface MySqlPlace {
 export class MySqlConnections extends RotatingConnections<Session> {
   readonly #driver: MySqlDriver
   readonly #options: ConnectionOptions
-  readonly #sessions = new WeakMap<Connection, Session>()
-  #opened: Session | undefined
+  /** By the configuration of the connection: the driver makes one for each. */
+  readonly #sessions = new WeakMap<object, Session>()
 
+  /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
   constructor(lease: LeaseManager, pool: PoolHooks, { driver, options }: MySqlPlace) {
+    checkDriver(driver)
     super(lease, pool, {
       place: placeOf(options),
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
@@ -58,43 +76,26 @@ export class MySqlConnections extends RotatingConnections<Session> {
     return new Socket().destroy(unavailable)
   }
 
-  /** Runs what may open one connection through `stream`, and tells which it opened. */
-  openedBy(open: () => void): Session | undefined {
-    this.#opened = undefined
-    open()
-    const opened = this.#opened
-    this.#opened = undefined
-    return opened
+  /** A pool of the driver has opened a connection through `stream`. */
+  connected(connection: Connection): void {
+    const session = this.#adopt(connection)
+    if (session) this.opened(session)
   }
 
-  /** Has the driver open a connection through `stream`. */
-  connect(open: () => Connection): Connection {
-    let connection: Connection | undefined
-    const session = this.openedBy(() => {
-      connection = open()
-    })
-    if (!connection) throw new Error('the driver did not open a connection')
-    if (session) this.adopt(session, connection)
+  /** Opens a connection with the credential in force, outside of the pools of the driver. */
+  createConnection(options: ConnectionOptions): Connection {
+    const connection = this.#driver.createConnection({ ...options, stream: this.stream })
+    const session = this.#adopt(connection)
+    if (!session) return connection
+    const credential = this.credentialOf(session)
+    connection.once('connect', () => this.opened(session))
+    connection.on('error', (error) => this.noteError(credential, error))
     return connection
-  }
-
-  /** The driver's connection of a session is known now. */
-  adopt(session: Session, documented: Connection): void {
-    const connection = asMySqlConnection(documented)
-    session.adopt(connection)
-    this.#sessions.set(connection, session)
-    this.opened(session)
-    connection.on('error', (error) => this.noteError(session, error))
-    const handlePacket = connection.handlePacket.bind(connection)
-    connection.handlePacket = (packet) => {
-      if (packet?.isError()) this.#noteDenial(session, packet.clone().asError('utf8'))
-      handlePacket(packet)
-    }
   }
 
   /** Whether the connection has ended, or belongs to another user than the one in force. */
   isConnectionStale(connection: Connection): boolean {
-    const session = this.#sessions.get(connection)
+    const session = this.#sessionOf(connection)
     if (session === undefined || this.isStale(session)) return true
     // Its holder may have called changeUser().
     return connection.config.user !== session.username
@@ -102,36 +103,55 @@ export class MySqlConnections extends RotatingConnections<Session> {
 
   /** What is to become of a connection that its holder gives back. */
   fateOfConnection(connection: Connection): Fate | Promise<Fate> {
-    const session = this.#sessions.get(connection)
+    const session = this.#sessionOf(connection)
     return session === undefined || this.isConnectionStale(connection) ? 'close' : this.fateOf(session)
   }
 
   /** Closes a connection that nobody uses any more. Resolves when the server has closed it too. */
   async closeWhenIdle(connection: Connection): Promise<void> {
-    await this.#sessions.get(connection)?.closeWhenIdle(this.#driver)
+    await this.#sessionOf(connection)?.closeWhenIdle()
+  }
+
+  /** While the library closes a connection: resolves when it is closed on both sides. */
+  closing(connection: Connection): Promise<void> | undefined {
+    return this.#sessionOf(connection)?.closing
   }
 
   /** Ends the statement that the connection runs, from a connection of its own. */
   async cancelStatement(connection: Connection): Promise<void> {
-    const session = this.#sessions.get(connection)
+    const session = this.#sessionOf(connection)
     if (!session) return
     await this.#asUserOf(session, async (other) => {
       await rowsOf(other, `kill query ${connection.threadId}`)
     })
   }
 
-  /** Remembers which credential the server refused. */
-  noteError(session: Session, error: Error): void {
-    if (isMySqlRefusal(error)) this.noteRefusal(session, error)
-    else this.#noteDenial(session, error)
+  /** Remembers, when the error says so, that the server refused the credential. */
+  noteError(credential: Credential | undefined, error: Error): void {
+    if (credential && isMySqlRefusal(error)) this.noteRefusal(credential, error)
   }
 
-  #noteDenial(session: Session, error: unknown): void {
-    if (isMySqlDenial(error)) this.denied(session)
+  #sessionOf(connection: Connection): Session | undefined {
+    return this.#sessions.get(connection.config)
+  }
+
+  /** The driver's connection of a session is known now. There is no session when there was no credential. */
+  #adopt(documented: Connection): Session | undefined {
+    const session = this.#sessionOf(documented)
+    if (!session) return undefined
+    const connection = asMySqlConnection(documented)
+    session.adopt(connection)
+    onCommand(connection, (command) =>
+      onFailure(command, (error) => {
+        if (isMySqlDenial(error)) this.denied(session)
+      }),
+    )
+    return session
   }
 
   #open(place: StreamPlace, credential: Credential): Socket {
     const { config } = place
+    if (this.#sessions.has(config)) return new Socket().destroy(unsupported('connections share a config'))
     config.user = credential.username
     // Whoever prints the connection does not print this.
     Object.defineProperty(config, 'password', {
@@ -139,16 +159,10 @@ export class MySqlConnections extends RotatingConnections<Session> {
       enumerable: false,
       writable: true,
     })
-    let session: Session
-    try {
-      session = new Session(openSocket(place, this.#options.stream), credential.username)
-    } catch (error) {
-      // The caller's own function threw: as if the connection had failed.
-      return new Socket().destroy(error instanceof Error ? error : new Error(String(error)))
-    }
+    const session = new Session(openSocket(place, this.#options.stream), credential.username)
+    this.#sessions.set(config, session)
     this.opening(session, credential)
     void session.closed().then(() => this.closed(session))
-    this.#opened = session
     return session.socket
   }
 
@@ -156,14 +170,24 @@ export class MySqlConnections extends RotatingConnections<Session> {
     try {
       await this.#withConnectionAs(credential, signal, (connection) => checkUser(connection, credential))
     } catch (error) {
+      if (error instanceof InvalidOptionError) throw error
       throw notProven(credential, this.place, error, isMySqlRefusal(error) ? 'refused' : 'unreachable')
     }
   }
 
   /** A user may end its own sessions, and the statements in them. */
   async #asUserOf(session: Session, use: (connection: Connection) => Promise<void>): Promise<void> {
-    const credential = this.credentialOf(session)
-    if (credential) await this.#withConnectionAs(credential, AbortSignal.timeout(endWithinMs), use)
+    const credential = this.#newestFor(session)
+    if (!credential) return
+    const late = (): Error => new Error(`The database did not answer within ${endWithinMs} ms.`)
+    const limit = deadlineAfter(systemClock, endWithinMs, late)
+    await this.#withConnectionAs(credential, limit.signal, use).finally(() => limit[Symbol.dispose]())
+  }
+
+  /** The user of a session may have another password by now. */
+  #newestFor(session: Session): Credential | undefined {
+    const { current } = this.attachment
+    return current?.username === session.username ? current : this.credentialOf(session)
   }
 
   async #withConnectionAs(
@@ -176,24 +200,36 @@ export class MySqlConnections extends RotatingConnections<Session> {
     const options = { ...this.#options, stream }
     // The statements are ours, not the caller's to format.
     delete options.queryFormat
-    const connection = this.connect(() => this.#driver.createConnection(options))
-    const abort = (): void => this.#sessions.get(connection)?.abort(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
+    const connection = this.#driver.createConnection(options)
+    const session = this.#adopt(connection)
+    if (!session) throw unsupported('a connection does not keep its config')
     try {
-      await use(connection)
+      await stoppable(
+        signal,
+        (reason) => session.abort(reason),
+        () => use(connection),
+      )
     } finally {
-      signal.removeEventListener('abort', abort)
-      await this.closeWhenIdle(connection)
+      await session.closeWhenIdle()
     }
   }
 }
 
 function openSocket(place: StreamPlace, stream: unknown): Socket {
-  if (typeof stream === 'function') return (stream as OpenStream)(place)
+  if (typeof stream === 'function') return openOwn(place, stream as OpenStream)
   const { host, port, socketPath, enableKeepAlive, keepAliveInitialDelay } = place.config
   if (socketPath !== undefined) return connect(socketPath)
   // As mysql2 does when it has no option `stream`.
   const socket = connect(port ?? defaultPort, host)
   if (enableKeepAlive) socket.once('connect', () => socket.setKeepAlive(true, keepAliveInitialDelay))
   return socket.setNoDelay(true)
+}
+
+/** When the caller's own function throws it is as if the connection had failed. */
+function openOwn(place: StreamPlace, stream: OpenStream): Socket {
+  try {
+    return stream(place)
+  } catch (error) {
+    return new Socket().destroy(error instanceof Error ? error : new Error(String(error)))
+  }
 }

@@ -8,6 +8,7 @@ import type {
   createPool,
   Pool,
   PoolConnection,
+  Query,
 } from 'mysql2'
 import type { Admission } from './admission.ts'
 
@@ -15,38 +16,27 @@ import type { Admission } from './admission.ts'
 export interface MySqlDriver {
   readonly createPool: typeof createPool
   readonly createConnection: typeof createConnection
-  readonly Connection: { readonly prototype: unknown }
-}
-
-/** A packet from the server. */
-interface Packet {
-  isError(): boolean
-  clone(): Packet
-  asError(encoding: string): { readonly errno?: number }
+  readonly Connection: {
+    readonly prototype: Connection
+    createQuery(sql: string, values: unknown[], answered: () => void, config: object): Query
+  }
 }
 
 /** Something that was asked of a connection. */
 export interface Command extends EventEmitter {
-  onResult?: (error: Error) => void
+  /** The callback, where there is one. */
+  onResult?: (error: Error | null | undefined, ...answer: unknown[]) => void
 }
 
-/** What mysql2 has beyond its published types, and what is needed of it here. */
-interface Undocumented {
+/** A connection with what mysql2 has beyond its published types. */
+export type MySqlConnection = Connection & {
+  /** Everything that is asked of the connection goes through it. */
   addCommand(command: Command): Command
-  handlePacket(packet?: Packet): void
 }
-
-export type MySqlConnection = Connection & Undocumented
-
-/** A connection that a pool of mysql2 has made. */
-export type PooledConnection = PoolConnection &
-  Undocumented & {
-    /** The pool that it is in. */
-    readonly _pool: object | null
-  }
 
 /** What mysql2 gives to the option `stream` when it is a function. */
 export interface StreamPlace {
+  /** The configuration of this connection alone. */
   readonly config: Pick<ConnectionOptions, 'host' | 'port' | 'socketPath' | 'keepAliveInitialDelay'> & {
     readonly enableKeepAlive?: boolean
     user?: string | undefined
@@ -57,42 +47,51 @@ export interface StreamPlace {
 /** The caller's option `stream`, as a function. */
 export type OpenStream = (place: StreamPlace) => Socket
 
-/** The pool with its undocumented parts. */
+/** The pool with what mysql2 has beyond its published types. */
 export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 'end'> & {
   readonly config: Admission & {
     readonly connectionLimit: number
     readonly connectionConfig: { readonly connectTimeout: number }
   }
-  getConnection(
-    done: (error: Error | null | undefined, connection: PooledConnection | undefined) => void,
-  ): void
-  releaseConnection(connection: PooledConnection): void
+  getConnection(done: (error: Error | null | undefined, connection: PoolConnection | undefined) => void): void
+  releaseConnection(connection: PoolConnection): void
+  /** A connection that has ended calls it: the pool gives its place to whoever is next in the queue. */
+  _removeConnection(connection: PoolConnection): void
   end(ended?: (error?: Error) => void): unknown
 }
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
-export function asUnderlyingPool(pool: Pool): UnderlyingPool {
-  const { config } = pool as unknown as Partial<UnderlyingPool>
-  if (typeof config?.connectionLimit === 'number' && typeof config.connectionConfig === 'object')
-    return pool as unknown as UnderlyingPool
-  throw unsupported('a pool lacks config.connectionLimit or config.connectionConfig')
+export function checkDriver(driver: MySqlDriver): void {
+  const { Connection }: Partial<MySqlDriver> = driver
+  if (!Connection) throw unsupported('it has no Connection')
+  asMySqlConnection(Connection.prototype)
+  const answered = (): void => {}
+  const { onResult } = Connection.createQuery('do 0', [], answered, {}) as Command
+  if (onResult !== answered) throw unsupported('a query lacks onResult')
 }
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
-export function asPooledConnection(connection: PoolConnection): PooledConnection {
-  if ('_pool' in connection) return connection as PooledConnection
-  throw unsupported('a connection of a pool lacks _pool')
+export function asUnderlyingPool(pool: Pool): UnderlyingPool {
+  const { config, _removeConnection } = pool as unknown as Partial<UnderlyingPool>
+  const { connectionLimit, queueLimit, waitForConnections, connectionConfig }: Partial<typeof config> =
+    config ?? {}
+  const hasLimits = typeof connectionLimit === 'number' && typeof queueLimit === 'number'
+  if (!hasLimits || typeof waitForConnections !== 'boolean')
+    throw unsupported('a pool lacks config.connectionLimit, config.queueLimit or config.waitForConnections')
+  if (!connectionConfig || !('connectTimeout' in connectionConfig))
+    throw unsupported('a pool lacks config.connectionConfig.connectTimeout')
+  if (typeof _removeConnection !== 'function') throw unsupported('a pool lacks _removeConnection')
+  return pool as unknown as UnderlyingPool
 }
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
 export function asMySqlConnection(connection: Connection): MySqlConnection {
-  const { addCommand, handlePacket } = connection as Partial<MySqlConnection>
-  if (typeof addCommand === 'function' && typeof handlePacket === 'function')
-    return connection as MySqlConnection
-  throw unsupported('a connection lacks addCommand or handlePacket')
+  const { addCommand } = connection as Partial<MySqlConnection>
+  if (typeof addCommand === 'function') return connection as MySqlConnection
+  throw unsupported('a connection lacks addCommand')
 }
 
-function unsupported(reason: string): InvalidOptionError {
+export function unsupported(reason: string): InvalidOptionError {
   return new InvalidOptionError(
     `This version of mysql2 is not supported: ${reason}. Use mysql2 3, or upgrade @vault-lease/mysql2.`,
   )

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { settlesWithin } from '@vault-lease/core/adapter'
-import type { Command, MySqlConnection, MySqlDriver } from './driver.ts'
+import type { Command, MySqlConnection } from './driver.ts'
 import { askForUser } from './statements.ts'
 import { Streams } from './streams.ts'
 
@@ -18,7 +18,7 @@ export class Session {
   readonly #closed: Promise<void>
   #connection: MySqlConnection | undefined
   #streams: Streams | undefined
-  #keepPlace = (): void => {}
+  #isClosing = false
 
   constructor(socket: Socket, username: string) {
     this.socket = socket
@@ -32,13 +32,17 @@ export class Session {
   /** The driver's connection is known now. */
   adopt(connection: MySqlConnection): void {
     this.#connection = connection
-    this.#keepPlace = keepingPlace(connection)
     this.#streams = new Streams(connection)
   }
 
   /** Resolves when the connection is closed on both sides. */
   closed(): Promise<void> {
     return this.#closed
+  }
+
+  /** While the library closes the connection: resolves when it is closed on both sides. */
+  get closing(): Promise<void> | undefined {
+    return this.#isClosing ? this.#closed : undefined
   }
 
   /** The connection is asked what its user may do: the server knows nothing of one that was dropped. */
@@ -48,21 +52,21 @@ export class Session {
   }
 
   /** Closes the connection at once; what was asked of it fails with the reason. */
-  abort(reason: unknown): void {
-    this.socket.destroy(reason instanceof Error ? reason : new Error(String(reason)))
+  abort(reason: Error): void {
+    this.socket.destroy(reason)
   }
 
   /** Closes the connection once what was asked of it is answered. */
-  async closeWhenIdle({ Connection }: Pick<MySqlDriver, 'Connection'>): Promise<void> {
+  async closeWhenIdle(): Promise<void> {
     const connection = this.#connection
     if (!connection) {
       this.socket.destroy()
       return this.#closed
     }
-    this.#keepPlace()
-    // The pool's own connections have another meaning of end().
-    const { end } = Connection.prototype as { end: (answered: () => void) => unknown }
-    const answered = new Promise<void>((resolve) => end.call(connection, resolve))
+    this.#isClosing = true
+    // Without this option end() of a connection in a pool only gives it back.
+    connection.config.gracefulEnd = true
+    const answered = new Promise<void>((resolve) => connection.end(() => resolve()))
     await Promise.race([answered, this.#closed])
     await settlesWithin(this.#closed, farewellMs)
     this.socket.destroy()
@@ -81,37 +85,21 @@ export class Session {
       this.socket.destroy(reason())
       return this.#closed
     }
-    this.#keepPlace()
-    this.socket.emit('error', reason())
-    this.#streams?.fail(reason)
-    // The driver sets its own refusal when it has closed the connection.
-    Object.defineProperty(connection, 'addCommand', { get: () => refusing(reason), set() {} })
-    // What is still on its way is read, or the server would wait for it to be.
-    this.socket.resume()
+    this.#isClosing = true
     try {
+      this.socket.emit('error', reason())
+      this.#streams?.fail(reason)
+      // The driver sets its own refusal, now and whenever it hears of an error.
+      Object.defineProperty(connection, 'addCommand', { get: () => refusing(reason), set() {} })
+      // What is still on its way is read, or the server would wait for it to be.
+      this.socket.resume()
       if ((await settlesWithin(this.#closed, noticesWithinMs)) || connection.threadId === null) return
       await kill(connection.threadId)
       await settlesWithin(this.#closed, farewellMs)
     } finally {
       this.socket.destroy()
       await this.#closed
-      connection.destroy()
     }
-  }
-}
-
-/**
- * A pool gives the place of a connection away as soon as it hears of its end or of an error; here it shall be free when the
- * server has closed it. Whoever else listens goes on hearing of both.
- */
-function keepingPlace(connection: MySqlConnection): () => void {
-  // The pool listens from the beginning, before anybody else can.
-  const ofPool = (['end', 'error'] as const).map((event) => ({
-    event,
-    listener: connection.listeners(event)[0] as (() => void) | undefined,
-  }))
-  return () => {
-    for (const { event, listener } of ofPool) if (listener) connection.off(event, listener)
   }
 }
 

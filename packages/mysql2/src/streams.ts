@@ -1,3 +1,4 @@
+import { onCommand } from './commands.ts'
 import type { Command, MySqlConnection } from './driver.ts'
 
 /**
@@ -8,11 +9,9 @@ export class Streams {
   readonly #running = new Set<Command>()
 
   constructor(connection: MySqlConnection) {
-    const addCommand = connection.addCommand.bind(connection)
-    connection.addCommand = (command) => {
+    onCommand(connection, (command) => {
       if (command.onResult === undefined) this.#watch(command)
-      return addCommand(command)
-    }
+    })
     connection.on('error', (error) => this.fail(() => error))
   }
 

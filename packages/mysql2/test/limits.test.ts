@@ -76,6 +76,34 @@ describe('a pool of createPool() at a limit: of connections, of the time to drai
     )
   })
 
+  it('ends a statement of a user who has another password since it began', async () => {
+    const username = 'stays'
+    let passwords = 0
+    await servers.database.query(`create user '${username}'@'%' identified by ''`)
+    const credential = async () => {
+      const password = `password-${++passwords}`
+      await servers.database.query(`alter user '${username}'@'%' identified by '${password}'`)
+      return { username, password }
+    }
+    const lease = await servers.lease({
+      role: undefined,
+      vault: undefined,
+      credential,
+      rotation: { drainTimeoutMs: 200 },
+    })
+    const pool = await servers.pool({ lease, connectionLimit: 2, database: 'information_schema' })
+    const slow = failureOf(ask(pool, 'select sleep(62)'))
+    await vi.waitFor(async () => expect(await running(servers, 'select sleep(62)')).toBe(1))
+    const failed = vi.fn()
+    lease.on('failed', failed)
+    const ended = once(lease, 'retired')
+    await lease.rotate()
+    expect((await ended)[0]).toMatchObject({ forced: 1 })
+    expect(await slow).toMatchObject({ code: 'ERR_CONNECTION_RETIRED' })
+    expect(failed).not.toHaveBeenCalled()
+    expect(await running(servers, 'select sleep(62)')).toBe(0)
+  })
+
   it('tells when it cannot end a statement, because the server has no connection left', async () => {
     const pool = await servers.pool({ connectionLimit: 1 })
     const slow = failureOf(ask(pool, 'select sleep(3)'))

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { VaultPool } from '../src/index.ts'
+import type { VaultPool, VaultPoolOptions } from '../src/index.ts'
 import { ask, connectionOf, failureOf, running, type Servers, startServers } from './servers.ts'
 
 const locked = [`CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}' ACCOUNT LOCK`]
@@ -60,14 +60,17 @@ describe('a pool of createPool() in trouble', () => {
   })
 
   /** Rights to a whole database stay with the sessions that have them, those to a table or a procedure do not. */
-  const poolWithRightsTo = async (...objects: string[]): Promise<VaultPool> => {
+  const poolWithRightsTo = async (
+    objects: readonly string[],
+    options: Pick<VaultPoolOptions, 'multipleStatements' | 'resetOnRelease'> = {},
+  ): Promise<VaultPool> => {
     const role = 'by-object'
     const creationStatements = [
       `CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'`,
       ...objects.map((object) => `GRANT ${object} TO '{{name}}'@'%'`),
     ]
     await servers.engine.role(role, { ttl: '60s', maxTtl: '10m', creationStatements })
-    return await servers.pool({ role, connectionLimit: 1 })
+    return await servers.pool({ role, connectionLimit: 1, ...options })
   }
 
   it.each<[string, number, string]>([
@@ -77,7 +80,7 @@ describe('a pool of createPool() in trouble', () => {
   ])(
     'notices by the %s that is denied (%i) that the user was dropped, and serves the rest',
     async (_name, errno, sql) => {
-      const pool = await poolWithRightsTo('select on app.items', 'execute on procedure app.count_items')
+      const pool = await poolWithRightsTo(['select on app.items', 'execute on procedure app.count_items'])
       await ask(pool, sql)
       await servers.engine.revokePrefix('by-object')
       expect(await failureOf(ask(pool, sql))).toMatchObject({ errno })
@@ -85,17 +88,73 @@ describe('a pool of createPool() in trouble', () => {
     },
   )
 
+  const count = 'select count(*) from items'
+  it.each<[string, (pool: VaultPool) => Promise<() => Promise<unknown>>]>([
+    ['a statement of execute()', async (pool) => () => pool.promise().execute(count)],
+    [
+      'a statement without a callback',
+      async (pool) => async () => {
+        const [error] = await once(pool.query(count), 'error')
+        throw error
+      },
+    ],
+    ['a stream', async (pool) => () => pool.query(count).stream().toArray()],
+    [
+      'a stream of execute()',
+      async (pool) => {
+        const connection = await connectionOf(pool)
+        const rows = () => connection.execute(count).stream().toArray()
+        return () => rows().finally(() => connection.release())
+      },
+    ],
+    [
+      'a statement that was prepared before',
+      async (pool) => {
+        const connection = await pool.promise().getConnection()
+        const prepared = await connection.prepare(count)
+        return () => prepared.execute([]).finally(() => connection.release())
+      },
+    ],
+    ['the second of two statements', async (pool) => () => ask(pool, `select 1; ${count}`)],
+  ])('notices by %s that is denied that the user was dropped', async (_name, begin) => {
+    const pool = await poolWithRightsTo(['select on app.items'], { multipleStatements: true })
+    await ask(pool, count)
+    const run = await begin(pool)
+    await servers.engine.revokePrefix('by-object')
+    expect(await failureOf(run())).toMatchObject({ errno: 1142 })
+    await isWell(pool, 2)
+  })
+
+  it('notices that the user was dropped although it resets connections that are given back', async () => {
+    const pool = await poolWithRightsTo(['select on app.items'], { resetOnRelease: true })
+    await ask(pool, count)
+    await servers.engine.revokePrefix('by-object')
+    expect(await failureOf(ask(pool, count))).toMatchObject({ errno: 1142 })
+    await isWell(pool, 2)
+  })
+
+  it('ends in good order when a statement was denied on the last connection that is given back', async () => {
+    const pool = await poolWithRightsTo(['select on app.items'])
+    const connection = await connectionOf(pool)
+    expect(await failureOf(ask(connection, 'delete from items'))).toMatchObject({ errno: 1142 })
+    const ended = pool.end()
+    await sleep(20)
+    connection.release()
+    await ended
+    expect(await servers.engine.users()).toEqual([])
+  })
+
   it.each<[string, number, string]>([
     ['a table', 1142, 'delete from items where id = 0'],
     ['a procedure', 1370, 'call count_items()'],
     ['a database', 1044, 'use other'],
   ])('keeps the user when only its rights to %s were taken away (%i)', async (_name, errno, sql) => {
     await asSuperuser('create database if not exists other')
-    const pool = await poolWithRightsTo(
+    const pool = await poolWithRightsTo([
       'select, delete on app.items',
       'execute on procedure app.count_items',
       'select on other.*',
-    )
+    ])
     await ask(pool, sql)
     const { username } = pool.lease.status()
     await asSuperuser(`revoke all privileges, grant option from '${username}'@'%'`)

@@ -55,7 +55,8 @@ export class PgConnections extends RotatingConnections<PgClient> {
 
   /** Remembers which credential the server refused. */
   noteError(client: PgClient, error: Error): void {
-    if (isRefusal(error)) this.noteRefusal(client, error)
+    const credential = this.credentialOf(client)
+    if (credential && isRefusal(error)) this.noteRefusal(credential, error)
   }
 
   async #connectAs(client: PgClient, credential: Credential, signal: AbortSignal): Promise<void> {

@@ -141,10 +141,9 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     await this.#until(() => this.#open.size === 0)
   }
 
-  /** The server refused the credential of this connection. */
-  noteRefusal(connection: Connection, error: Error): void {
-    const credential = this.#credentials.get(connection)
-    if (credential) this.#refusals.set(error, credential)
+  /** The server refused a credential with this error. Who says so first was the nearest to it. */
+  noteRefusal(credential: Credential, error: Error): void {
+    if (!this.#refusals.has(error)) this.#refusals.set(error, credential)
   }
 
   /** Whether connecting again after this error makes sense: the credential was refused and there is another one by now. */

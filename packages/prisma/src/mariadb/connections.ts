@@ -77,7 +77,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
       this.#sessions.set(socket, session)
       return session
     } catch (error) {
-      if (error instanceof Error && isMySqlRefusal(error)) this.noteRefusal(socket, error)
+      if (error instanceof Error && isMySqlRefusal(error)) this.noteRefusal(credential, error)
       socket.destroy()
       await socket.whenClosed
       throw error

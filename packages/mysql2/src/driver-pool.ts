@@ -1,0 +1,180 @@
+import { setImmediate } from 'node:timers/promises'
+import type { LeaseManager } from '@vault-lease/core'
+import type { CheckedOut, Fate, PoolHooks } from '@vault-lease/core/adapter'
+import type { PoolConnection } from 'mysql2'
+import { HeldPlaces } from './admission.ts'
+import { MySqlConnections, type MySqlPlace } from './connections.ts'
+import { asUnderlyingPool, type UnderlyingPool } from './driver.ts'
+
+type Taken = CheckedOut<PoolConnection>
+
+/** A pool of mysql2: how connections leave it and come back to it, and which of them it closes. */
+export class DriverPool implements PoolHooks {
+  readonly pool: UnderlyingPool
+  readonly connections: MySqlConnections
+  readonly #original: Pick<
+    UnderlyingPool,
+    'getConnection' | 'releaseConnection' | '_removeConnection' | 'end'
+  >
+  readonly #idle = new Set<PoolConnection>()
+  /** What has left the pool for good. */
+  readonly #gone = new WeakSet<PoolConnection>()
+  /** Who waits for room to open a connection. */
+  readonly #waiting = new Set<Taken>()
+  /** Told when a connection was closed for them: the next one that is idle or given back. */
+  readonly #roomWanted: (() => void)[] = []
+  readonly #places: HeldPlaces
+  #closingIdle = false
+
+  constructor(lease: LeaseManager, place: MySqlPlace) {
+    this.connections = new MySqlConnections(lease, this, place)
+    const { stream } = this.connections
+    const pool = asUnderlyingPool(place.driver.createPool({ ...place.options, stream }))
+    // In its own methods the pool asks itself for a connection only for somebody in its queue, who has been here already.
+    const itself: UnderlyingPool = Object.create(pool, {
+      getConnection: { value: (done: Taken) => this.take(done) },
+    })
+    this.pool = pool
+    this.#original = {
+      getConnection: pool.getConnection.bind(pool),
+      releaseConnection: pool.releaseConnection.bind(itself),
+      _removeConnection: pool._removeConnection.bind(itself),
+      end: pool.end.bind(pool),
+    }
+    this.#places = new HeldPlaces(pool.config)
+    pool.on('connection', (connection) => this.connections.connected(connection))
+    pool.on('acquire', (connection) => this.#idle.delete(connection))
+    pool.on('release', (connection) => this.#becameIdle(connection))
+    pool.releaseConnection = (connection) => this.#release(connection)
+    pool._removeConnection = (connection) => this.#remove(connection)
+  }
+
+  max(): number {
+    // 0 is no limit.
+    return this.pool.config.connectionLimit || Number.POSITIVE_INFINITY
+  }
+
+  /** Takes a connection, which the pool opens when there is room, or has the caller wait for in its queue. */
+  take(done: Taken): void {
+    const room = this.#idle.size === 0 ? this.connections.whenRoom() : undefined
+    if (room) {
+      this.#waiting.add(done)
+      void room.then(() => this.#takeAfterAll(done))
+    } else {
+      this.#takeNow(done)
+    }
+  }
+
+  closeStale(connection: PoolConnection): void {
+    this.#close(connection).catch(() => {})
+  }
+
+  giveUpOne(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#roomWanted.push(resolve)
+      this.#lookAtIdle(1)
+    })
+  }
+
+  drainIdle(): void {
+    this.#lookAtIdle(this.#idle.size)
+  }
+
+  /** Closes what nobody uses, and from now on what is given back. */
+  closeIdle(): void {
+    this.#closingIdle = true
+    this.drainIdle()
+  }
+
+  /** Ends the pool when nothing in it is open any more: it would break what is running, and reject what is queued. */
+  async end(): Promise<void> {
+    // The pool strikes off the last connection a moment after it has closed.
+    await setImmediate()
+    await new Promise<void>((resolve, reject) => {
+      this.#original.end((error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  #takeNow(done: Taken): void {
+    // When the pool opens a connection for this, it does so at once.
+    const credential = this.connections.attachment.current
+    this.#original.getConnection((error, connection) => {
+      if (error) this.connections.noteError(credential, error)
+      done(error, connection)
+    })
+  }
+
+  #takeAfterAll(done: Taken): void {
+    if (this.#waiting.delete(done)) this.take(done)
+  }
+
+  #release(connection: PoolConnection): void {
+    if (this.#gone.has(connection)) this.#original.releaseConnection(connection)
+    else this.#takeBack(connection)
+  }
+
+  #takeBack(connection: PoolConnection): void {
+    const roomMade = this.#wishForRoom()
+    if (roomMade) {
+      this.#close(connection).then(roomMade, roomMade)
+      return
+    }
+    const fate = this.#closingIdle ? 'close' : this.connections.fateOfConnection(connection)
+    if (typeof fate === 'string') this.#meet(fate, connection)
+    else void fate.then((known) => this.#meet(known, connection))
+  }
+
+  #meet(fate: Fate, connection: PoolConnection): void {
+    // The pool has given its place away when it was lost.
+    if (this.#gone.has(connection)) return
+    if (fate === 'keep' && !this.#closingIdle) this.#original.releaseConnection(connection)
+    else this.closeStale(connection)
+  }
+
+  /** Whom to tell that a connection was closed for them, unless there is room by now. */
+  #wishForRoom(): (() => void) | undefined {
+    if (this.#roomWanted.length > 0 && !this.connections.whenRoom())
+      for (const resolve of this.#roomWanted.splice(0)) resolve()
+    return this.#roomWanted.shift()
+  }
+
+  #becameIdle(connection: PoolConnection): void {
+    if (this.#gone.has(connection)) return
+    this.#idle.add(connection)
+    const [next] = this.#waiting
+    // The pool may have been resetting it for a while.
+    if (this.#closingIdle || this.connections.isConnectionStale(connection)) this.drainIdle()
+    else if (this.#roomWanted.length > 0) this.#lookAtIdle(1)
+    else if (next) this.#takeAfterAll(next)
+  }
+
+  /** Takes idle connections and gives them back, which closes those that have to go. */
+  #lookAtIdle(most: number): void {
+    for (let left = Math.min(most, this.#idle.size); left > 0; left--) {
+      // The pool hands it over a moment later.
+      const letGo = this.#places.hold()
+      this.#takeNow((_error, connection) => {
+        connection?.release()
+        letGo()
+      })
+    }
+  }
+
+  /** The connection keeps its place until the server has closed it, so that `max` holds on both sides. */
+  async #close(connection: PoolConnection): Promise<void> {
+    const letGo = this.#places.hold()
+    const closed = this.connections.closeWhenIdle(connection)
+    // Whoever counts has counted it as acquired.
+    this.pool.emit('release', connection)
+    await closed.finally(letGo)
+  }
+
+  /** A connection has ended. The place of one that is being closed is free when the server has closed it too. */
+  #remove(connection: PoolConnection): void {
+    this.#idle.delete(connection)
+    this.#gone.add(connection)
+    const closing = this.connections.closing(connection)
+    if (closing) void closing.then(() => this.#original._removeConnection(connection))
+    else this.#original._removeConnection(connection)
+  }
+}

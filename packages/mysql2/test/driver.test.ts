@@ -1,0 +1,67 @@
+import { createLease } from '@vault-lease/core'
+import mysql, { type Pool } from 'mysql2'
+import { describe, expect, it } from 'vitest'
+import type { MySqlDriver } from '../src/driver.ts'
+import { leasedPool } from '../src/leased-pool.ts'
+import { ask, failureOf } from './servers.ts'
+
+const whole: MySqlDriver = mysql
+
+/** mysql2, some of whose parts are other ones. */
+const driverWith = (parts: object): MySqlDriver => Object.assign(Object.create(mysql), parts)
+
+const driverWithPool = (change: (pool: Pool) => object): MySqlDriver =>
+  driverWith({
+    createPool(options: object) {
+      const pool = mysql.createPool(options)
+      return Object.assign(pool, change(pool))
+    },
+  })
+
+const leaseOfOne = () => createLease({ credential: async () => ({ username: 'one', password: 'secret' }) })
+
+const unsupported = {
+  code: 'ERR_INVALID_OPTION',
+  message: expect.stringContaining('This version of mysql2 is not supported'),
+}
+
+describe('mysql2', () => {
+  it('is taken as it is', async () => {
+    const pool = leasedPool(whole, { lease: leaseOfOne() })
+    await pool.end()
+  })
+
+  it.each<[string, MySqlDriver]>([
+    ['Connection', driverWith({ Connection: undefined })],
+    [
+      'addCommand of a connection',
+      driverWith({ Connection: { ...mysql.Connection, prototype: { ...mysql.Connection.prototype } } }),
+    ],
+    [
+      'onResult of a query',
+      driverWith({ Connection: Object.assign(Object.create(mysql.Connection), { createQuery: () => ({}) }) }),
+    ],
+    ['_removeConnection of a pool', driverWithPool(() => ({ _removeConnection: undefined }))],
+    ...['connectionLimit', 'queueLimit', 'waitForConnections', 'connectionConfig'].map(
+      (name): [string, MySqlDriver] => [
+        `config.${name} of a pool`,
+        driverWithPool(({ config }) => ({ config: { ...config, [name]: undefined } })),
+      ],
+    ),
+  ])('is refused at once without %s', (_name, driver) => {
+    expect(() => leasedPool(driver, { lease: leaseOfOne() })).toThrow(expect.objectContaining(unsupported))
+  })
+
+  it('is refused by the first acquire when a connection does not keep its config', async () => {
+    const driver = driverWith({
+      createConnection(options: object) {
+        const connection = mysql.createConnection(options)
+        connection.on('error', () => {})
+        return Object.assign(connection, { config: { ...connection.config } })
+      },
+    })
+    const pool = leasedPool(driver, { lease: leaseOfOne(), host: '127.0.0.1', port: 1 })
+    expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({ cause: unsupported })
+    await pool.end()
+  })
+})

@@ -39,6 +39,8 @@ export interface AttachedLease {
 
 interface Offer {
   readonly credential: Credential
+  /** Aborted when another one is offered, or the consumer leaves. */
+  readonly outdated: AbortController
   verdict: Verdict | undefined
 }
 
@@ -150,7 +152,8 @@ export class Attachment {
 
   /** A new connection was accepted with this credential. */
   accepted(credential: Credential): void {
-    if (this.#credential !== credential || this.#state === 'proven') return
+    const refusesAnother = this.#refused !== undefined && this.#refused !== credential
+    if (this.#credential !== credential || this.#state === 'proven' || refusesAnother) return
     this.#stands('proven')
   }
 
@@ -187,10 +190,15 @@ export class Attachment {
 
   /** Proves a credential that is not in force yet, and has somebody decide by the answer. */
   async offer(credential: Credential, withinMs: number, decide: (verdict: Verdict) => void): Promise<void> {
-    const offered: Offer = { credential, verdict: undefined }
+    this.#offered?.outdated.abort(new Error('a newer credential is offered'))
+    const outdated = new AbortController()
+    const offered: Offer = { credential, outdated, verdict: undefined }
     this.#offered = offered
-    const terms = { clock: this.join().clock, withinMs, left: this.#left.signal }
+    const leave = (): void => outdated.abort(this.#left.signal.reason)
+    this.#left.signal.addEventListener('abort', leave, { once: true })
+    const terms = { clock: this.join().clock, withinMs, left: outdated.signal }
     const deciding = askAgainWhileRefused(this.#consumer, credential, terms).then((verdict) => {
+      this.#left.signal.removeEventListener('abort', leave)
       offered.verdict = verdict
       decide(verdict)
     })
@@ -199,6 +207,8 @@ export class Attachment {
 
   /** A credential is in force for the lease: uses it, unless the database has refused it here, or still thinks about it. */
   follow(generation: Generation, credential: Credential): void {
+    // A verdict can come when its user has been replaced by now.
+    if (this.join().inForce !== generation) return
     const offer = this.#offered?.credential === credential ? this.#offered : undefined
     if (offer?.verdict?.answer === 'refused') this.#isAlone(credential, offer.verdict.error)
     else if (!offer || offer.verdict) this.#use(generation, credential, offer?.verdict)
@@ -289,7 +299,7 @@ export class Attachment {
     if (this.#refused === undefined || !lease.inForce) return lease.unavailable()
     const { place, lastError, nextTryInMs } = this.status()
     return new CredentialsUnavailableError(
-      `The database at ${place} refuses the user that others use: ${lastError} It is asked again in ${nextTryInMs ?? 0} ms.`,
+      `The database at ${place} refuses the user that others use: ${sentence(lastError)} It is asked again in ${nextTryInMs ?? 0} ms.`,
       { cause: this.#lastError, nextAttemptInMs: nextTryInMs },
     )
   }
@@ -373,6 +383,10 @@ export class Attachment {
       signal?.addEventListener('abort', done, { once: true })
     })
   }
+}
+
+function sentence(text = ''): string {
+  return text.replace(/\.?$/, '.')
 }
 
 /** What a pool has of its part in a lease. */

@@ -161,8 +161,10 @@ export class LeaseEngine implements AttachedLease {
     const judgement = await judge(attachment, this.#attachments.keys(), credential, wasProven)
     const generation = this.#standing.inForce
     if (this.#closing || generation?.credential !== credential) return
+    const mayHaveAnotherPassword = wasProven && !generation.issued.lease.revocable
     if (judgement === 'dead') this.#discard(generation, 'refused')
-    else if (judgement === 'unknown') this.#force('refused')
+    // The others may only not have heard of a new password yet.
+    else if (judgement === 'unknown' || mayHaveAnotherPassword) this.#force('refused')
   }
 
   lookAround(): void {
@@ -217,7 +219,7 @@ export class LeaseEngine implements AttachedLease {
   /** That none came in the time that a caller was ready to wait. */
   late(timeoutMs: number | undefined): CredentialsUnavailableError {
     const waiting = this.#work ? ' An attempt is still waiting, for Vault or for the database to answer.' : ''
-    return this.unavailable(`No credential came within ${timeoutMs} ms.${waiting}`)
+    return this.unavailable(`No credential came within ${Math.round(timeoutMs ?? 0)} ms.${waiting}`)
   }
 
   readonly #tell: Tell = (name, payload) => announce(this.listeners, name, payload)

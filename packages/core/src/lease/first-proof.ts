@@ -24,6 +24,8 @@ export class FirstProof {
   #succeeded = (): void => {}
   #failed: (error: unknown) => void = () => {}
   #pending = 0
+  #full = false
+  #refused = false
   #generation: Generation | undefined
 
   constructor(parts: FirstProofParts) {
@@ -52,7 +54,9 @@ export class FirstProof {
 
   #decide(attachment: Attachment, verdict: Verdict): void {
     if ('error' in verdict) this.#note(attachment, verdict.error)
-    else if (verdict.answer !== 'left') this.#publish()
+    else if (verdict.answer === 'accepted') this.#publish()
+    this.#full ||= verdict.answer === 'full'
+    this.#refused ||= verdict.answer === 'refused'
     if (this.#generation) attachment.follow(this.#generation, this.#parts.credential)
     else if (this.#pending === 0) this.#giveUp()
   }
@@ -64,8 +68,8 @@ export class FirstProof {
 
   #giveUp(): void {
     const [failure] = this.#failures.values()
-    // Whoever could have been asked has left.
-    if (failure === undefined) this.#publish()
+    // Whoever could have been asked has left, or has no place to try it in, and nobody has refused it.
+    if (failure === undefined || (this.#full && !this.#refused)) this.#publish()
     else this.#failed(failure)
   }
 

@@ -50,17 +50,15 @@ export class Rotation {
     this.#parts = parts
   }
 
-  /** Whether an attempt under way waits for a database, and not for the source. */
-  get proving(): boolean {
-    return this.#proving !== undefined
-  }
-
   /** Fetches another credential and puts it in force. Rejects with what made it fail: what was in force stays, then. */
   async replace(reason: RotationReason, terms: AttemptTerms): Promise<void> {
     const began = this.#parts.clock.now()
     const issued = await this.#fetch(terms, pastCache.has(reason))
-    if (reason === 'age' && this.#parts.standing.has(issued)) this.hold(issued.lease)
-    else await this.#proveAndPublish(issued, reason, terms, began)
+    const asked = reason === 'age' || reason === 'refused'
+    if (asked && this.#parts.standing.has(issued)) {
+      this.#parts.standing.done()
+      this.hold(issued.lease)
+    } else await this.#proveAndPublish(issued, reason, terms, began)
   }
 
   /** Puts another credential in force if the source has one by now. Rejects with what made it fail. */

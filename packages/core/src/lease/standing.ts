@@ -138,6 +138,11 @@ export class Standing {
     this.#forced = { reason, notBefore }
   }
 
+  /** What was asked for beside the schedule has come to nothing new. */
+  done(): void {
+    this.#forced = undefined
+  }
+
   /** Has the source asked at once whether the credential in force lives. */
   doubt(): void {
     this.#unsure = this.#inForce !== undefined

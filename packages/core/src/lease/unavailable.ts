@@ -24,14 +24,14 @@ export function unavailable({ source, why, cause, nextAttemptInMs }: Absence): C
 /** That whoever gives the credential did not answer an attempt. */
 export function sourceGaveNoAnswer(attempted: string, limitMs: number): CredentialsUnavailableError {
   return new CredentialsUnavailableError(
-    `No answer came to the attempt to ${attempted} within ${limitMs} ms. Check whether Vault, or what else gives the credential, hangs.`,
+    `No answer came to the attempt to ${attempted} within ${Math.round(limitMs)} ms. Check whether Vault, or what else gives the credential, hangs.`,
   )
 }
 
 /** That a database said neither yes nor no to a user. */
 export function databaseGaveNoAnswer(place: string, limitMs: number): CredentialNotProvenError {
   return new CredentialNotProvenError(
-    `The database at ${place} had not answered ${limitMs} ms after a credential was asked for. Check whether it hangs.`,
+    `The database at ${place} had not answered ${Math.round(limitMs)} ms after a credential was asked for. Check whether it hangs.`,
     { refused: false },
   )
 }

@@ -86,6 +86,15 @@ export class Checkout<Taken> {
   }
 
   #take(acquire: Acquire<Taken>): void {
+    try {
+      this.#takeFromPool(acquire)
+    } catch (error) {
+      // A function of the caller's, such as one that opens a stream, may throw.
+      this.#answer(acquire, error as Error, undefined)
+    }
+  }
+
+  #takeFromPool(acquire: Acquire<Taken>): void {
     this.#pool.take((error, taken) => {
       if (taken === undefined) {
         this.#takeFailed(acquire, error)

@@ -205,9 +205,10 @@ export class RotatingConnections<Connection extends object> implements Consumer 
       this.#pool.drainIdle()
       await this.#until(() => this.#isRoom, signal)
     }
+    const room = this.#until(() => this.#isRoom, signal)
     while (!this.#isRoom && !signal.aborted) {
       const one = this.#pool.giveUpOne().catch(() => settled(this.#clock, never, refusalPauseMs))
-      await Promise.race([one, this.#until(() => this.#isRoom, signal)])
+      await Promise.race([one, room])
     }
     return this.#isRoom
   }
@@ -219,9 +220,9 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     return this.#isRoom
   }
 
-  /** For a connection whose place is kept. */
+  /** For the first of those whose place is kept. */
   get #isRoom(): boolean {
-    return this.#size + this.#reserved <= this.#pool.max()
+    return this.#size < this.#pool.max()
   }
 
   async #askedForUser(connection: Connection): Promise<Fate> {

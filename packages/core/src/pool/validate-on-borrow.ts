@@ -49,6 +49,7 @@ export class ValidateOnBorrow {
     const { attachment } = this.#connections
     for (;;) {
       await attachment.credential({ timeoutMs: attempts.leftMs })
+      // Several may wait for one place.
       for (let room = this.#connections.whenRoom(); room; room = this.#connections.whenRoom()) await room
       try {
         return await connect()

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { CredentialNotProvenError } from '../../src/errors.ts'
 import type { Attachment } from '../../src/lease/attachment.ts'
 import type { Consumer } from '../../src/lease/consumer.ts'
+import { endlessLease } from '../../src/source/lease.ts'
 import { joined, managersOf, quietConsumer } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { ScriptedSource } from '../scripted-source.ts'
@@ -244,6 +245,84 @@ describe('a database that refuses one consumer alone', () => {
     expect(await answer).toBe(true)
     expect(refused.current?.username).toBe('v-2')
     expect(pool.current).toBeDefined()
+  })
+})
+
+describe('a consumer that lags behind', () => {
+  async function lagging() {
+    const set = setUp()
+    set.source.ttl = set.source.maxTtl = 3_600 * second
+    const pool = joined(set.lease, set.well)
+    const late = joined(set.ofOther, set.other)
+    await Promise.all([pool.credential(), late.credential()])
+    return { ...set, pool, late }
+  }
+  const refusesBut =
+    (...names: string[]): Consumer['prove'] =>
+    async (credential, signal) =>
+      names.includes(credential.username) ? 'accepted' : await refuses(credential, signal)
+
+  it('goes over to the new user once its database knows it, though it goes on to accept the old one', async () => {
+    const { clock, lease, other, late } = await lagging()
+    other.prove = refusesBut('v-1')
+    const rotation = lease.rotate()
+    await clock.advance(5 * second)
+    await rotation
+    expect(late.current?.username).toBe('v-1')
+    expect(late.state).toBe('refused')
+    if (late.current) late.accepted(late.current)
+    expect(late.state).toBe('refused')
+    other.prove = quietConsumer().prove
+    await clock.advance(60 * second)
+    expect(late.current?.username).toBe('v-2')
+    expect(late.state).toBe('proven')
+  })
+
+  it('is never moved back by an answer about a user that has been replaced', async () => {
+    const { clock, lease, other, late } = await lagging()
+    other.prove = refusesBut('v-3')
+    await Promise.all([lease.rotate(), clock.advance(3 * second)])
+    const again = lease.rotate()
+    await clock.advance(10 * second)
+    await again
+    expect(late.current?.username).toBe('v-3')
+    expect(late.state).toBe('proven')
+  })
+
+  it('has the source asked when it is the one that has heard of a new password', async () => {
+    const { clock, source, lease, ofOther, well, other } = setUp()
+    const { fetch } = source
+    let password = 'old'
+    source.fetch = async (terms) => {
+      const issued = await fetch.call(source, terms)
+      return { ...issued, username: 'stays', password, lease: endlessLease({ readAt: clock.now() }) }
+    }
+    const writer = joined(lease, well)
+    const reader = joined(ofOther, other)
+    await Promise.all([writer.credential(), reader.credential()])
+    password = 'new'
+    well.prove = async (credential, signal) =>
+      credential.password === 'new' ? 'accepted' : await refuses(credential, signal)
+    const { current } = writer
+    if (!current) throw new Error('it has none')
+    const answer = writer.refused(current, new Error('no'))
+    await clock.advance(second)
+    expect(await answer).toBe(true)
+    expect(writer.current?.password).toBe('new')
+    expect(writer.generation).toBe(1)
+  })
+
+  it('and refuses is not outvoted by one that cannot be asked', async () => {
+    const { clock, lease, well, other, pool } = await lagging()
+    well.prove = refuses
+    other.prove = async (_credential, signal) => {
+      await untilAborted(signal)
+      return 'full'
+    }
+    const rotation = expect(lease.rotate()).rejects.toMatchObject({ code: 'ERR_CREDENTIAL_NOT_PROVEN' })
+    await clock.advance(70 * second)
+    await rotation
+    expect(pool.current?.username).toBe('v-1')
   })
 })
 

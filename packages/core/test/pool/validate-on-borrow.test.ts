@@ -31,17 +31,24 @@ describe('a pool that validates on borrow', () => {
   describe('opens a connection', () => {
     it('once there is a credential, and room', async () => {
       const steps: string[] = []
-      const { attachment, pool } = setUp({
-        async whenRoom() {
-          steps.push('room')
-        },
+      const whenRoom = vi.fn<BorrowedConnections['whenRoom']>(() => undefined)
+      whenRoom.mockImplementationOnce(async () => {
+        steps.push('room')
       })
+      const { attachment, pool } = setUp({ whenRoom })
       attachment.credential.mockImplementation(async () => {
         steps.push('credential')
         return one
       })
       expect(await pool.open(async () => steps.push('connect'))).toBe(3)
       expect(steps).toEqual(['credential', 'room', 'connect'])
+    })
+
+    it('looks for room again when it had to wait: another may have taken it', async () => {
+      const whenRoom = vi.fn<BorrowedConnections['whenRoom']>(() => undefined)
+      for (let n = 0; n < 2; n++) whenRoom.mockImplementationOnce(() => Promise.resolve())
+      const { pool } = setUp({ whenRoom })
+      expect(await pool.open(async () => whenRoom.mock.calls.length)).toBe(3)
     })
 
     it('not at all while there is no credential', async () => {

@@ -25,7 +25,7 @@ export interface LeaseEvents {
   revoked: [{ source: string; generation: number; username: string }]
   /** A step failed, for one pool alone where there is a `place`. The manager tries again by itself where that can help. */
   failed: [{ source: string; step: LeaseStep; error: VaultLeaseError; place?: string }]
-  /** The credential died before there was another. */
+  /** The credential died, or was refused by the database, before there was another. */
   expired: [{ source: string; generation: number; username: string }]
   /** How a pool on the lease stands with its database has changed: `refused` while others go on, `proven` again. */
   place: [

@@ -10,9 +10,9 @@ import {
   startPostgres,
 } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type SubjectName, subjects } from '../../subjects/index.ts'
-import type { HeldOpen, Subject } from '../../subjects/subject.ts'
-import { startWorld, type World } from '../world.ts'
+import { startWorld, type World } from '../contract/world.ts'
+import { type SubjectName, subjects } from '../subjects/index.ts'
+import type { HeldOpen, Subject } from '../subjects/subject.ts'
 
 const max = 3
 const workers = 4

@@ -231,7 +231,7 @@ export class Attachment {
     return this.#pending ?? Promise.resolve()
   }
 
-  /** Closes what was opened to prove a credential that nobody else could prove. */
+  /** Closes what was opened to prove a credential that nobody else could prove. Rejects with what made that fail. */
   async withdraw(credential: Credential): Promise<void> {
     const over = AbortSignal.abort()
     const stragglerError = (): Error => new Error('the credential was never published')
@@ -239,7 +239,7 @@ export class Attachment {
     const retiring = Promise.resolve().then(() =>
       this.#consumer.retire(credential.generation, { deadline: clock.now(), signal: over, stragglerError }),
     )
-    await followed(clock, retiring, over, closeWithinMs).catch(() => {})
+    await followed(clock, retiring, over, closeWithinMs)
   }
 
   /** Something may have changed for those who wait. */

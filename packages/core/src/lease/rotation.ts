@@ -143,10 +143,16 @@ export class Rotation {
 
   /** What nobody has proven is given back. Of a user that has sessions only a password was tried. */
   async #withdraw(candidate: Candidate): Promise<void> {
-    const { attachments, standing } = this.#parts
+    const { attachments, standing, onFailed } = this.#parts
     const { credential, issued } = candidate
     if (!standing.isSuccession(candidate))
-      await Promise.all(Array.from(attachments, (attachment) => attachment.withdraw(credential)))
+      await Promise.all(
+        Array.from(attachments, (attachment) =>
+          attachment
+            .withdraw(credential)
+            .catch((error: unknown) => onFailed('retire', error, attachment.status().place)),
+        ),
+      )
     if (issued.lease.revocable) await this.#giveBack(issued)
   }
 

@@ -335,6 +335,12 @@ export class LeaseEngine implements AttachedLease {
     const leaseError = this.#tellFailure(stepOf(attempted, error), error)
     if (attempted === 'renew-token') this.#standing.tokenFailed(leaseError)
     else this.#standing.leaseFailed(leaseError)
+    if (this.#hasNewcomer && !this.#standing.inForce) this.#standing.failures.tryNow()
+  }
+
+  /** Whether somebody has joined since the attempt under way began, perhaps too late to be served by it. */
+  get #hasNewcomer(): boolean {
+    return [...this.#attachments.values()].some(({ joinedBefore }) => joinedBefore > this.#attempts)
   }
 
   #tellFailure(step: LeaseStep, error: unknown, place?: string): VaultLeaseError {

@@ -27,6 +27,7 @@ export class FirstProof {
   #full = false
   #refused = false
   #generation: Generation | undefined
+  #givenUp = false
 
   constructor(parts: FirstProofParts) {
     this.#parts = parts
@@ -44,6 +45,8 @@ export class FirstProof {
   }
 
   offerTo(attachment: Attachment): void {
+    // Nobody who joins later is offered what is given back.
+    if (this.#givenUp) return
     const { credential, clock, until } = this.#parts
     this.#pending++
     void attachment.offer(credential, until - clock.now(), (verdict) => {
@@ -70,16 +73,21 @@ export class FirstProof {
     const [failure] = this.#failures.values()
     // Whoever could have been asked has left, or has no place to try it in, and nobody has refused it.
     if (failure === undefined || (this.#full && !this.#refused)) this.#publish()
-    else this.#failed(failure)
+    else this.#fail(failure)
+  }
+
+  #fail(failure: unknown): void {
+    this.#givenUp = true
+    this.#failed(failure)
   }
 
   #publish(): void {
-    if (this.#generation) return
+    if (this.#generation || this.#givenUp) return
     try {
       this.#generation = this.#parts.publish()
       this.#succeeded()
     } catch (error) {
-      this.#failed(error)
+      this.#fail(error)
       return
     }
     for (const [attachment, error] of this.#failures) this.#parts.onFailed(attachment, error)

@@ -110,7 +110,6 @@ export class Rotation {
       onFailed: (attachment, error) => onFailed('prove', error, attachment.status().place),
     })
     this.#proving = proving
-    // Nobody who joins later is offered what is given back.
     const proven = proving.toAll(attachments).finally(() => {
       this.#proving = undefined
     })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { CredentialNotProvenError } from '../../src/errors.ts'
 import type { Attachment } from '../../src/lease/attachment.ts'
 import type { Consumer } from '../../src/lease/consumer.ts'
+import { sleep } from '../../src/resilience/clock.ts'
 import { endlessLease } from '../../src/source/lease.ts'
 import { joined, managersOf, quietConsumer } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -177,6 +178,29 @@ describe.each(Object.entries(troubles))('beside a consumer that %s', (_what, tro
     expect(clock.pending).toBe(0)
   })
 })
+
+it.each([0, 20, 40, 60, 80, 100, 120, 140, 160])(
+  'a consumer that joins %i ms into an attempt that fails for another one has its first credential all the same',
+  async (ms) => {
+    const { clock, source, lease, ofOther, well, other } = setUp()
+    const { revoke } = source
+    source.revoke = async (...terms) => {
+      await sleep(clock, 50)
+      await revoke.apply(source, terms)
+    }
+    other.prove = async () => {
+      await sleep(clock, 50)
+      throw new CredentialNotProvenError('connection refused', { refused: false })
+    }
+    joined(ofOther, other)
+      .credential()
+      .catch(() => {})
+    await clock.advance(ms)
+    const credential = joined(lease, well).credential()
+    await clock.advance(500)
+    expect(await credential).toMatchObject({ username: expect.stringMatching(/^v-/) })
+  },
+)
 
 describe('a database that refuses one consumer alone', () => {
   it('costs the others nothing, is asked again with growing gaps, and serves again by itself', async () => {

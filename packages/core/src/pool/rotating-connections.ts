@@ -47,7 +47,7 @@ export interface DriverHooks<Connection> {
 export type Fate = 'keep' | 'close'
 
 const answerWithinMs = 2_000
-const refusalPauseMs = 20
+const pauseMs = 20
 const roomWithinMs = 250
 
 /** The physical connections of one pool, each tagged with its credential. */
@@ -207,8 +207,9 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     }
     const room = this.#until(() => this.#isRoom, signal)
     while (!this.#isRoom && !signal.aborted) {
-      const one = this.#pool.giveUpOne().catch(() => settled(this.#clock, never, refusalPauseMs))
-      await Promise.race([one, room])
+      await Promise.race([this.#pool.giveUpOne().catch(() => {}), room])
+      // A pool may have given up what was no place of its own, or nothing: what closes meanwhile is heard of.
+      if (!this.#isRoom) await settled(this.#clock, room, pauseMs)
     }
     return this.#isRoom
   }
@@ -255,5 +256,3 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     })
   }
 }
-
-const never = new Promise<never>(() => {})

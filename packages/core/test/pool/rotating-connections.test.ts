@@ -8,7 +8,7 @@ import { ScriptedSource } from '../scripted-source.ts'
 const credential = new Credential(1, 'v-1', 'secret')
 
 /** The connections of a pool of `max`, whose proofs last until a test ends them. */
-function setUp(max: number) {
+function setUp(max: number, giveUpOne = async (): Promise<void> => {}) {
   const clock = new ManualClock()
   const lease = managerOf({
     source: new ScriptedSource(clock),
@@ -19,7 +19,7 @@ function setUp(max: number) {
   const proof = { connection: {}, end: (): void => {} }
   const connections = new RotatingConnections<object>(
     lease,
-    { max: () => max, giveUpOne: async () => {}, drainIdle: () => {} },
+    { max: () => max, giveUpOne, drainIdle: () => {} },
     {
       place: 'test://db',
       connectAs(as) {
@@ -36,7 +36,7 @@ function setUp(max: number) {
     },
     clock,
   )
-  return { connections, proof }
+  return { connections, proof, clock }
 }
 
 describe('the connections of a pool', () => {
@@ -66,5 +66,26 @@ describe('the connections of a pool', () => {
     expect(connections.whenRoom()).toBeUndefined()
     proof.end()
     await proving
+  })
+
+  it('are asked for a place again and again, with pauses, while the pool has none to give', async () => {
+    let asked = 0
+    const { connections, proof, clock } = setUp(1, async () => {
+      if (++asked > 1_000) connections.closed(open)
+    })
+    const first = connections.attachment.credential()
+    await clock.advance(1)
+    proof.end()
+    const inUse = await first
+    const open = {}
+    connections.opening(open, inUse)
+    const proving = connections.prove(new Credential(2, 'v-2', 'secret'), new AbortController().signal)
+    await clock.advance(100)
+    expect(asked).toBeGreaterThan(2)
+    expect(asked).toBeLessThan(10)
+    connections.closed(open)
+    await clock.advance(1)
+    proof.end()
+    expect(await proving).toBe('accepted')
   })
 })

@@ -1,13 +1,11 @@
 import type { Measurement, Scenario, SideName } from './measure.ts'
+import { type Spread, spreadOf } from './spread.ts'
 
 /** Both sides in one round. */
 export type Pair = Readonly<Record<SideName, Measurement>>
 
-/** Leased over static: the median of the rounds, and the extremes. */
-interface Ratio {
-  readonly median: number
-  readonly min: number
-  readonly max: number
+/** Leased over static, in all rounds. */
+interface Ratio extends Spread {
   readonly goal?: string
   readonly met?: boolean
 }
@@ -42,17 +40,6 @@ export function compare(scenario: Scenario, rounds: readonly Pair[]): Comparison
     heap: ratio(({ heapBytes }) => heapBytes),
     failed: rounds.reduce((sum, pair) => sum + pair.static.failed + pair.leased.failed, 0),
     rounds,
-  }
-}
-
-function spreadOf(ratios: readonly number[]): Ratio {
-  const sorted = [...ratios].sort((a, b) => a - b)
-  const at = (index: number): number => sorted[index] ?? Number.NaN
-  const middle = (sorted.length - 1) / 2
-  return {
-    median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
-    min: at(0),
-    max: at(sorted.length - 1),
   }
 }
 

@@ -8,12 +8,15 @@ export interface BenchOptions {
   /** For each side in each round. */
   readonly seconds: number
   readonly json: string
+  /** Only what a lease adds to a checkout, without servers. */
+  readonly checkout: boolean
 }
 
 export const usage = `npm run bench -- [options]
   --rounds N          rounds for each line (5)
   --seconds N         for each side in each round (4); with rotations at least 5
   --adapter NAME      only this one: ${subjectNames.join(', ')}
+  --checkout          only what a lease adds to taking a connection and giving it back, without servers
   --json FILE         where the figures are written (bench-results.json)`
 
 /** @throws Error that says what is wrong with an argument. */
@@ -24,10 +27,11 @@ export function parseOptions(args: string[]): BenchOptions {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '4' },
       adapter: { type: 'string' },
+      checkout: { type: 'boolean', default: false },
       json: { type: 'string', default: 'bench-results.json' },
     },
   })
-  const { adapter, rounds, seconds, json } = values
+  const { adapter, rounds, seconds, json, checkout } = values
   if (adapter !== undefined && !isSubjectName(adapter)) {
     throw new Error(`--adapter ${adapter}: there is ${subjectNames.join(', ')}`)
   }
@@ -36,6 +40,7 @@ export function parseOptions(args: string[]): BenchOptions {
     rounds: positive('rounds', rounds),
     seconds: positive('seconds', seconds),
     json,
+    checkout,
   }
 }
 

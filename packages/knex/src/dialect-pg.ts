@@ -1,5 +1,4 @@
 import {
-  asPgClient,
   type ClientClass,
   cancelStatement,
   checkConnectionOptions,
@@ -34,6 +33,7 @@ export const pgDialect: KnexDialect = {
   },
 }
 
+/** Its class was looked at when it was opened. */
 function clientOf(connection: KnexConnection): PgClient {
-  return asPgClient(connection as unknown as Client)
+  return connection as unknown as PgClient
 }

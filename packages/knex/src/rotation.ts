@@ -1,6 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
-import { endPool, settlesWithin, type TakenLease, ValidateOnBorrow } from '@vault-lease/core/adapter'
+import {
+  endPool,
+  type Fate,
+  settlesWithin,
+  type TakenLease,
+  ValidateOnBorrow,
+} from '@vault-lease/core/adapter'
 import type { KnexConnections, KnexDialect } from './dialect.ts'
 import type { KnexClient, KnexConnection } from './knex-client.ts'
 import { releaseStreamsOnce } from './release-once.ts'
@@ -91,29 +97,51 @@ export class KnexRotation {
     return pool && 0.9 * Math.min(pool.acquireTimeoutMillis, pool.createTimeoutMillis)
   }
 
-  async #acquireConnection(): Promise<KnexConnection> {
+  #acquireConnection(): Promise<KnexConnection> {
     // knex says itself that it has no pool.
-    if (!this.#client.pool) return await this.#original.acquireConnection()
-    return await this.#opened().pool.lend({
-      take: () => this.#original.acquireConnection(),
-      giveBack: (connection) => this.#releaseConnection(connection),
-    })
+    return this.#client.pool
+      ? this.#opened().pool.lend(this.#original.acquireConnection)
+      : this.#original.acquireConnection()
   }
 
   /** knex asks before it hands out a connection, and opens another in place of one that is not valid. */
-  async #validateConnection(connection: KnexConnection): Promise<boolean> {
-    if (this.#isStale(connection)) {
-      await this.#closeStale(connection)
-      return false
-    }
+  #validateConnection(connection: KnexConnection): boolean | Promise<boolean> {
+    const mayLend = this.#opened().pool.mayLend()
+    return mayLend === true ? this.#validate(connection) : this.#validateLater(mayLend, connection)
+  }
+
+  async #validateLater(mayLend: Promise<boolean>, connection: KnexConnection): Promise<boolean> {
+    // Without a credential knex tries to open a connection, and hears why it cannot.
+    if (await mayLend) return await this.#validate(connection)
+    await this.#closeStale(connection)
+    return false
+  }
+
+  #validate(connection: KnexConnection): boolean | Promise<boolean> {
+    if (this.#isStale(connection)) return this.#closeStale(connection).then(() => false)
+    return this.#firstHandedOut
+      ? this.#original.validateConnection(connection)
+      : this.#validateFirst(connection)
+  }
+
+  async #validateFirst(connection: KnexConnection): Promise<boolean> {
     const valid = await this.#original.validateConnection(connection)
     if (valid) this.#firstHandedOut ??= connection
     return valid
   }
 
-  async #releaseConnection(connection: KnexConnection): Promise<void> {
-    const fate = this.#isStale(connection) ? 'close' : await this.#session?.connections.fateOf(connection)
-    if (fate === 'close') await this.#closeStale(connection)
+  #releaseConnection(connection: KnexConnection): Promise<void> {
+    const fate = this.#fateOf(connection)
+    return fate === 'keep' ? this.#original.releaseConnection(connection) : this.#meet(fate, connection)
+  }
+
+  #fateOf(connection: KnexConnection): Fate | Promise<Fate> {
+    if (connection === this.#firstHandedOut) return 'close'
+    return this.#session?.connections.fateOf(connection) ?? 'close'
+  }
+
+  async #meet(fate: Fate | Promise<Fate>, connection: KnexConnection): Promise<void> {
+    if ((await fate) === 'close') await this.#closeStale(connection)
     await this.#original.releaseConnection(connection)
   }
 

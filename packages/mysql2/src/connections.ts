@@ -96,15 +96,13 @@ export class MySqlConnections extends RotatingConnections<Session> {
   /** Whether the connection has ended, or belongs to another user than the one in force. */
   isConnectionStale(connection: Connection): boolean {
     const session = this.#sessionOf(connection)
-    if (session === undefined || this.isStale(session)) return true
-    // Its holder may have called changeUser().
-    return connection.config.user !== session.username
+    return session === undefined || this.isStale(session) || !hasItsUser(connection, session)
   }
 
   /** What is to become of a connection that its holder gives back. */
   fateOfConnection(connection: Connection): Fate | Promise<Fate> {
     const session = this.#sessionOf(connection)
-    return session === undefined || this.isConnectionStale(connection) ? 'close' : this.fateOf(session)
+    return session && hasItsUser(connection, session) ? this.fateOf(session) : 'close'
   }
 
   /** Closes a connection that nobody uses any more. Resolves when the server has closed it too. */
@@ -213,6 +211,11 @@ export class MySqlConnections extends RotatingConnections<Session> {
       await session.closeWhenIdle()
     }
   }
+}
+
+/** Its holder may have called changeUser(). */
+function hasItsUser(connection: Connection, { username }: Session): boolean {
+  return connection.config.user === username
 }
 
 function openSocket(place: StreamPlace, stream: unknown): Socket {

@@ -16,7 +16,6 @@ export class DriverPool implements PoolHooks {
     UnderlyingPool,
     'getConnection' | 'releaseConnection' | '_removeConnection' | 'end'
   >
-  readonly #idle = new Set<PoolConnection>()
   /** What has left the pool for good. */
   readonly #gone = new WeakSet<PoolConnection>()
   /** Who waits for room to open a connection. */
@@ -43,7 +42,6 @@ export class DriverPool implements PoolHooks {
     }
     this.#places = new HeldPlaces(pool.config)
     pool.on('connection', (connection) => this.connections.connected(connection))
-    pool.on('acquire', (connection) => this.#idle.delete(connection))
     pool.on('release', (connection) => this.#becameIdle(connection))
     pool.releaseConnection = (connection) => this.#release(connection)
     pool._removeConnection = (connection) => this.#remove(connection)
@@ -56,7 +54,7 @@ export class DriverPool implements PoolHooks {
 
   /** Takes a connection, which the pool opens when there is room, or has the caller wait for in its queue. */
   take(done: Taken): void {
-    const room = this.#idle.size === 0 ? this.connections.whenRoom() : undefined
+    const room = this.#idleCount === 0 ? this.connections.whenRoom() : undefined
     if (room) {
       this.#waiting.add(done)
       void room.then(() => this.#takeAfterAll(done))
@@ -77,7 +75,7 @@ export class DriverPool implements PoolHooks {
   }
 
   drainIdle(): void {
-    this.#lookAtIdle(this.#idle.size)
+    this.#lookAtIdle(this.#idleCount)
   }
 
   /** Closes what nobody uses, and from now on what is given back. */
@@ -97,7 +95,7 @@ export class DriverPool implements PoolHooks {
 
   #takeNow(done: Taken): void {
     // When the pool opens a connection for this, it does so at once.
-    const credential = this.connections.attachment.current
+    const credential = this.#idleCount === 0 ? this.connections.attachment.current : undefined
     this.#original.getConnection((error, connection) => {
       if (error) this.connections.noteError(credential, error)
       done(error, connection)
@@ -138,9 +136,13 @@ export class DriverPool implements PoolHooks {
     return this.#roomWanted.shift()
   }
 
+  get #idleCount(): number {
+    return this.pool._freeConnections.length
+  }
+
   #becameIdle(connection: PoolConnection): void {
-    if (this.#gone.has(connection)) return
-    this.#idle.add(connection)
+    const isWanted = this.#closingIdle || this.#roomWanted.length > 0 || this.#waiting.size > 0
+    if ((!isWanted && !this.pool.config.resetOnRelease) || this.#gone.has(connection)) return
     const [next] = this.#waiting
     // The pool may have been resetting it for a while.
     if (this.#closingIdle || this.connections.isConnectionStale(connection)) this.drainIdle()
@@ -150,7 +152,7 @@ export class DriverPool implements PoolHooks {
 
   /** Takes idle connections and gives them back, which closes those that have to go. */
   #lookAtIdle(most: number): void {
-    for (let left = Math.min(most, this.#idle.size); left > 0; left--) {
+    for (let left = Math.min(most, this.#idleCount); left > 0; left--) {
       // The pool hands it over a moment later.
       const letGo = this.#places.hold()
       this.#takeNow((_error, connection) => {
@@ -171,7 +173,6 @@ export class DriverPool implements PoolHooks {
 
   /** A connection has ended. The place of one that is being closed is free when the server has closed it too. */
   #remove(connection: PoolConnection): void {
-    this.#idle.delete(connection)
     this.#gone.add(connection)
     const closing = this.connections.closing(connection)
     if (closing) void closing.then(() => this.#original._removeConnection(connection))

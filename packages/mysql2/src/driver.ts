@@ -52,7 +52,11 @@ export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 
   readonly config: Admission & {
     readonly connectionLimit: number
     readonly connectionConfig: { readonly connectTimeout: number }
+    /** Absent before mysql2 had the option. */
+    readonly resetOnRelease?: boolean
   }
+  /** The connections that nobody uses. */
+  readonly _freeConnections: { readonly length: number }
   getConnection(done: (error: Error | null | undefined, connection: PoolConnection | undefined) => void): void
   releaseConnection(connection: PoolConnection): void
   /** A connection that has ended calls it: the pool gives its place to whoever is next in the queue. */
@@ -72,7 +76,7 @@ export function checkDriver(driver: MySqlDriver): void {
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
 export function asUnderlyingPool(pool: Pool): UnderlyingPool {
-  const { config, _removeConnection } = pool as unknown as Partial<UnderlyingPool>
+  const { config, _removeConnection, _freeConnections } = pool as unknown as Partial<UnderlyingPool>
   const { connectionLimit, queueLimit, waitForConnections, connectionConfig }: Partial<typeof config> =
     config ?? {}
   const hasLimits = typeof connectionLimit === 'number' && typeof queueLimit === 'number'
@@ -80,6 +84,7 @@ export function asUnderlyingPool(pool: Pool): UnderlyingPool {
     throw unsupported('a pool lacks config.connectionLimit, config.queueLimit or config.waitForConnections')
   if (!connectionConfig || !('connectTimeout' in connectionConfig))
     throw unsupported('a pool lacks config.connectionConfig.connectTimeout')
+  if (typeof _freeConnections?.length !== 'number') throw unsupported('a pool lacks _freeConnections')
   if (typeof _removeConnection !== 'function') throw unsupported('a pool lacks _removeConnection')
   return pool as unknown as UnderlyingPool
 }

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import type { PoolClient, PoolConfig } from 'pg'
 import { closeWhenIdle } from './close.ts'
 import { PgConnections } from './connections.ts'
-import { asPgClient, type ClientClass } from './driver.ts'
+import { asPgClient, type ClientClass, type PgClient } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
 import { checkConnectionOptions, pgOptionNames, placeOf } from './options.ts'
 import { checkSetRole, type SetRoleOptions } from './set-role.ts'
@@ -12,14 +12,11 @@ import { checkSetRole, type SetRoleOptions } from './set-role.ts'
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
 export type VaultPoolOptions = AdapterOptions & SetRoleOptions & Omit<PoolConfig, 'user' | 'password'>
 
-type Release = (error?: Error | boolean) => void
+type Release = PoolClient['release']
 type Answer = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
 
-/** A connection that was taken from the pool. */
-interface Taken {
-  readonly client: PoolClient
-  readonly release: Release
-}
+/** A client of the pool, with the `release` that the pool has given it. Its class was looked at when it was opened. */
+type Taken = PgClient & Pick<PoolClient, 'release'>
 
 /** A pool that `VaultPool` makes. */
 export interface VaultPool extends pg.Pool {
@@ -63,9 +60,9 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       this.#connections = connections
       this.#checkout = new Checkout(connections.attachment, {
         take: (done) => this.#take(done),
-        giveBack: ({ release }) => release(),
-        isStale: ({ client }) => connections.isStale(asPgClient(client)),
-        closeStale: (taken) => this.#closeStale(taken),
+        giveBack: (client) => client.release(),
+        isStale: (client) => connections.isStale(client),
+        closeStale: (client) => closeStale(client, client.release),
         worthConnectingAgain: (error, wait) => connections.worthConnectingAgain(error, wait),
         patienceMs: () => this.options.connectionTimeoutMillis || undefined,
         tooLate: () => new Error('timeout exceeded when trying to connect'),
@@ -97,35 +94,29 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
     }
 
     #acquire(done: Answer): void {
-      this.#checkout.acquire((error, taken) => {
-        if (taken) done(undefined, taken.client, this.#watchRelease(taken))
+      this.#checkout.acquire((error, client) => {
+        if (client) done(undefined, client, this.#watchRelease(client))
         else done(error ?? undefined, undefined, noRelease)
       })
     }
 
     #take(done: CheckedOut<Taken>): void {
-      super.connect((error, client, release) => done(error, client && { client, release }))
+      super.connect(done as CheckedOut<PoolClient>)
     }
 
     /** A connection that was replaced while it was out, or is in doubt, does not go back to the pool as it is. */
-    #watchRelease(taken: Taken): Release {
-      const { client, release } = taken
+    #watchRelease(client: Taken): Release {
+      const { release } = client
       let released = false
       client.release = (error) => {
         if (released) throw new Error('Release called on client which has already been released to the pool.')
-        const fate = error ? 'keep' : this.#connections.fateOf(asPgClient(client))
+        const fate = error ? 'keep' : this.#connections.fateOf(client)
         if (fate === 'keep') return release(error)
         released = true
-        if (fate === 'close') this.#closeStale(taken)
-        else void fate.then((known) => (known === 'keep' ? release() : this.#closeStale(taken)))
+        if (fate === 'close') closeStale(client, release)
+        else void fate.then((known) => (known === 'keep' ? release() : closeStale(client, release)))
       }
       return client.release
-    }
-
-    /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
-    #closeStale({ client, release }: Taken): void {
-      const vacate = (): void => release(true)
-      closeWhenIdle(asPgClient(client)).then(vacate, vacate)
     }
 
     async #giveUpOne(): Promise<void> {
@@ -136,11 +127,11 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
 
     #drainIdle(): void {
       for (let idle = this.idleCount; idle > 0; idle--) {
-        this.#take((_error, taken) => {
+        this.#take((_error, client) => {
           // A pool that is ending answers with nothing.
-          if (!taken) return
-          if (this.#connections.isStale(asPgClient(taken.client))) this.#closeStale(taken)
-          else taken.release()
+          if (!client) return
+          if (this.#connections.isStale(client)) closeStale(client, client.release)
+          else client.release()
         })
       }
     }
@@ -157,6 +148,12 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       })
     }
   }
+}
+
+/** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
+function closeStale(client: PgClient, release: Release): void {
+  const vacate = (): void => release(true)
+  closeWhenIdle(client).then(vacate, vacate)
 }
 
 function refuse(callback: Answer | undefined): Promise<PoolClient> | undefined {

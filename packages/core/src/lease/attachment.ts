@@ -5,6 +5,7 @@ import type { Consumer, Retired, RetireTerms } from './consumer.ts'
 import type { Credential } from './credential.ts'
 import { asLeaseError } from './failures.ts'
 import type { Generation } from './generation.ts'
+import { type Found, Glance } from './glance.ts'
 import { ask, askAgainWhileRefused, type Verdict } from './proof.ts'
 import type { PlaceState, PlaceStatus } from './status.ts'
 import { drainTimeOf, type WaitOptions, waitFor } from './wait.ts'
@@ -44,6 +45,13 @@ interface Offer {
   verdict: Verdict | undefined
 }
 
+/** What of a lease may be used at one place. */
+interface Usable {
+  readonly credential: Credential | undefined
+  readonly generation: number
+}
+
+const nothing: Usable = { credential: undefined, generation: 0 }
 const answerWithinMs = 2_000
 const closeWithinMs = 10_000
 const firstGapMs = 250
@@ -62,6 +70,7 @@ export class Attachment {
   readonly #onLeft: () => void
   readonly #left = new AbortController()
   #lease: AttachedLease | undefined
+  readonly #usable: Glance<Usable> = new Glance(nothing, () => this.#look())
   #generation: Generation | undefined
   #credential: Credential | undefined
   #state: PlaceState = 'unproven'
@@ -87,19 +96,15 @@ export class Attachment {
 
   /** The credential for a new connection at this moment; `undefined` when there is none that may be used here. */
   get current(): Credential | undefined {
-    this.#lease?.lookAround()
-    const held = this.#doubt !== undefined || this.#refused === this.#credential
-    return held || !this.#isUsable ? undefined : this.#credential
+    return this.#lease && this.#usable.at(this.#lease.clock).credential
   }
 
-  /** The generation whose connections are kept, be it for the next password of their user; 0 when there is none. */
+  /**
+   * The generation whose connections are kept, be it for the next password of their user; 0 when there is none. Its end is
+   * told by a timer, which may come late: before a connection is used, `current` is asked.
+   */
   get generation(): number {
-    if (!this.#generation || this.#left.signal.aborted) return 0
-    return this.#isUsable || this.#generation.mayComeBack ? this.#generation.number : 0
-  }
-
-  get #isUsable(): boolean {
-    return this.#lease !== undefined && this.#generation?.usableAt(this.#lease.clock.now()) === true
+    return this.#lease ? this.#usable.lately(this.#lease.clock).generation : 0
   }
 
   /** How it stands with the database. */
@@ -112,7 +117,7 @@ export class Attachment {
     return {
       place: this.#consumer.place,
       state: this.#state,
-      generation: this.#isUsable ? this.generation : 0,
+      generation: this.#leftMs > 0 ? this.generation : 0,
       lastError: this.#lastError?.message,
       nextTryInMs: next && Math.max(0, Math.round(next - (this.#lease?.clock.now() ?? 0))),
     }
@@ -180,6 +185,7 @@ export class Attachment {
       if (verdict.answer === 'refused') this.#wasRefused(credential, verdict.error)
       this.wake()
     })
+    this.lookAnew()
   }
 
   /** Asks the database of this consumer for a credential. */
@@ -242,8 +248,14 @@ export class Attachment {
     await followed(clock, retiring, over, closeWithinMs)
   }
 
+  /** What is known of the lease's life has changed. */
+  lookAnew(): void {
+    this.#usable.forget()
+  }
+
   /** Something may have changed for those who wait. */
   wake(): void {
+    this.lookAnew()
     for (const wake of [...this.#waiting]) wake()
   }
 
@@ -270,8 +282,9 @@ export class Attachment {
 
   /** Its time on the lease is over: whatever is asked of its database is given up. */
   leave(): void {
-    this.#left.abort(new Error('the consumer has left the lease'))
     this.#credential = undefined
+    this.lookAnew()
+    this.#left.abort(new Error('the consumer has left the lease'))
     this.wake()
   }
 
@@ -292,6 +305,23 @@ export class Attachment {
       if (!pending) throw this.#unavailable()
       await unlessAborted(Promise.race([pending, this.#change(signal)]), signal)
     }
+  }
+
+  /** What may be used here at this moment, and for how long if nothing changes. */
+  #look(): Found<Usable> {
+    this.#lease?.lookAround()
+    const generation = this.#left.signal.aborted ? undefined : this.#generation
+    if (!generation) return { value: nothing, lastsMs: 0 }
+    const lastsMs = this.#leftMs
+    const isHeld = this.#doubt !== undefined || this.#refused === this.#credential
+    const credential = isHeld || lastsMs <= 0 ? undefined : this.#credential
+    const isKept = lastsMs > 0 || generation.mayComeBack
+    return { value: { credential, generation: isKept ? generation.number : 0 }, lastsMs }
+  }
+
+  /** Milliseconds for which the generation in use may be used, if nothing changes. */
+  get #leftMs(): number {
+    return (this.#lease && this.#generation?.leftMs(this.#lease.clock.now())) ?? 0
   }
 
   #unavailable(): CredentialsUnavailableError {
@@ -363,12 +393,12 @@ export class Attachment {
     if (from !== state) this.#gapMs = firstGapMs
     this.#state = state
     this.#lastError = error
+    this.lookAnew()
     if (from !== state) this.#lease?.noted(this, from, error)
   }
 
   #needs(generation: Generation): boolean {
-    const inUse = this.#generation === generation && !this.#left.signal.aborted
-    return inUse && generation.usableAt(this.join().clock.now())
+    return this.#generation === generation && !this.#left.signal.aborted && this.#leftMs > 0
   }
 
   /** Resolves when something may have changed here, or with the signal. */

@@ -252,6 +252,7 @@ export class LeaseEngine implements AttachedLease {
 
   /** Does what is due, or waits for what comes next. */
   #tick(): void {
+    for (const attachment of this.#attachments.keys()) attachment.lookAnew()
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     if (this.#closing) return

@@ -40,8 +40,9 @@ export class Generation {
     return Math.min(this.#retireBy, deadlineOf(this.#issued.lease, this.#issued.tokenFacts()))
   }
 
-  usableAt(now: number): boolean {
-    return !this.#over && now < this.deadline
+  /** Milliseconds for which it may be used, 0 or less when it may not. */
+  leftMs(now: number): number {
+    return this.#over ? 0 : this.deadline - now
   }
 
   /** Whether its sessions wait for a new password: nobody drops the user, and it was not replaced by another. */

@@ -94,6 +94,7 @@ export class OldGenerations {
     const facts = { source: source.description, generation, username }
     const began = clock.now()
     retiring.retireBy(began + withinMs)
+    for (const attachment of attachments) attachment.lookAnew()
     const done = retireAndRevoke({
       retiring,
       deadline: began + withinMs,

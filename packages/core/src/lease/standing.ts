@@ -47,7 +47,7 @@ export class Standing {
 
   /** The generation in force, if it may be used now. */
   get usable(): Generation | undefined {
-    return this.#inForce?.usableAt(this.#clock.now()) ? this.#inForce : undefined
+    return this.#inForce && this.#inForce.leftMs(this.#clock.now()) > 0 ? this.#inForce : undefined
   }
 
   /** Whether something has made it uncertain that the lease is what it is known as. */

@@ -60,7 +60,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   readonly #clock: Clock
   readonly #credentials = new WeakMap<Connection, Credential>()
   readonly #refusals = new WeakMap<Error, Credential>()
-  readonly #denied = new WeakSet<Connection>()
+  readonly #denied = new Set<Connection>()
   readonly #open = new Map<number, Set<Connection>>()
   readonly #closed = new EventEmitter().setMaxListeners(0)
   /** Credentials that are being proven, each by a connection that the pool does not know. */
@@ -100,6 +100,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     const credential = this.#credentials.get(connection)
     if (credential === undefined) return
     this.#credentials.delete(connection)
+    this.#denied.delete(connection)
     const connections = this.#open.get(credential.generation)
     connections?.delete(connection)
     if (connections?.size === 0) this.#open.delete(credential.generation)
@@ -127,13 +128,13 @@ export class RotatingConnections<Connection extends object> implements Consumer 
 
   /** A statement was denied in a way that also happens when the user is gone: the connection is asked before it is used again. */
   denied(connection: Connection): void {
-    this.#denied.add(connection)
+    if (this.#credentials.has(connection)) this.#denied.add(connection)
   }
 
   /** What is to become of a connection that its holder gives back; a promise where it has to be asked first. */
   fateOf(connection: Connection): Fate | Promise<Fate> {
     if (this.isStale(connection)) return 'close'
-    return this.#denied.has(connection) ? this.#askedForUser(connection) : 'keep'
+    return this.#denied.size > 0 && this.#denied.has(connection) ? this.#askedForUser(connection) : 'keep'
   }
 
   /** Resolves once no connection is open. */

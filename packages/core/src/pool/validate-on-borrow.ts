@@ -4,20 +4,14 @@ import { Attempts, type Reconnecting } from './attempts.ts'
 
 /** What is asked of the connections of the pool. */
 export interface BorrowedConnections extends Reconnecting {
-  readonly attachment: Pick<PoolAttachment, 'current' | 'credential'>
+  readonly attachment: Pick<PoolAttachment, 'current' | 'generation' | 'credential'>
   /** Resolves when a connection may be opened, if that has to be waited for. */
   whenRoom(): Promise<void> | undefined
 }
 
-/** How a pool lends a connection. */
-export interface Lending<Connection> {
-  take(): Promise<Connection>
-  giveBack(connection: Connection): Promise<void>
-}
-
 /**
  * The way to a connection in a pool that looks at each one before it lends it, drops those that are stale, and opens another by
- * itself. Such a pool has a function to open a connection and one to lend it, and these go round them.
+ * itself. Such a pool has a function to open a connection, one to look at it, and one to lend it, and these go round them.
  */
 export class ValidateOnBorrow {
   readonly #connections: BorrowedConnections
@@ -60,19 +54,23 @@ export class ValidateOnBorrow {
   }
 
   /**
-   * Lends a connection. While no credential may be used nobody gets one, and whoever has just got one gives it back.
+   * Lends a connection, which the pool asks `mayLend()` about. While no credential may be used nobody waits in the pool.
    *
    * @throws CredentialsUnavailableError when none may be used in time, or the pool's own error.
    */
-  async lend<Connection>({ take, giveBack }: Lending<Connection>): Promise<Connection> {
-    const attempts = this.#attempts()
-    const { attachment } = this.#connections
-    for (;;) {
-      if (!attachment.current) await attachment.credential({ timeoutMs: attempts.leftMs })
-      const connection = await take()
-      if (attachment.current) return connection
-      await giveBack(connection)
-    }
+  lend<Connection>(take: () => Promise<Connection>): Promise<Connection> {
+    return this.#connections.attachment.generation === 0 ? this.#onceUsable().then(take) : take()
+  }
+
+  /** Whether there is a credential, without which no connection is lent: at once, or when that is known. */
+  mayLend(): true | Promise<boolean> {
+    if (this.#connections.attachment.current) return true
+    const isUsable = (): boolean => true
+    return this.#onceUsable().then(isUsable, () => false)
+  }
+
+  #onceUsable(): Promise<unknown> {
+    return this.#connections.attachment.credential({ timeoutMs: this.#patienceMs() })
   }
 
   #attempts(): Attempts {

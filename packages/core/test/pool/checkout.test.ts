@@ -11,6 +11,9 @@ function setUp(hooks: Partial<CheckoutHooks<number>> = {}) {
   let opened = 0
   const lease = {
     current: new Credential(1, 'v-1', 'secret') as Credential | undefined,
+    get generation() {
+      return lease.current?.generation ?? 0
+    },
     credential: vi.fn(async () => {
       if (!lease.current) throw new CredentialsUnavailableError('none now')
       return lease.current

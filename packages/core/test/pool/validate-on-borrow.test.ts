@@ -14,8 +14,15 @@ function setUp(connections: Partial<BorrowedConnections> = {}, patienceMs?: numb
     if (!attachment.current) throw new CredentialsUnavailableError('none now')
     return attachment.current
   })
-  const attachment: { current: Credential | undefined; credential: typeof credential } = {
+  const attachment: {
+    current: Credential | undefined
+    readonly generation: number
+    credential: typeof credential
+  } = {
     current: one,
+    get generation() {
+      return attachment.current?.generation ?? 0
+    },
     credential,
   }
   const pool = new ValidateOnBorrow(
@@ -101,36 +108,26 @@ describe('a pool that validates on borrow', () => {
   describe('lends a connection', () => {
     it('at once while there is a credential', async () => {
       const { attachment, pool } = setUp()
-      const giveBack = vi.fn()
-      expect(await pool.lend({ take: async () => 1, giveBack })).toBe(1)
+      expect(pool.mayLend()).toBe(true)
+      expect(await pool.lend(async () => 1)).toBe(1)
       expect(attachment.credential).not.toHaveBeenCalled()
-      expect(giveBack).not.toHaveBeenCalled()
     })
 
     it('to nobody while there is none', async () => {
       const { attachment, pool } = setUp()
       attachment.current = undefined
       const take = vi.fn()
-      await expect(pool.lend({ take, giveBack: vi.fn() })).rejects.toThrow('none now')
+      await expect(pool.lend(take)).rejects.toThrow('none now')
       expect(take).not.toHaveBeenCalled()
+      expect(await pool.mayLend()).toBe(false)
     })
 
-    it('that it takes back when the credential has gone meanwhile, and waits with what is left of the patience', async () => {
-      const { attachment, clock, pool, waits } = setUp({}, 100)
-      attachment.credential.mockImplementationOnce(async () => {
-        attachment.current = one
-        return one
-      })
-      let taken = 0
-      const take = async (): Promise<number> => {
-        clock.jump(30)
-        if (++taken === 1) attachment.current = undefined
-        return taken
-      }
-      const giveBack = vi.fn()
-      expect(await pool.lend({ take, giveBack })).toBe(2)
-      expect(giveBack).toHaveBeenCalledExactlyOnceWith(1)
-      expect(waits()).toEqual([70])
+    it('once there is one again, when it has gone meanwhile', async () => {
+      const { attachment, pool, waits } = setUp({}, 100)
+      attachment.current = undefined
+      attachment.credential.mockImplementationOnce(async () => one)
+      expect(await pool.mayLend()).toBe(true)
+      expect(waits()).toEqual([100])
     })
   })
 })

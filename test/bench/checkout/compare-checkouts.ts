@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { spreadOf } from '../spread.ts'
+import { type PoolName, poolNames, type SideName } from './pools.ts'
+
+const goalNs = 300
+const side = fileURLToPath(new URL('./checkout/side.js', import.meta.url))
+const run = promisify(execFile)
+
+/** The real pools over connections that answer at once: what a lease adds to taking a connection and giving it back. */
+export async function compareCheckouts({ rounds, json }: { rounds: number; json: string }): Promise<void> {
+  console.log(`A connection is taken and given back, over a driver that answers at once: nanoseconds, each side in a process
+of its own, in turns. The median of ${rounds} rounds (min-max).
+pool          static  leased  added`)
+  const lines = []
+  for (const pool of poolNames) {
+    const pairs: Record<SideName, number>[] = []
+    for (let round = 0; round < rounds; round++) pairs.push(await pairOf(pool, round % 2 === 0))
+    const added = spreadOf(pairs.map(({ leased, static: plain }) => leased - plain))
+    const met = added.median <= goalNs
+    lines.push({ pool, added, goal: `<= ${goalNs}`, met, pairs })
+    const medians = (['static', 'leased'] as const).map(
+      (name) => spreadOf(pairs.map((pair) => pair[name])).median,
+    )
+    const cells = [pool.padEnd(12), ...medians.map((ns) => ns.toFixed(0).padStart(7))]
+    const { median, min, max } = added
+    const verdict = `<= ${goalNs} ${met ? 'met' : 'missed'}`
+    console.log(`${cells.join(' ')}  ${median.toFixed(0)} (${min.toFixed(0)}-${max.toFixed(0)}) ${verdict}`)
+  }
+  writeFileSync(json, `${JSON.stringify({ node: process.version, rounds, lines }, undefined, 2)}\n`)
+  console.log(`Figures: ${resolve(json)}`)
+}
+
+async function pairOf(pool: PoolName, staticFirst: boolean): Promise<Record<SideName, number>> {
+  const order = staticFirst ? (['static', 'leased'] as const) : (['leased', 'static'] as const)
+  const pair = { static: 0, leased: 0 }
+  for (const name of order) pair[name] = await nanosecondsOf(pool, name)
+  return pair
+}
+
+/** A tenth of the batches are faster: what other work on the machine adds to the rest does not count. */
+async function nanosecondsOf(pool: PoolName, name: SideName): Promise<number> {
+  const { stdout } = await run(process.execPath, [side, pool, name])
+  const sorted = (JSON.parse(stdout) as number[]).sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 10)] ?? Number.NaN
+}

@@ -165,7 +165,9 @@ describe('a VaultPool is a pg.Pool', () => {
     const before = way.accepted
     await pool.lease.rotate()
     expect(way.accepted - before).toBe(1)
+    const retired = once(pool.lease, 'retired')
     for (const client of held) client.release()
+    await retired
     await Promise.all([userOf(pool), userOf(pool)])
     expect(pool.idleCount).toBe(2)
     const between = way.accepted

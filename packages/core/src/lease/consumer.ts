@@ -1,7 +1,17 @@
 import type { Credential } from './credential.ts'
 
+/** When the connections of a generation are replaced that can still be used, so that not all log in anew together. */
+export interface Turns {
+  /** When the last one has its turn, in milliseconds on the manager's clock. */
+  readonly by: number
+  /** Aborted when they can wait for it no longer, and all have to go at once. */
+  readonly over: AbortSignal
+}
+
 /** How long the connections of a generation may live on. */
 export interface RetireTerms {
+  /** Absent when none of them may be used any more. */
+  readonly turns?: Turns
   /** Milliseconds on the manager's clock; `signal` is aborted then. */
   readonly deadline: number
   /** Aborted at the deadline, or earlier when the manager closes. */
@@ -40,8 +50,8 @@ export interface Consumer {
    */
   prove(credential: Credential, signal: AbortSignal): Promise<Proof>
   /**
-   * Closes idle connections of the generation at once and the others as they are released; at the deadline, all. Also
-   * called for a generation that was proven to this consumer and will never be published.
+   * Closes idle connections of the generation as their turn comes, or at once, and the others as they are released; at the
+   * deadline, all. Also called for a generation that was proven to this consumer and will never be published.
    */
   retire(generation: number, terms: RetireTerms): Promise<Retired>
 }

@@ -362,7 +362,7 @@ export class LeaseEngine implements AttachedLease {
   #discard(generation: Generation, reason: RotationReason): void {
     if (this.#closing || generation !== this.#standing.inForce) return
     const { toRetire } = this.#takeOutOfForce()
-    if (toRetire) this.#old.drain(toRetire)
+    if (toRetire) this.#old.abandon(toRetire)
     this.#force(reason)
   }
 
@@ -389,6 +389,7 @@ export class LeaseEngine implements AttachedLease {
   #wokeUp(): void {
     if (this.#closing || !this.#standing.inForce) return
     this.#standing.doubt()
+    this.#old.hurry()
     this.#wakingUp ??= this.#sourceAsked().finally(() => {
       this.#wakingUp = undefined
     })

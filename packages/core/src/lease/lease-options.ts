@@ -10,7 +10,9 @@ import { checkVaultOptions, type VaultOptions } from '../vault/vault-options.ts'
 /** How generations follow one another. */
 export interface RotationOptions {
   /**
-   * Milliseconds that connections of an old generation have to finish, at most; the end of their lease comes first.
+   * Milliseconds that connections of an old generation have to finish, at most, from when it is their turn to be replaced;
+   * the end of their lease comes first. Their turns are spread over a quarter of what the lease has left, and not over more
+   * than this time.
    * Default: 300,000 (5 minutes).
    */
   readonly drainTimeoutMs?: number | undefined

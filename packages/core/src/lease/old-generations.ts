@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
 import type { Attachment } from './attachment.ts'
+import { drainOf } from './drain.ts'
 import type { Tell } from './events.ts'
 import type { Generation } from './generation.ts'
 import { cutShortError, type RetirementSteps, retireAndRevoke } from './retirement.ts'
@@ -24,12 +25,13 @@ export class OldGenerations {
   readonly #underWay = new Map<number, { readonly retiring: Generation; readonly done: Promise<void> }>()
   readonly #closing = new AbortController()
   readonly #closeNow = new AbortController()
+  #hurrying = new AbortController()
   #closeBy = Number.POSITIVE_INFINITY
 
   constructor(parts: OldGenerationsParts) {
     this.#parts = parts
     // Any number of generations can be on its way out.
-    setMaxListeners(0, this.#closing.signal, this.#closeNow.signal)
+    setMaxListeners(0, this.#closing.signal, this.#closeNow.signal, this.#hurrying.signal)
   }
 
   get numbers(): number[] {
@@ -38,7 +40,23 @@ export class OldGenerations {
 
   /** The generation was replaced: its connections have until shortly before its lease ends by itself. */
   drain(retiring: Generation): void {
+    const { clock, drainTimeoutMs } = this.#parts
+    const leftMs = this.#timeLeft(retiring)
+    const ageMs = clock.now() - retiring.issued.lease.issuedAt
+    const { totalMs, turnsMs } = drainOf({ ageMs, leftMs, drainTimeoutMs })
+    this.#retire(retiring, totalMs, turnsMs)
+  }
+
+  /** The user is not sure to live any more: nobody takes a connection of it, but whoever holds one has the same time. */
+  abandon(retiring: Generation): void {
     this.#retire(retiring, Math.min(this.#parts.drainTimeoutMs, this.#timeLeft(retiring)))
+  }
+
+  /** Nobody knows how much time has gone by: no more turns, all leave. */
+  hurry(): void {
+    this.#hurrying.abort()
+    this.#hurrying = new AbortController()
+    setMaxListeners(0, this.#hurrying.signal)
   }
 
   /** The generation is dead: nothing can be done with its connections any more. */
@@ -50,6 +68,7 @@ export class OldGenerations {
   async close(last: readonly Generation[], drainMs: number, closeBy: number): Promise<void> {
     this.#closeBy = closeBy
     this.#closing.abort()
+    this.hurry()
     const cancel = this.#parts.clock.schedule(drainMs, () => this.#closeNow.abort())
     for (const { retiring } of this.#underWay.values()) retiring.end()
     for (const each of last) this.#retire(each, Math.min(drainMs, this.#timeLeft(each)))
@@ -88,7 +107,7 @@ export class OldGenerations {
     return remaining - Math.min(closingTakesMs, remaining / 5)
   }
 
-  #retire(retiring: Generation, withinMs: number): void {
+  #retire(retiring: Generation, withinMs: number, turnsMs = 0): void {
     const { source, attachments, clock, tell, onFailed } = this.#parts
     const { number: generation, username } = retiring
     const facts = { source: source.description, generation, username }
@@ -98,6 +117,7 @@ export class OldGenerations {
     const done = retireAndRevoke({
       retiring,
       deadline: began + withinMs,
+      turns: turnsMs > 0 ? { by: began + turnsMs, over: this.#hurrying.signal } : undefined,
       source,
       attachments,
       clock,

@@ -7,7 +7,7 @@ import {
 import { type Clock, deadlineAfter, sleep } from '../resilience/clock.ts'
 import type { CredentialSource } from '../source/source.ts'
 import type { Attachment } from './attachment.ts'
-import type { Retired } from './consumer.ts'
+import type { Retired, Turns } from './consumer.ts'
 import type { Generation } from './generation.ts'
 
 /** The last two steps of a rotation, retire and revoke, for one generation. */
@@ -18,6 +18,8 @@ export interface RetirementSteps {
   readonly clock: Clock
   /** When its connections have to be gone. */
   readonly deadline: number
+  /** When they are replaced; `undefined`: at once. */
+  readonly turns: Turns | undefined
   /** Aborted when the manager begins to close: nothing is waited for any more that may take long. */
   readonly closing: AbortSignal
   /** Aborted when the time to drain has passed while closing: the drain ends. */
@@ -96,13 +98,13 @@ async function endSoon(steps: RetirementSteps): Promise<void> {
 }
 
 async function retire(steps: RetirementSteps): Promise<void> {
-  const { clock, deadline, retiring, attachments } = steps
+  const { clock, deadline, turns, retiring, attachments } = steps
   const drainMs = Math.max(0, deadline - clock.now())
   const drain = deadlineAfter(clock, drainMs, () => overdueError(retiring.username), steps.closeNow)
   try {
     const stragglerError = (): Error =>
       steps.closing.aborted ? cutShortError() : overdueError(retiring.username)
-    const terms = { deadline, signal: drain.signal, stragglerError }
+    const terms = { deadline, signal: drain.signal, stragglerError, ...(turns && { turns }) }
     const outcomes = await Promise.all(
       Array.from(attachments, (attachment) => attachment.retire(retiring, terms)),
     )

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events'
 import { VaultLeaseError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
-import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
+import type { Consumer, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { attach, type LeaseManager } from '../lease/manager.ts'
 import type { WaitOptions } from '../lease/wait.ts'
-import { type Clock, deadlineAfter, systemClock } from '../resilience/clock.ts'
+import { type Clock, deadlineAfter, sleep, systemClock } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
 import { notProven } from './not-proven.ts'
 
@@ -61,6 +61,8 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   readonly #credentials = new WeakMap<Connection, Credential>()
   readonly #refusals = new WeakMap<Error, Credential>()
   readonly #denied = new Set<Connection>()
+  /** Connections of a user that was replaced and still lives, until it is their turn. */
+  readonly #staying = new Set<Connection>()
   readonly #open = new Map<number, Set<Connection>>()
   readonly #closed = new EventEmitter().setMaxListeners(0)
   /** Credentials that are being proven, each by a connection that the pool does not know. */
@@ -101,6 +103,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     if (credential === undefined) return
     this.#credentials.delete(connection)
     this.#denied.delete(connection)
+    this.#staying.delete(connection)
     const connections = this.#open.get(credential.generation)
     connections?.delete(connection)
     if (connections?.size === 0) this.#open.delete(credential.generation)
@@ -112,9 +115,10 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     return this.#credentials.get(connection)
   }
 
-  /** Whether the connection has ended, or belongs to another generation than the one in use. */
+  /** Whether the connection has ended, or belongs to another generation than the one in use and has had its turn to go. */
   isStale(connection: Connection): boolean {
-    return this.#credentials.get(connection)?.generation !== this.attachment.generation
+    const isInUse = this.#credentials.get(connection)?.generation === this.attachment.generation
+    return !isInUse && !this.#staying.has(connection)
   }
 
   /**
@@ -178,11 +182,12 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     }
   }
 
-  async retire(generation: number, { signal, stragglerError }: RetireTerms): Promise<Retired> {
+  async retire(generation: number, { turns, signal, stragglerError }: RetireTerms): Promise<Retired> {
     const connections = this.#open.get(generation)
     if (!connections) return { closed: 0, forced: 0 }
     const total = connections.size
-    this.#pool.drainIdle()
+    if (turns) void this.#letGoInTurn(connections, turns)
+    else this.#letGo(connections)
     await this.#until(() => !this.#open.has(generation), signal)
     const stragglers = [...connections]
     const outcomes = await Promise.allSettled(
@@ -191,6 +196,23 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     const counts = { closed: total - stragglers.length, forced: stragglers.length }
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     return failed ? { ...counts, failure: failed.reason } : counts
+  }
+
+  async #letGoInTurn(connections: ReadonlySet<Connection>, { by, over }: Turns): Promise<void> {
+    for (const connection of connections) this.#staying.add(connection)
+    while (!over.aborted && this.#clock.now() < by) {
+      const staying = [...connections].filter((each) => this.#staying.has(each))
+      if (staying.length === 0) return
+      this.#letGo(staying.slice(0, 1))
+      const gapMs = ((by - this.#clock.now()) / staying.length) * (0.5 + Math.random())
+      await sleep(this.#clock, gapMs, over).catch(() => {})
+    }
+    this.#letGo(connections)
+  }
+
+  #letGo(connections: Iterable<Connection>): void {
+    for (const connection of connections) this.#staying.delete(connection)
+    this.#pool.drainIdle()
   }
 
   get #size(): number {

@@ -89,3 +89,65 @@ describe('the connections of a pool', () => {
     expect(await proving).toBe('accepted')
   })
 })
+
+describe('the connections of a user that was replaced', () => {
+  async function replaced(count: number) {
+    const { connections, proof, clock } = setUp(10)
+    const first = connections.attachment.credential()
+    await clock.advance(1)
+    proof.end()
+    await first
+    const old = Array.from({ length: count }, () => ({}))
+    // As if the user in use had followed another.
+    for (const each of old) connections.opening(each, new Credential(7, 'v-7', 'secret'))
+    const stale = (): number => old.filter((each) => connections.isStale(each)).length
+    const end = new AbortController()
+    const over = new AbortController()
+    const retire = (turnsMs: number | undefined) =>
+      connections.retire(7, {
+        ...(turnsMs !== undefined && { turns: { by: clock.now() + turnsMs, over: over.signal } }),
+        deadline: clock.now() + 10_000,
+        signal: end.signal,
+        stragglerError: () => new Error('over'),
+      })
+    return { clock, retire, stale, over, end }
+  }
+
+  it('leave one after another until the last one has its turn', async () => {
+    const { clock, retire, stale, end } = await replaced(8)
+    const retiring = retire(8_000)
+    const seen: number[] = []
+    for (let ms = 0; ms < 8_000; ms += 500) {
+      seen.push(stale())
+      await clock.advance(500)
+    }
+    expect(seen[0]).toBe(1)
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b))
+    expect(new Set(seen).size).toBeGreaterThan(5)
+    expect(stale()).toBe(8)
+    end.abort()
+    await retiring
+  })
+
+  it('leave at once when they can wait no longer', async () => {
+    const { clock, retire, stale, over, end } = await replaced(8)
+    const retiring = retire(8_000)
+    await clock.advance(100)
+    expect(stale()).toBeLessThan(3)
+    over.abort()
+    await clock.advance(1)
+    expect(stale()).toBe(8)
+    end.abort()
+    await retiring
+  })
+
+  it('leave at once when their user may not be used any more, also in the middle of their turns', async () => {
+    const { clock, retire, stale, end } = await replaced(8)
+    const retiring = retire(8_000)
+    await clock.advance(100)
+    const again = retire(undefined)
+    expect(stale()).toBe(8)
+    end.abort()
+    await Promise.all([retiring, again])
+  })
+})

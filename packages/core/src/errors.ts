@@ -1,5 +1,5 @@
 import { brandErrorClass } from './error-brand.ts'
-import { plainCause } from './observe/redact.ts'
+import { plainCause, redact } from './observe/redact.ts'
 
 /** Extra facts of an error, beside its message. */
 export interface ErrorFacts {
@@ -28,7 +28,7 @@ export abstract class VaultLeaseError extends Error {
   readonly retryAfterMs: number | undefined
 
   constructor(message: string, facts: ErrorFacts = {}) {
-    super(message, facts.cause === undefined ? undefined : { cause: plainCause(facts.cause) })
+    super(redact(message), facts.cause === undefined ? undefined : { cause: plainCause(facts.cause) })
     // As every error has it: not among the properties that who wraps an error copies.
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true })
     this.retryable = facts.retryable ?? false

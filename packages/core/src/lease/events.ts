@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { EventEmitter } from 'node:events'
 import type { VaultLeaseError } from '../errors.ts'
+import { plainCause } from '../observe/redact.ts'
 import type { RotationReason } from './schedule.ts'
 import type { LeaseState, PlaceState } from './status.ts'
 
@@ -91,7 +92,7 @@ async function tell(
   try {
     await Reflect.apply(listener, emitter, [payload])
   } catch (error) {
-    const warning = `A listener of the lease event "${name}" threw: ${String(error)}`
+    const warning = `A listener of the lease event "${name}" threw: ${String(plainCause(error))}`
     process.emitWarning(warning, 'VaultLeaseWarning')
   }
 }

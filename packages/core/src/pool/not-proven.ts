@@ -1,5 +1,6 @@
 import { CredentialNotProvenError } from '../errors.ts'
 import type { Credential } from '../lease/credential.ts'
+import { messageOf } from '../observe/redact.ts'
 
 /** What `prove()` throws after an error of the driver. */
 export function notProven(
@@ -8,7 +9,7 @@ export function notProven(
   error: unknown,
   how: 'refused' | 'unreachable',
 ): CredentialNotProvenError {
-  const said = (error instanceof Error ? error.message : String(error)).replace(/\.$/, '')
+  const said = messageOf(error).replace(/\.$/, '')
   const what =
     how === 'refused'
       ? `The database at ${place} did not accept the user "${username}": ${said}. ` +

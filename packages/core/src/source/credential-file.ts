@@ -1,8 +1,8 @@
 import { watch } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { CredentialSourceError } from '../errors.ts'
 import { type Clock, sleep } from '../resilience/clock.ts'
+import { readSmallFile } from '../vault/small-file.ts'
 import { loginIn } from './credential-text.ts'
 import { endlessLease } from './lease.ts'
 import { type CredentialSource, withoutLease } from './source.ts'
@@ -43,7 +43,7 @@ async function settledText(path: string, clock: Clock, signal: AbortSignal): Pro
 
 async function read(path: string, signal: AbortSignal): Promise<string> {
   try {
-    return await readFile(path, { encoding: 'utf8', signal })
+    return await readSmallFile(path, signal)
   } catch (cause) {
     signal.throwIfAborted()
     throw unusable(path, 'it cannot be read', cause)

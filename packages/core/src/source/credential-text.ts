@@ -8,8 +8,8 @@ const userNames = /^(.*_)?(user|username)$|^pguser$/i
 const passwordNames = /^(.*_)?(password|pass|pwd)$|^pgpassword$/i
 
 /** `export NAME="value"`, as the annotations of the Vault Agent Injector suggest it, and the lines of a .env file. */
-const assignment =
-  /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s"']\S*))?\s*(?:#.*)?;?$/
+const assignedName = /^(?:export\s+)?([A-Za-z_]\w*)\s*=/
+const assignedValue = /^(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s"']\S*))/
 
 /**
  * Finds the user name and the password in what Vault Agent, the Injector or the CSI provider rendered: JSON, with or without
@@ -42,12 +42,24 @@ function valuesInJson(text: string): ReadonlyMap<string, string> | string {
 function valuesInLines(text: string): ReadonlyMap<string, string> | string {
   const values = new Map<string, string>()
   for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (/^\s*(#.*)?$/.test(line)) continue
-    const [, name, double, single, bare] = assignment.exec(line) ?? []
-    if (name === undefined) return `line ${index + 1} is not NAME=value`
-    values.set(name, double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? bare ?? '')
+    const text = line.trim()
+    if (text === '' || text.startsWith('#')) continue
+    const assigned = assignmentIn(text)
+    if (!assigned) return `line ${index + 1} is not NAME=value`
+    values.set(assigned.name, assigned.value)
   }
   return values
+}
+
+/** Takes one part of the line after the other: one pattern for all of it would try each space in several ways. */
+function assignmentIn(line: string): { readonly name: string; readonly value: string } | undefined {
+  const [begin = '', name] = assignedName.exec(line) ?? []
+  if (name === undefined) return undefined
+  const given = line.slice(begin.length).trimStart()
+  const [taken = '', double, single, bare = ''] = assignedValue.exec(given) ?? []
+  const rest = given.slice(taken.length).trimStart()
+  if (rest !== '' && rest !== ';' && !rest.startsWith('#')) return undefined
+  return { name, value: double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? bare }
 }
 
 function onlyOne(

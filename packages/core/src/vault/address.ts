@@ -36,10 +36,10 @@ export function readAddress(address: string): VaultAddress {
       'The address of Vault takes no user and password: log in by the option auth.',
     )
   }
-  if (url.search || url.hash || /\/v1\/*$/.test(url.pathname)) {
+  if (url.search || url.hash || withoutSlashes(url.pathname).endsWith('/v1')) {
     throw new InvalidOptionError('The address of Vault ends before /v1, and has neither ? nor #.')
   }
-  return { base: `${url.origin}${url.pathname}`.replace(/\/+$/, ''), socketPath: undefined }
+  return { base: withoutSlashes(`${url.origin}${url.pathname}`), socketPath: undefined }
 }
 
 /**
@@ -72,6 +72,13 @@ export function checkNamespace(namespace: string | undefined): string | undefine
 /** As the caller could have written it. */
 export function writtenAddress({ base, socketPath }: VaultAddress): string {
   return socketPath === undefined ? base : `${unix}${socketPath}`
+}
+
+/** At the end. A pattern would look at each of many slashes again and again. */
+function withoutSlashes(path: string): string {
+  let end = path.length
+  while (path[end - 1] === '/') end--
+  return path.slice(0, end)
 }
 
 function httpUrl(text: string): URL | undefined {

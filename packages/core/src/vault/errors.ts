@@ -45,7 +45,7 @@ export class VaultError extends VaultLeaseError {
   readonly messages: readonly string[]
 
   constructor(message: string, facts: VaultErrorFacts) {
-    super(redact(message), facts)
+    super(message, facts)
     this.code = facts.code
     this.status = facts.status
     this.messages = (facts.messages ?? []).map((text) => redact(text))

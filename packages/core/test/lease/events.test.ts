@@ -49,6 +49,21 @@ describe('an event', () => {
     expect(warn.mock.calls[0]?.[0]).toMatch(/"state" threw: Error: a bug/)
   })
 
+  it.each([
+    ['nothing that has a text', Object.create(null)],
+    ['a symbol', Symbol('bug')],
+    ['an error that cannot be read', Object.defineProperty(new Error(), 'message', { get: throwAgain })],
+    ['one whose cause cannot be read', Object.defineProperty(new Error(), 'cause', { get: throwAgain })],
+  ])('that a listener throws %s for is a warning', async (_what, thrown) => {
+    const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
+    const emitter: LeaseEventEmitter = new EventEmitter<LeaseEvents>() as never
+    emitter.on('state', () => {
+      throw thrown
+    })
+    announce([emitter], 'state', payloads.state)
+    await vi.waitFor(() => expect(warn.mock.calls[0]?.[0]).toMatch(/"state" threw: Error: ./))
+  })
+
   it('that an asynchronous listener fails on is a warning, too, and no unhandled rejection', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined)
     const emitter: LeaseEventEmitter = new EventEmitter<LeaseEvents>() as never
@@ -68,3 +83,7 @@ describe('an event', () => {
     expect(listener).toHaveBeenCalledOnce()
   })
 })
+
+function throwAgain(): never {
+  throw new Error('again')
+}

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { CredentialsUnavailableError } from '../../src/errors.ts'
+import { Credential } from '../../src/lease/credential.ts'
 import { plainCause, redact } from '../../src/observe/redact.ts'
+import { notProven } from '../../src/pool/not-proven.ts'
 import { VaultError } from '../../src/vault/errors.ts'
 import { secretsIn } from '../secrets.ts'
 
@@ -17,6 +19,34 @@ describe('redact', () => {
     expect(redact(text)).toBe(clean)
   })
 
+  it.each([
+    "http://user:it's@proxy:3128",
+    'http://user:a"b@proxy',
+    'http://user:a`b@proxy',
+    "'pg://u:it's@a','pg://u:it's@b'",
+  ])('a password in a URL has quotes: %s', (text) => {
+    expect(redact(text)).not.toMatch(/it's|a"b|a`b/)
+  })
+
+  it('knows a secret in JSON, in JSON in JSON, and in a URL', () => {
+    const secret = 'p"w\\<&1/ü'
+    const inJson = JSON.stringify({ secret })
+    const ofGo = 'p\\"w\\\\\\u003c\\u00261/ü'
+    for (const text of [inJson, JSON.stringify({ inJson }), encodeURIComponent(secret), ofGo]) {
+      expect(redact(text, [secret])).not.toMatch(/p.*w|1/)
+      expect(redact(text, [secret])).toContain('[redacted]')
+    }
+    expect(redact('half a pair', ['\ud800abc'])).toBe('half a pair')
+  })
+
+  it('leaves nothing of a secret in which another one stands', () => {
+    expect(redact('word and password', ['word', 'password'])).toBe('[redacted] and [redacted]')
+  })
+
+  it('leaves nothing with which a line of a log could be forged', () => {
+    expect(redact('one\r\ntwo\u001b[31m\u2028three\u0000\u009b1m\ttab')).toBe('one two [31m three 1m tab')
+  })
+
   it('removes the secrets that it is told, everywhere', () => {
     expect(redact('a hvs.x and a hvs.x, s.yz', ['hvs.x', 's.yz', ''])).toBe(
       'a [redacted] and a [redacted], [redacted]',
@@ -26,6 +56,15 @@ describe('redact', () => {
   it('does not tell a short secret by what is missing', () => {
     expect(redact('unsupported path', ['p'])).toBe('unsupported path')
   })
+})
+
+it('the message of an error hides the passwords in force, and what has control characters', () => {
+  const credential = new Credential(1, 'v-app', 'pa55-word')
+  const cause = new Error('password "pa55-word" is too\nlong')
+  expect(secretsIn(notProven(credential, 'db', cause, 'refused'), ['pa55-word', 'too\n'])).toEqual([])
+  expect(secretsIn(new CredentialsUnavailableError('pa55-word'), ['pa55-word'])).toEqual([])
+  const { messages } = new VaultError('no', { code: 'ERR_VAULT_SERVER', messages: ['one\n\u001b[1mtwo'] })
+  expect(messages).toEqual(['one [1mtwo'])
 })
 
 it('the message of an error is clean, whoever wrote it', () => {
@@ -60,12 +99,17 @@ describe('the cause of an error', () => {
     expect(plainCause(new AggregateError(errors)).message).toBe('refused ::1; refused 127.0.0.1')
   })
 
-  it.each(['postgres://u:secret@h', { password: 'secret' }, ['secret'].length, null, undefined])(
-    'that is no error, %j, becomes one',
-    (cause) => {
-      const plain = plainCause(cause)
-      expect(plain).toBeInstanceOf(Error)
-      expect(secretsIn(plain, ['secret'])).toEqual([])
-    },
-  )
+  it.each([
+    'postgres://u:secret@h',
+    { password: 'secret' },
+    ['secret'].length,
+    null,
+    undefined,
+    Object.create(null),
+    Object.assign(new Error(), { message: Symbol('no text') }),
+  ])('that is no error, %j, becomes one', (cause) => {
+    const plain = plainCause(cause)
+    expect(plain).toBeInstanceOf(Error)
+    expect(secretsIn(plain, ['secret'])).toEqual([])
+  })
 })

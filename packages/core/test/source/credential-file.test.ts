@@ -107,6 +107,13 @@ describe('a file that somebody else renders', () => {
     await until(2)
   })
 
+  it.each(['/dev/zero', 'long'])('that has no end, as %s, is not read to its end', async (name) => {
+    if (name === 'long') writeFileSync(path, `${shell(1)}\n#${' '.repeat(2 * 1024 * 1024)}`)
+    else symlinkSync(name, path)
+    const error = await rejection(open().ready())
+    expect(error).toMatchObject({ cause: { cause: { message: 'it is longer than 1 MiB' } } })
+  })
+
   it('is one for all who read it, and closing leaves no watcher', async () => {
     writeFileSync(path, shell(1))
     await open().ready()

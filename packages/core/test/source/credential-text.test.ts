@@ -41,6 +41,18 @@ describe('loginIn', () => {
     expect(JSON.stringify(found)).not.toMatch(/v-app-1|half/)
   })
 
+  it.each([
+    ['DB_USERNAME=a;\nDB_PASSWORD=b#c', { username: 'a;', password: 'b#c' }],
+    ['DB_USERNAME="a";\nDB_PASSWORD=\'b\' # c ; d', { username: 'a', password: 'b' }],
+    ['DB_USERNAME\t=\t"a" ;\n  export  DB_PASSWORD = b;c #', { username: 'a', password: 'b;c' }],
+  ])('knows where the value ends in %j', (text, found) => {
+    expect(loginIn(text)).toEqual(found)
+  })
+
+  it.each(['"a"b', "'a''b'", 'a b', '"a" b', 'a "#"'])('takes %s for no value', (value) => {
+    expect(loginIn(`DB_USERNAME=${value}`)).toEqual({ wrong: 'line 1 is not NAME=value' })
+  })
+
   it('finds no other login in a part of the text than in the whole, where quotes are used', () => {
     const word = fc.stringMatching(/^[A-Za-z0-9#$-]{1,20}$/)
     fc.assert(

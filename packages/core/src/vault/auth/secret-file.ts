@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { VaultError } from '../errors.ts'
+import { readSmallFile } from '../small-file.ts'
 
 /** The text in a file that holds a secret and nothing else, without the white space around it. */
 export async function readSecretFile(
@@ -23,7 +23,7 @@ export function secretFileError(what: string, path: string, why: string, cause?:
 
 async function read(what: string, path: string, signal: AbortSignal | undefined): Promise<string> {
   try {
-    return await readFile(path, signal ? { encoding: 'utf8', signal } : 'utf8')
+    return await readSmallFile(path, signal)
   } catch (cause) {
     throw secretFileError(what, path, 'cannot be read', cause)
   }

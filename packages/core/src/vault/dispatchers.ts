@@ -35,7 +35,9 @@ export class Dispatchers {
     this.#network?.dispatcher.close().catch(() => {})
     const { proxy } = this
     const dispatcher =
-      proxy === undefined ? new Agent({ connect: tls }) : new ProxyAgent({ uri: proxy, requestTls: tls })
+      proxy === undefined
+        ? new Agent({ connect: tls })
+        : new ProxyAgent({ uri: proxy, requestTls: tls, proxyTls: { rejectUnauthorized: true } })
     this.#network = { dispatcher, tls }
     return dispatcher
   }

@@ -6,7 +6,7 @@ import type { VaultEnvironment } from './environment.ts'
 
 /** How the connection to Vault is secured. Everything is optional; Node's own certificate authorities are the default. */
 export interface TlsOptions {
-  /** A PEM certificate of the authority that signed Vault's. Goes before `caCertFile`. Default: VAULT_CACERT_BYTES. */
+  /** A PEM certificate of the authority that signed Vault's; not empty, as the next two. Goes before `caCertFile`. Default: VAULT_CACERT_BYTES. */
   readonly caCert?: string | undefined
   /** The path of such a certificate. Default: VAULT_CACERT. */
   readonly caCertFile?: string | undefined
@@ -18,7 +18,7 @@ export interface TlsOptions {
   readonly clientKeyFile?: string | undefined
   /** The name that Vault's certificate has to carry. Default: VAULT_TLS_SERVER_NAME, else the host of the address. */
   readonly serverName?: string | undefined
-  /** Accept any certificate. For experiments only. Default: VAULT_SKIP_VERIFY, else false. */
+  /** Accept any certificate. For experiments only; NODE_TLS_REJECT_UNAUTHORIZED changes nothing. Default: VAULT_SKIP_VERIFY, else false. */
   readonly skipVerify?: boolean | undefined
 }
 
@@ -28,7 +28,8 @@ export interface TlsConnectOptions {
   readonly cert?: string
   readonly key?: string
   readonly servername?: string
-  readonly rejectUnauthorized?: boolean
+  /** Always said: where it is not, NODE_TLS_REJECT_UNAUTHORIZED decides. */
+  readonly rejectUnauthorized: boolean
 }
 
 /**
@@ -59,8 +60,7 @@ function authorityIn({ caCert, caCertFile, caPath }: TlsOptions): TlsOptions | u
   if (caCert) return { caCert }
   if (caCertFile) return { caCertFile }
   if (caPath) return { caPath }
-  // An empty one says that Node's own are meant, whatever the environment names.
-  return (caCert ?? caCertFile ?? caPath) === undefined ? undefined : {}
+  return undefined
 }
 
 /** Certificates and keys in files, read again when one of them has changed: they are renewed while the process runs. */
@@ -110,12 +110,14 @@ function stampOfFile(path: string): string {
 
 function read(tls: TlsOptions): TlsConnectOptions {
   const ca = authorities(tls)
+  if (ca && !ca.some((pem) => pem.includes('-----BEGIN')))
+    throw new InvalidOptionError('The certificate authorities in the TLS options hold no certificate.')
   const connect = {
     ...(ca && { ca }),
     ...(tls.clientCertFile && { cert: readOption('clientCertFile', tls.clientCertFile) }),
     ...(tls.clientKeyFile && { key: readOption('clientKeyFile', tls.clientKeyFile) }),
     ...(tls.serverName && { servername: tls.serverName }),
-    ...(tls.skipVerify && { rejectUnauthorized: false }),
+    rejectUnauthorized: !tls.skipVerify,
   }
   try {
     createSecureContext(connect)

@@ -6,7 +6,7 @@ import type { VaultAddress } from './address.ts'
 import { badAnswer, type CacheUse } from './answer.ts'
 import type { Cluster } from './cluster.ts'
 import type { Dispatchers } from './dispatchers.ts'
-import { errorOf, isLogin, VaultError } from './errors.ts'
+import { errorOf, VaultError } from './errors.ts'
 
 /** One HTTP request to Vault. */
 export interface WireRequest {
@@ -144,8 +144,17 @@ function parse(text: string, wire: WireRequest): unknown {
 
 /** What a server, or something before it, could repeat in its answer. */
 function secretsOf({ headers, json, path }: WireRequest): string[] {
-  const sent = isLogin(path) && typeof json === 'object' && json !== null ? Object.values(json) : []
-  return [headers['X-Vault-Token'], ...sent].filter((secret) => typeof secret === 'string')
+  return [...valuesIn(headers['X-Vault-Token']), ...(carriesSecrets(path) ? valuesIn(json) : [])]
+}
+
+/** A login is at whatever path its auth method has. */
+function carriesSecrets(path: string): boolean {
+  return (path.startsWith('auth/') && !path.startsWith('auth/token/')) || path.startsWith('sys/wrapping/')
+}
+
+function valuesIn(json: unknown): string[] {
+  if (typeof json === 'string' || typeof json === 'number') return [String(json)]
+  return typeof json === 'object' && json !== null ? Object.values(json).flatMap(valuesIn) : []
 }
 
 /** An error answer may come from something in between and be anything: only Vault's own form is quoted. */
@@ -194,7 +203,7 @@ function unreachable(
   cause: unknown,
 ): VaultError {
   const { message } = plainCause(cause)
-  const through = proxy === undefined ? '' : ` through the proxy ${proxy}`
+  const through = proxy === undefined ? '' : ` through the proxy ${new URL(proxy).origin}`
   const where = socketPath === undefined ? `${new URL(base).origin}${through}` : `the socket ${socketPath}`
   return new VaultError(`Vault at ${where} cannot be reached: ${message}. Check ${whatToCheck(message)}.`, {
     code: 'ERR_VAULT_UNREACHABLE',

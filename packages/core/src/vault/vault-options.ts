@@ -34,6 +34,11 @@ export interface VaultOptions {
   readonly rateLimit?: RateLimitOptions | undefined
 }
 
+/** An empty one, of a variable that is missing, must not lead to the public authorities. */
+const authority = z
+  .string()
+  .check(z.minLength(1, 'it is empty: leave the option out for the authorities that Node trusts'))
+
 const optionSchema = z.strictObject({
   address: z.optional(
     z.union([z.string(), z.array(z.string())], {
@@ -49,9 +54,9 @@ const optionSchema = z.strictObject({
   ),
   tls: z.optional(
     z.strictObject({
-      caCert: z.optional(z.string()),
-      caCertFile: z.optional(z.string()),
-      caPath: z.optional(z.string()),
+      caCert: z.optional(authority),
+      caCertFile: z.optional(authority),
+      caPath: z.optional(authority),
       clientCertFile: z.optional(z.string()),
       clientKeyFile: z.optional(z.string()),
       serverName: z.optional(z.string()),

@@ -97,6 +97,16 @@ describe('servers that cannot be asked', () => {
     expectError(error, 'ERR_VAULT_UNREACHABLE', true, new RegExp(`through the proxy ${proxy}`))
   })
 
+  it.each(["it's-secret", 'a"secret', 'a`secret', 'a@secret', 'a%27secret', 'a secret'])(
+    'nobody listens at a proxy that takes the password %s',
+    async (password) => {
+      const proxy = (await nobodyListens()).replace('//', `//user:${password}@`)
+      const error = await fetchError({ address: 'https://vault.example', proxy })
+      expectError(error, 'ERR_VAULT_UNREACHABLE', true, /through the proxy http:\/\/127/)
+      expect(secretsIn(error, ['secret'])).toEqual([])
+    },
+  )
+
   it('nobody listens at a name with several addresses', async () => {
     const address = (await nobodyListens()).replace('127.0.0.1', 'localhost')
     expectError(await fetchError({ address }), 'ERR_VAULT_UNREACHABLE', true, /ECONNREFUSED.*VAULT_ADDR/)

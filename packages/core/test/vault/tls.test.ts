@@ -62,6 +62,48 @@ describe('TLS to Vault', () => {
     expect(await reach({ serverName, ...tls() })).toBe('ok')
   })
 
+  it('NODE_TLS_REJECT_UNAUTHORIZED=0 makes it trust nobody more', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    expect(await reach({ serverName })).toMatch(/certificate/)
+    expect(await reach({ serverName, skipVerify: false })).toMatch(/certificate/)
+    expect(await reach({ serverName, caCertFile: file('other.pem') })).toMatch(/certificate/)
+    expect(await reach({ serverName, skipVerify: true })).toBe('ok')
+  })
+
+  it('nor does it make it trust a proxy with TLS, which is told a password', async () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    await using vault = vaultOf(
+      {
+        address: 'http://vault.invalid',
+        auth: token('t'),
+        proxy: server.address.replace('//', '//u:secret@'),
+      },
+      {},
+    )
+    expect(await rejection(vault.send({ method: 'GET', path: 'x' }))).toMatchObject({
+      message: expect.stringMatching(/proxy.*certificate/),
+    })
+  })
+
+  it.each(['caCert', 'caCertFile', 'caPath'])(
+    'an empty %s is no way to trust the public authorities',
+    (name) => {
+      const named = { VAULT_CACERT: file('ca.pem') }
+      for (const env of [{}, named]) {
+        expect(() =>
+          vaultOf({ address: server.address, auth: token('t'), tls: { [name]: '' } }, env),
+        ).toThrow(new RegExp(`tls.${name}: it is empty`))
+      }
+    },
+  )
+
+  it('a certificate authority without a certificate is told', () => {
+    writeFileSync(file('empty.pem'), '')
+    mkdirSync(file('empty'), { recursive: true })
+    for (const tls of [{ caCert: ' ' }, { caCertFile: file('empty.pem') }, { caPath: file('empty') }])
+      expect(() => new TlsFiles(tls)).toThrow(/hold no certificate/)
+  })
+
   it('checks the name in the certificate', async () => {
     const caCertFile = file('ca.pem')
     expect(await reach({ caCertFile })).toMatch(/does not match|altnames/i)
@@ -169,6 +211,8 @@ describe('TLS to Vault', () => {
     expect(() => vaultOf({ ...options, address: [standby.address, open.address] })).toThrow(
       InvalidOptionError,
     )
+    const capitals = [standby.address.replace('https', 'HTTPS'), open.address]
+    expect(() => vaultOf({ ...options, address: capitals })).toThrow(InvalidOptionError)
     await using vault = vaultOf(options)
     const error = await rejection(vault.send({ method: 'GET', path: 'x' }))
     expect(error).toMatchObject({ code: 'ERR_VAULT_STANDBY' })

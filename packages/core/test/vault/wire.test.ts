@@ -215,6 +215,26 @@ describe('answers that no real Vault gives on demand', () => {
     expectError(error, 'ERR_VAULT_LOGIN_FAILED', false, /auth\/approle\/login without a token/)
   })
 
+  it.each([
+    ['as JSON, in JSON', (body: string) => JSON.stringify({ body })],
+    ['as Go writes it', (body: string) => body.replaceAll('<', '\\u003c').replaceAll('>', '\\u003e')],
+    [
+      'in parts',
+      (body: string) =>
+        Object.values(JSON.parse(body).deep ?? {})
+          .flat()
+          .join(' and '),
+    ],
+  ])('a login that repeats what is deep inside it, %s', async (_how, repeated) => {
+    const deep = { list: ['one "<secret>"'], pin: 481_516 }
+    const error = await errorFrom(
+      ({ body }, response) => reply(response, 400, { errors: [`cannot use ${repeated(body)}`] }),
+      { auth: ({ login }) => login({ method: 'PUT', path: 'auth/own/enter', body: { deep } }) },
+    )
+    expect(secretsIn(error, ['<secret>', 'u003csecret', '481516'])).toEqual([])
+    expect(error).toMatchObject({ message: expect.stringContaining('[redacted]') })
+  })
+
   it('a login that repeats the secret id in its error', async () => {
     const error = await errorFrom(
       ({ body }, response) => reply(response, 400, { errors: [`cannot use ${body}`] }),

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { SecretWatch } from '../secret-watch.ts'
 import { type SubjectName, subjects } from '../subjects/index.ts'
 import type { HeldOpen, Subject } from '../subjects/subject.ts'
-import { expectNoSecrets } from './secrets.ts'
+import { expectNoSecrets, leakOfDebugged } from './secrets.ts'
 import { tellingOf } from './telling.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -345,6 +345,12 @@ export function contract(name: SubjectName): void {
       await sleep(5_000)
       expect(await world.engine.users()).not.toContain(oldUser)
       await world.engine.revokePrefix('app')
+    })
+
+    it('prints no secret when everything is debugged, and leaves none in memory once it is closed', async () => {
+      await world.engine.role('app', { ttl: '60s', maxTtl: '120s' })
+      const leak = await leakOfDebugged(name, world)
+      if (leak !== undefined) expect.fail(leak)
     })
 
     it('no secret in any error, event, status or inspection of all this', () => {

@@ -9,6 +9,7 @@ import {
   deadlineAfter,
   endMySqlSession,
   type Fate,
+  hidePassword,
   isMySqlDenial,
   isMySqlRefusal,
   notProven,
@@ -76,6 +77,12 @@ export class MySqlConnections extends RotatingConnections<Session> {
     return new Socket().destroy(unavailable)
   }
 
+  /** The driver opens a connection, and keeps the password in its first command for as long as the server lets it wait. */
+  opens(connection: Connection): void {
+    const { _command: handshake } = asMySqlConnection(connection)
+    if (handshake) for (const name of ['password', 'password1']) hidePassword(handshake, undefined, name)
+  }
+
   /** A pool of the driver has opened a connection through `stream`. */
   connected(connection: Connection): void {
     const session = this.#adopt(connection)
@@ -85,6 +92,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
   /** Opens a connection with the credential in force, outside of the pools of the driver. */
   createConnection(options: ConnectionOptions): Connection {
     const connection = this.#driver.createConnection({ ...options, stream: this.stream })
+    this.opens(connection)
     const session = this.#adopt(connection)
     if (!session) return connection
     const credential = this.credentialOf(session)
@@ -151,12 +159,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     const { config } = place
     if (this.#sessions.has(config)) return new Socket().destroy(unsupported('connections share a config'))
     config.user = credential.username
-    // Whoever prints the connection does not print this.
-    Object.defineProperty(config, 'password', {
-      value: credential.password,
-      enumerable: false,
-      writable: true,
-    })
+    hidePassword(config, credential.password)
     const session = new Session(openSocket(place, this.#options.stream), credential.username)
     this.#sessions.set(config, session)
     this.opening(session, credential)
@@ -199,6 +202,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     // The statements are ours, not the caller's to format.
     delete options.queryFormat
     const connection = this.#driver.createConnection(options)
+    this.opens(connection)
     const session = this.#adopt(connection)
     if (!session) throw unsupported('a connection does not keep its config')
     try {

@@ -94,12 +94,20 @@ export class DriverPool implements PoolHooks {
   }
 
   #takeNow(done: Taken): void {
+    if (this.#idleCount > 0) this.#original.getConnection(done)
+    else this.#openOrQueue(done)
+  }
+
+  #openOrQueue(done: Taken): void {
     // When the pool opens a connection for this, it does so at once.
-    const credential = this.#idleCount === 0 ? this.connections.attachment.current : undefined
+    const credential = this.connections.attachment.current
+    const before = this.pool._allConnections.peekBack()
     this.#original.getConnection((error, connection) => {
       if (error) this.connections.noteError(credential, error)
       done(error, connection)
     })
+    const newest = this.pool._allConnections.peekBack()
+    if (newest && newest !== before) this.connections.opens(newest)
   }
 
   #takeAfterAll(done: Taken): void {

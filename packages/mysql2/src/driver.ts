@@ -32,6 +32,8 @@ export interface Command extends EventEmitter {
 export type MySqlConnection = Connection & {
   /** Everything that is asked of the connection goes through it. */
   addCommand(command: Command): Command
+  /** The command that runs, if one does: the first is the handshake. */
+  readonly _command?: Command | null
 }
 
 /** What mysql2 gives to the option `stream` when it is a function. */
@@ -57,6 +59,8 @@ export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 
   }
   /** The connections that nobody uses. */
   readonly _freeConnections: { readonly length: number }
+  /** Those that are being opened, too. */
+  readonly _allConnections: { peekBack(): Connection | undefined }
   getConnection(done: (error: Error | null | undefined, connection: PoolConnection | undefined) => void): void
   releaseConnection(connection: PoolConnection): void
   /** A connection that has ended calls it: the pool gives its place to whoever is next in the queue. */
@@ -76,7 +80,8 @@ export function checkDriver(driver: MySqlDriver): void {
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
 export function asUnderlyingPool(pool: Pool): UnderlyingPool {
-  const { config, _removeConnection, _freeConnections } = pool as unknown as Partial<UnderlyingPool>
+  const { config, _allConnections, _freeConnections, _removeConnection } =
+    pool as unknown as Partial<UnderlyingPool>
   const { connectionLimit, queueLimit, waitForConnections, connectionConfig }: Partial<typeof config> =
     config ?? {}
   const hasLimits = typeof connectionLimit === 'number' && typeof queueLimit === 'number'
@@ -85,6 +90,7 @@ export function asUnderlyingPool(pool: Pool): UnderlyingPool {
   if (!connectionConfig || !('connectTimeout' in connectionConfig))
     throw unsupported('a pool lacks config.connectionConfig.connectTimeout')
   if (typeof _freeConnections?.length !== 'number') throw unsupported('a pool lacks _freeConnections')
+  if (typeof _allConnections?.peekBack !== 'function') throw unsupported('a pool lacks _allConnections')
   if (typeof _removeConnection !== 'function') throw unsupported('a pool lacks _removeConnection')
   return pool as unknown as UnderlyingPool
 }

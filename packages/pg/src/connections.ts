@@ -5,7 +5,13 @@ import {
   InvalidOptionError,
   type LeaseManager,
 } from '@vault-lease/core'
-import { notProven, type PoolHooks, RotatingConnections, stoppable } from '@vault-lease/core/adapter'
+import {
+  hidePassword,
+  notProven,
+  type PoolHooks,
+  RotatingConnections,
+  stoppable,
+} from '@vault-lease/core/adapter'
 import type { Client } from 'pg'
 import { closeUnderHolder } from './close.ts'
 import { asPgClient, type PgClient, unsupportedOnceConnected } from './driver.ts'
@@ -100,9 +106,8 @@ export class PgConnections extends RotatingConnections<PgClient> {
     const { username, password } = credential
     const { setRole } = this.#place
     client.user = username
-    client.password = password
     client.connectionParameters.user = username
-    client.connectionParameters.password = password
+    for (const holder of [client, client.connectionParameters]) hidePassword(holder, password)
     if (setRole !== undefined) {
       const { options } = client.connectionParameters
       client.connectionParameters.options = optionsWithRole(options, setRole)

@@ -2,8 +2,8 @@ import {
   type Credential,
   CredentialNotProvenError,
   CredentialsUnavailableError,
-  InvalidOptionError,
   type LeaseManager,
+  VaultLeaseError,
 } from '@vault-lease/core'
 import {
   hidePassword,
@@ -70,7 +70,7 @@ export class PgConnections extends RotatingConnections<PgClient> {
     try {
       await stoppable(signal, stop, () => this.#checkUser(client, credential))
     } catch (error) {
-      if (error instanceof InvalidOptionError) throw error
+      if (error instanceof VaultLeaseError) throw error
       const { setRole } = this.#place
       if (setRole !== undefined && isAboutRole(error)) throw roleNotTaken(credential, setRole, error)
       throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')
@@ -90,10 +90,18 @@ export class PgConnections extends RotatingConnections<PgClient> {
       // The rows are not read: they may go through type parsers of the caller's.
       const { rowCount } = await client.query('select 1 where session_user = $1', [credential.username])
       if (rowCount !== 1) throw new Error('the session belongs to another user')
+      await this.#checkRole(client, credential)
     } finally {
       if (reached) await client.end()
       else this.#neverOpened(client)
     }
+  }
+
+  async #checkRole(client: PgClient, credential: Credential): Promise<void> {
+    const { setRole } = this.#place
+    if (setRole === undefined) return
+    const { rowCount } = await client.query('select 1 where current_user = $1', [setRole])
+    if (rowCount !== 1) throw roleLost(credential, setRole)
   }
 
   /** The driver waits without end for the end of a connection that the socket refused to begin, as for a port that is none. */
@@ -144,6 +152,14 @@ function roleNotTaken({ username }: Credential, setRole: string, cause: unknown)
     `The user "${username}" cannot work as the role "${setRole}" (option setRole): ${message}. ` +
       'Create the role, and make the user a member of it in the creation_statements: CREATE ROLE "{{name}}" … IN ROLE <role>.',
     { cause, refused: false },
+  )
+}
+
+function roleLost({ username }: Credential, setRole: string): CredentialNotProvenError {
+  return new CredentialNotProvenError(
+    `The user "${username}" has logged in, but does not work as the role "${setRole}" (option setRole): what it creates would be lost with it. ` +
+      'Something on the way leaves out the start-up option "options", as PgBouncer does where its ignore_startup_parameters has it: connect without it, or have the creation_statements set the role: ALTER ROLE "{{name}}" SET role = <role>.',
+    { refused: false },
   )
 }
 

@@ -10,10 +10,14 @@ export interface SetRoleOptions {
   readonly setRole?: string | undefined
 }
 
-/** @throws InvalidOptionError when it cannot be the name of a role: to PostgreSQL `none` means the user itself. */
+/** @throws InvalidOptionError when it cannot be the name of a role: to PostgreSQL `none` means the user itself, and NUL ends the name. */
 export function checkSetRole({ setRole }: SetRoleOptions): void {
-  if (setRole === undefined || (typeof setRole === 'string' && !/^\s*(none)?\s*$/i.test(setRole))) return
+  if (setRole === undefined || (typeof setRole === 'string' && isName(setRole))) return
   throw new InvalidOptionError('The option "setRole" takes the name of a role of the database.')
+}
+
+function isName(role: string): boolean {
+  return !['', 'none'].includes(role.trim().toLowerCase()) && !role.includes('\0')
 }
 
 /**

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { optionsWithRole } from '../src/set-role.ts'
+import { startForgetfulWay } from './forgetful-way.ts'
 import { type Servers, startServers } from './servers.ts'
 
 /** Spaces, quotes, a backslash and capitals. */
@@ -86,8 +87,21 @@ describe('setRole', () => {
     },
   )
 
-  it.each(['', '  ', 5, 'none', 'NONE'])('%j is no role', async (setRole) => {
+  it.each(['', '  ', 5, 'none', 'NONE', 'app_owner\0user\0postgres'])('%j is no role', async (setRole) => {
     await expect(pool({ setRole })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+  })
+
+  it('that something on the way leaves out is found by the proof, for a table would belong to the user', async () => {
+    await using way = await startForgetfulWay(servers.place)
+    const owning = await pool({ host: way.host, port: way.port })
+    await expect(owning.query('create table lost (id int)')).rejects.toMatchObject({
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      cause: {
+        name: 'CredentialNotProvenError',
+        message: expect.stringMatching(/"app_owner".*ignore_startup_parameters/),
+      },
+    })
+    expect(await servers.database.query(`select 1 from pg_tables where tablename = 'lost'`)).toEqual([])
   })
 
   it('does not hide that an operator has revoked the user', async () => {

@@ -40,7 +40,8 @@ function isAbsent(value: unknown): boolean {
 }
 
 function isText(value: unknown): boolean {
-  return isAbsent(value) || typeof value === 'string'
+  // NUL ends a text in the protocols of databases, and begins the next parameter.
+  return isAbsent(value) || (typeof value === 'string' && !value.includes('\0'))
 }
 
 function isPort(value: unknown): boolean {

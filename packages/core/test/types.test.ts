@@ -43,6 +43,13 @@ it('everything that a way of one’s own to log in is made of has a name', async
       data: { secret: 's' },
       auth: undefined,
     }),
+    lookUpWrapped: async () => ({
+      leaseId: '',
+      leaseDurationMs: 0,
+      renewable: false,
+      data: { creation_path: 'sys/wrapping/wrap' },
+      auth: undefined,
+    }),
   }
   const asFunction: AuthFunction = logIn
   expect(await asFunction(context)).toEqual({ kind: 'issued', auth, sentAt: 0 })

@@ -16,6 +16,7 @@ export type Sender = Pick<Token, 'value' | 'spend'>
 
 const lookupSelf = { method: 'GET', path: 'auth/token/lookup-self' } as const
 const revokeSelf = { method: 'PUT', path: 'auth/token/revoke-self', body: {} } as const
+const lookUpWrapped = { method: 'PUT', path: 'sys/wrapping/lookup' } as const
 const unwrapIt = { method: 'PUT', path: 'sys/wrapping/unwrap', body: {} } as const
 
 /** The life of the token: logged in for once, renewed, replaced before its end, and given back. It has no timer of its own. */
@@ -154,6 +155,7 @@ export class TokenSession {
     return {
       signal,
       login: (request) => this.#issue({ ...request, signal }),
+      lookUpWrapped: (token) => this.#send({ ...lookUpWrapped, body: { token }, signal }),
       unwrap: (value) => this.#send({ ...unwrapIt, signal }, lastUseOf(value)),
     }
   }

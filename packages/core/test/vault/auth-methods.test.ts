@@ -163,6 +163,37 @@ describe('auth methods on a real server', () => {
     expect(secretsIn(error, [wrapped])).toEqual([])
   })
 
+  it('AppRole does not take a secret id that somebody has unwrapped and wrapped again', async () => {
+    const { roleId, secretId, mount } = await servers.engine.createAppRole()
+    const again = await wrap('PUT', 'sys/wrapping/wrap', { secret_id: secretId })
+    const elsewhere = await wrap('PUT', `auth/${mount}/role/app/secret-id`, {})
+    for (const [wrapped, where, at] of [
+      [again, mount, 'sys/wrapping/wrap'],
+      [elsewhere, 'other', `auth/${mount}/role/app/secret-id`],
+    ] as const) {
+      await using vault = vaultBy(appRole({ roleId, secretId: wrapped, wrapped: true, mount: where }))
+      const error = await rejection(read(vault))
+      expect(error).toMatchObject({
+        code: 'ERR_VAULT_LOGIN_FAILED',
+        retryable: false,
+        message: expect.stringContaining(`was made at ${at}, and not at auth/${where}/role/<role>/secret-id`),
+      })
+      expect(secretsIn(error, [wrapped, secretId])).toEqual([])
+      // It is left for whoever looks into it.
+      const { status } = await servers.vault.call('PUT', 'sys/wrapping/lookup', { token: wrapped })
+      expect(status).toBe(200)
+    }
+  })
+
+  it('AppRole takes a wrapped secret id that was chosen', async () => {
+    const { roleId, mount } = await servers.engine.createAppRole()
+    const wrapped = await wrap('PUT', `auth/${mount}/role/app/custom-secret-id`, {
+      secret_id: 'a chosen secret',
+    })
+    await using vault = vaultBy(appRole({ roleId, secretId: wrapped, wrapped: true, mount }))
+    await read(vault)
+  })
+
   it.each([{ wrapTtl: '60s' }, {}])('a sink of a real Agent is followed (%j)', async (wrap) => {
     const path = join(folder, `sink${wrap.wrapTtl ?? ''}`)
     await using _agent = await startVaultAgent({

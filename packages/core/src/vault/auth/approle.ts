@@ -13,7 +13,11 @@ export interface AppRoleOptions {
   readonly secretId?: string | undefined
   /** … or the file that holds it, read anew at each login. */
   readonly secretIdFile?: string | undefined
-  /** Whether what is given is a wrapping token with the secret id in it. It is unwrapped once. Default: false. */
+  /**
+   * Whether what is given is a wrapping token with the secret id in it. It is unwrapped once, and only if it was
+   * made at `auth/<mount>/role/<role>/secret-id` (or `custom-secret-id`): whoever has read it and wrapped it again is noticed.
+   * Default: false.
+   */
   readonly wrapped?: boolean | undefined
   /** Where the auth method is mounted. Default: `approle`. */
   readonly mount?: string | undefined
@@ -50,7 +54,7 @@ export function appRole(options: AppRoleOptions): AuthMethod {
   if (wrapped && secretId === undefined && secretIdFile === undefined) {
     throw new InvalidOptionError('appRole() needs a secretId or a secretIdFile that is wrapped.')
   }
-  const unwrapped = new Unwrapped('secret id')
+  const unwrapped = new Unwrapped('secret id', madeAt(mount))
   const secretOf = async (context: LoginContext): Promise<string | undefined> => {
     const given =
       secretIdFile === undefined ? secretId : await readSecretFile('secret id', secretIdFile, context.signal)
@@ -69,5 +73,14 @@ export function appRole(options: AppRoleOptions): AuthMethod {
         body,
       })
     },
+  }
+}
+
+/** Where Vault makes secret ids (creation_path). The name of the role is not known here, and holds no slash. */
+function madeAt(mount: string): { readonly pattern: RegExp; readonly shown: string } {
+  const path = mount.replaceAll('.', '\\.')
+  return {
+    pattern: new RegExp(`^auth/${path}/role/[^/]+/(custom-)?secret-id$`),
+    shown: `auth/${mount}/role/<role>/secret-id`,
   }
 }

@@ -11,6 +11,13 @@ export interface LoginContext {
    */
   login(request: VaultRequest): Promise<Login>
   /**
+   * What is known of this wrapping token, `creation_path` among it: at which path what is in it was wrapped. It can be unwrapped
+   * afterwards.
+   *
+   * @throws VaultError
+   */
+  lookUpWrapped(wrappingToken: string): Promise<VaultAnswer>
+  /**
    * Unwraps what was wrapped in this token, which can be done once.
    *
    * @throws VaultError

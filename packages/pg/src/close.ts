@@ -15,7 +15,7 @@ export async function closeWhenIdle(client: PgClient): Promise<void> {
   await Promise.resolve()
   if (client.connection.stream.destroyed) return
   if (client.readyForQuery === false) await emitted(client, 'drain', 'end')
-  await closed(client, client.end())
+  await inBoundedTime(client.connection, client.end())
 }
 
 /**
@@ -28,29 +28,38 @@ export async function closeUnderHolder(client: PgClient, reason: () => Error): P
   client.connection.emit('error', reason())
   cancelStatement(client)
   client.connection.end()
-  await closed(client, ended)
+  await inBoundedTime(client.connection, ended)
 }
 
 /**
  * Asks the server to cancel what the connection is running. The request travels on a connection of its own that never
- * becomes a session (PostgreSQL protocol, "Canceling Requests in Progress"), so it needs no user and no room in a pool.
+ * becomes a session (PostgreSQL protocol, "Canceling Requests in Progress"), so it needs no user and no room in a pool. A server
+ * that does not answer is left after two seconds.
  */
 export function cancelStatement(client: PgClient): void {
   const { processID, secretKey } = client
   if (processID === null || secretKey === null) return
-  const Wire = client.connection.constructor as new (config: { ssl: unknown }) => WireConnection
-  const wire = new Wire({ ssl: client.ssl })
+  const Wire = client.connection.constructor as new (config: {
+    ssl: unknown
+    sslNegotiation: unknown
+  }) => WireConnection
+  const { ssl, sslNegotiation } = client
+  const wire = new Wire({ ssl, sslNegotiation })
   const cancel = (): void => {
     wire.cancel(processID, secretKey)
     wire.end()
   }
   wire.on('error', () => wire.stream.destroy())
-  wire.on('connect', () => (client.ssl ? wire.requestSsl() : cancel()))
+  wire.on('connect', () => {
+    if (!ssl) cancel()
+    else if (sslNegotiation !== 'direct') wire.requestSsl()
+  })
   wire.on('sslconnect', cancel)
   const { host, port } = client
   // A host that is a path is the folder of a Unix socket.
   if (host.startsWith('/')) wire.connect(`${host}/.s.PGSQL.${port}`)
   else wire.connect(port, host)
+  void inBoundedTime(wire, new Promise((resolve) => wire.once('end', resolve)))
 }
 
 /** What `query` of a client does, in each of the forms that it can be called in, when nothing can be queried any more. */
@@ -73,8 +82,8 @@ function isSubmittable(config: unknown): config is Submittable {
 }
 
 /** Waits for the end of a connection that was asked to end, in bounded time, whatever the server still sends. */
-async function closed(client: PgClient, ended: Promise<void>): Promise<void> {
-  if (!(await settlesWithin(ended, farewellMs))) client.connection.stream.destroy()
+async function inBoundedTime(connection: WireConnection, ended: Promise<void>): Promise<void> {
+  if (!(await settlesWithin(ended, farewellMs))) connection.stream.destroy()
   await ended
 }
 

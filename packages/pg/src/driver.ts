@@ -12,6 +12,8 @@ interface Undocumented {
   readonly connection: WireConnection
   readonly processID: number | null
   readonly secretKey: number | null
+  /** `direct` begins with TLS at once; absent in versions that cannot. */
+  readonly sslNegotiation?: string
   /** False while a query runs; absent before the first one could. */
   readonly readyForQuery?: boolean
   /** The query that runs, in pg 8.23. */

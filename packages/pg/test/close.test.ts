@@ -1,12 +1,51 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import { settlesWithin } from '@vault-lease/core/adapter'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { closeUnderHolder, closeWhenIdle } from '../src/close.ts'
+import { cancelStatement, closeUnderHolder, closeWhenIdle } from '../src/close.ts'
 import { asPgClient, type PgClient } from '../src/driver.ts'
 import { type Servers, startServers } from './servers.ts'
 import { startTalkingProxy, type TalkingProxy } from './talking-proxy.ts'
 
 const soonMs = 4_000
+
+describe('cancelling a statement', () => {
+  let servers: Servers
+  beforeAll(async () => {
+    servers = await startServers()
+  })
+  afterAll(() => servers?.stop())
+
+  /** What a server hears that never answers, until it hears that the connection is over. */
+  async function heardBySilence(connection: { ssl: unknown; sslNegotiation?: string }): Promise<Buffer> {
+    const { host, port, database, superuser } = servers.database
+    const client = new pg.Client({ ...superuser, host, port, database })
+    await client.connect()
+    const silence = createServer().listen(0, '127.0.0.1')
+    await once(silence, 'listening')
+    const address = silence.address()
+    Object.assign(client, connection, { port: typeof address === 'object' ? address?.port : undefined })
+    cancelStatement(asPgClient(client))
+    const [socket]: Socket[] = await once(silence, 'connection')
+    const heard: Buffer[] = []
+    socket?.on('error', () => {}).on('data', (data) => heard.push(data))
+    expect(socket && (await settlesWithin(once(socket, 'close'), soonMs))).toBe(true)
+    silence.close()
+    await client.end()
+    return Buffer.concat(heard)
+  }
+  const ssl = { rejectUnauthorized: false }
+
+  it('does not wait for a server that says nothing', async () => {
+    expect((await heardBySilence({ ssl })).toString('hex')).toBe('0000000804d2162f')
+  })
+
+  it('begins with TLS at once where the connection did', async () => {
+    const handshake = 0x16
+    expect((await heardBySilence({ ssl, sslNegotiation: 'direct' }))[0]).toBe(handshake)
+  })
+})
 
 describe('closing a connection to a server that talks on', () => {
   let servers: Servers

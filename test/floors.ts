@@ -14,6 +14,7 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const { devEngines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const copy = join(root, '.cache', 'floors')
 
 /** What the oldest drivers allow of what they are made of. */
@@ -70,7 +71,14 @@ function install(versions: typeof floors): void {
   }
   const overrides = Object.entries(versions).map(([name, version]) => `  '${name}': ${version}\n`)
   appendFileSync(join(copy, 'pnpm-workspace.yaml'), `overrides:\n${overrides.join('')}`)
-  run('npx', '-y', 'pnpm@12', 'install', '--no-frozen-lockfile', '--reporter=silent')
+  run(
+    'npx',
+    '-y',
+    `pnpm@${devEngines.packageManager.version}`,
+    'install',
+    '--no-frozen-lockfile',
+    '--reporter=silent',
+  )
   const load = (folder: string, ...names: (keyof typeof floors)[]): void =>
     assertLoads(versions, folder, ...names)
   const inPackage = (name: string): string => join(copy, 'packages', name)

@@ -1,18 +1,20 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { packageFile } from './package-file.ts'
 
-/** Where downloaded servers are kept: VAULT_LEASE_CACHE, else `.cache` of the workspace, else below node_modules. */
+/**
+ * Where downloaded servers are kept: VAULT_LEASE_CACHE, else `.cache` of the workspace that this package is part of, else below
+ * the node_modules of the working folder. Never above: whoever may write there would choose what is run.
+ */
 export function cacheFolder(): string {
   const folder =
     process.env['VAULT_LEASE_CACHE'] ??
-    join(workspaceRoot() ?? resolve('node_modules'), '.cache', 'vault-lease')
+    join(ownWorkspace() ?? resolve('node_modules'), '.cache', 'vault-lease')
   mkdirSync(folder, { recursive: true })
   return folder
 }
 
-function workspaceRoot(): string | undefined {
-  for (let folder = process.cwd(); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'pnpm-workspace.yaml'))) return folder
-    if (folder === dirname(folder)) return undefined
-  }
+function ownWorkspace(): string | undefined {
+  const root = packageFile('../..')
+  return existsSync(join(root, 'pnpm-workspace.yaml')) ? root : undefined
 }

@@ -16,9 +16,10 @@ import {
 } from './database-server.ts'
 import { freeze } from './freeze.ts'
 import { runAs, startOwn } from './own-server.ts'
+import { randomPassword } from './random-password.ts'
 import { ServerProcess } from './server-process.ts'
 
-const superuser = { user: 'vault_lease_admin', password: 'mariadb-test' }
+const superuser = { user: 'vault_lease_admin', password: randomPassword() }
 const database = 'app'
 const addressVariable = 'VAULT_LEASE_TEST_MYSQL_URL'
 
@@ -60,7 +61,10 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
         ],
         folder,
         uid,
-        ready: () => queryOnce(openSession(asRoot(port)), 'select 1'),
+        ready: () =>
+          queryOnce(openSession(own(port)), 'select 1').catch(() =>
+            queryOnce(openSession(asRoot(port)), 'select 1'),
+          ),
       }),
     async setUp(port) {
       const root = await openSession(asRoot(port))
@@ -68,7 +72,10 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
       await root.query(`create user '${superuser.user}'@'%' identified by '${superuser.password}'`)
       await root.query(`grant all privileges on *.* to '${superuser.user}'@'%' with grant option`)
       await root.end()
-      return connectionTo({ host: '127.0.0.1', port, database, superuser })
+      const connection = connectionTo(own(port))
+      const open = await connection.query<{ name: string }>(openUsers)
+      for (const { name } of open) await connection.query(`drop user ${name}`)
+      return connection
     },
     pause: ({ pid }) => freeze(pid),
     resume: (running) => running.signal('SIGCONT'),
@@ -80,6 +87,13 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
 function asRoot(port: number): Place {
   return { host: '127.0.0.1', port, database: 'mysql', superuser: { user: 'root', password: '' } }
 }
+
+function own(port: number): Place {
+  return { host: '127.0.0.1', port, database, superuser }
+}
+
+/** Root and nobody, whom a new server lets in without a password. */
+const openUsers = `select concat(quote(user), '@', quote(host)) as name from mysql.user where user in ('root', '')`
 
 function connectionTo(place: Place): Connection {
   return connectionBy('mysql', place, openSession)

@@ -1,6 +1,6 @@
 import { chownSync } from 'node:fs'
 import type { Connection, DatabaseServer } from './database-server.ts'
-import { onFreePort, type ServerProcess, temporaryFolder } from './server-process.ts'
+import { environmentIn, onFreePort, type ServerProcess, temporaryFolder } from './server-process.ts'
 
 /** Database servers do not like to run as root: any other user will do. */
 const nobody = 65_534
@@ -61,6 +61,11 @@ export async function startOwn(server: OwnServer): Promise<DatabaseServer> {
 }
 
 /** Options of a program that is run as the server's user. */
-export function runAs({ folder, uid }: Home): { cwd: string; uid?: number; gid?: number } {
-  return { cwd: folder, ...(uid !== undefined && { uid, gid: uid }) }
+export function runAs({ folder, uid }: Home): {
+  cwd: string
+  env: NodeJS.ProcessEnv
+  uid?: number
+  gid?: number
+} {
+  return { cwd: folder, env: environmentIn(folder), ...(uid !== undefined && { uid, gid: uid }) }
 }

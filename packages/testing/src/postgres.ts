@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
@@ -17,10 +17,11 @@ import {
 } from './database-server.ts'
 import { freeze } from './freeze.ts'
 import { type Home, type OwnServer, runAs, startOwn } from './own-server.ts'
+import { randomPassword } from './random-password.ts'
 import { ServerProcess, signalIfThere } from './server-process.ts'
 import { watchdog } from './watchdog.ts'
 
-const superuser = { user: 'postgres', password: 'postgres-test' }
+const superuser = { user: 'postgres', password: randomPassword() }
 const database = 'app'
 const addressVariable = 'VAULT_LEASE_TEST_POSTGRES_URL'
 
@@ -86,12 +87,13 @@ async function initialise(bin: string, home: Home): Promise<void> {
   const { folder, uid } = home
   const data = dataIn(folder)
   const passwordFile = join(folder, 'password')
-  writeFileSync(passwordFile, superuser.password)
+  writeFileSync(passwordFile, superuser.password, { mode: 0o600 })
   mkdirSync(data)
   if (uid !== undefined) for (const path of [passwordFile, data]) chownSync(path, uid, uid)
   const args = ['-D', data, '-U', superuser.user, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
   const options = ['-E', 'UTF8', '--no-locale', '--no-sync']
   await promisify(execFile)(join(bin, 'initdb'), [...args, ...options], runAs(home))
+  rmSync(passwordFile)
 }
 
 /** Each session is a process in a group of its own. While it is stopped, it does not notice the end of its server. */

@@ -12,6 +12,7 @@ export interface ServerCommand {
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
+  /** Beside the PATH: what else the caller's environment has, tokens among it, is not for whoever may run programs there. */
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly uid?: number | undefined
   readonly folder: string
@@ -38,7 +39,7 @@ export class ServerProcess {
       stdio: ['ignore', log, log],
       detached: true,
       cwd: server.folder,
-      ...(server.env && { env: server.env }),
+      env: { ...environmentIn(server.folder), ...server.env },
       ...(server.uid !== undefined && { uid: server.uid, gid: server.uid }),
     })
     closeSync(log)
@@ -94,6 +95,11 @@ export class ServerProcess {
       }
     }
   }
+}
+
+/** What a program finds that has its home in a folder of ours. */
+export function environmentIn(folder: string): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], HOME: folder }
 }
 
 /** Signals a process, or the group of a negative number. It may have ended at any moment. */

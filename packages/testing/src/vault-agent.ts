@@ -60,7 +60,6 @@ export async function startVaultAgent(options: AgentOptions): Promise<VaultAgent
       command,
       args: [options.templates ? 'agent' : 'proxy', `-config=${config}`],
       folder,
-      env: { HOME: folder, PATH: globalThis.process.env['PATH'] },
       ready: () => answers(options.unix ? { socketPath: socket } : { host: '127.0.0.1', port }),
     })
     return { process: started, address: options.unix ? `unix://${socket}` : `http://127.0.0.1:${port}` }

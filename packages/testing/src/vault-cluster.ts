@@ -61,7 +61,6 @@ export async function startVaultCluster({
       command,
       args: ['server', `-config=${node.config}`],
       folder: folder.path,
-      env: { HOME: folder.path, PATH: process.env['PATH'] },
       ready: () => callAt(node.admin, 'GET', 'sys/seal-status'),
     })
   }

@@ -172,7 +172,6 @@ ${basename(command).startsWith('vault') ? 'disable_mlock = true' : ''}
     command,
     args: ['server', `-config=${config}`],
     folder,
-    env: { HOME: folder, PATH: process.env['PATH'] },
     ready: () => callAt(address, 'GET', 'sys/seal-status'),
   })
   return { server, port }

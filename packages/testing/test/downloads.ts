@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { downloaded, platform } from '../src/download.ts'
 
-const { COUNT_FILE = '', HASH = '' } = process.env
+const { COUNT_FILE = '', HASH = '', CONTENT_HASH = '' } = process.env
 const folder = await downloaded({
   name: 'nothing',
   version: '1',
-  hashes: { [platform]: HASH },
+  hashes: { [platform]: { archive: HASH, content: CONTENT_HASH } },
   async fetch(into) {
     appendFileSync(COUNT_FILE, 'x')
     await sleep(500)

@@ -21,6 +21,13 @@ describe('MariaDB and the database engine on it', () => {
     return { connection, user }
   }
 
+  it.each(['root', ''])('lets nobody in without a password, as %j', async (user) => {
+    const { host, port } = servers.database
+    await expect(mysql.createConnection({ host, port, user, password: '' })).rejects.toMatchObject({
+      code: 'ER_ACCESS_DENIED_ERROR',
+    })
+  })
+
   it('makes users that can use the tables, and drops them with a count of their open sessions', async () => {
     const { connection, user } = await connectionOfNewUser()
     await connection.query('insert into items values (1)')

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DatabaseServer, startPostgres, startVault, type VaultServer } from '@vault-lease/testing'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { ServerProcess, temporaryFolder } from '../src/server-process.ts'
 import { isRunning, lineFrom, printedBy, runChild } from './child.ts'
 
@@ -30,6 +30,27 @@ describe('servers', () => {
     await expect(postgres.query('select * from mine')).rejects.toThrow('does not exist')
     expect(otherVault.address).not.toBe(vault.address)
     expect((await otherVault.call('GET', 'sys/mounts', undefined, { token: vault.token })).status).toBe(403)
+  })
+
+  it('programs that a superuser runs on the server find nothing of our environment', async () => {
+    vi.stubEnv('VAULT_TOKEN', 'hvs.of-the-caller')
+    await using other = await startPostgres()
+    await other.query('create table environment (line text)')
+    await other.query(`copy environment from program 'env' (format csv, delimiter e'\\x01', quote e'\\x02')`)
+    const lines = await other.query<{ line: string }>('select line from environment')
+    expect(lines.map(({ line }) => line).join()).toMatch(/PATH=/)
+    expect(lines.filter(({ line }) => /hvs|VAULT|HOME=\/root/.test(line))).toEqual([])
+    vi.unstubAllEnvs()
+  })
+
+  it('the superuser has another password in each process', async () => {
+    vi.resetModules()
+    const elsewhere = await import('../src/postgres.ts')
+    const { superuser } = elsewhere.ownConnection(postgres.port)
+    expect(superuser.password).toMatch(/^[\w-]{32}$/)
+    const { host, port, database } = postgres
+    const client = new pg.Client({ host, port, database, ...superuser })
+    await expect(client.connect()).rejects.toMatchObject({ code: '28P01' })
   })
 
   it('PostgreSQL is killed and started again at the same address, with its data', async () => {

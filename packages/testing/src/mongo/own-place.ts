@@ -1,7 +1,8 @@
 import type { Place } from '../database-server.ts'
+import { randomPassword } from '../random-password.ts'
 import { connectionTo } from './session.ts'
 
-const superuser = { user: 'vault_lease_admin', password: 'mongodb-test' }
+const superuser = { user: 'vault_lease_admin', password: randomPassword() }
 
 export const database = 'app'
 

@@ -20,7 +20,7 @@ export async function secantus(): Promise<OwnServer> {
         // A member of a replica set that is killed has what it acknowledged.
         '--sync-on-commit',
       ],
-      env: { PATH: process.env['PATH'], HOME: folder, PYTHONPATH: packages },
+      env: { PYTHONPATH: packages },
       folder,
       ready: () => hello(port),
     })

@@ -3,7 +3,7 @@ import { leasedPool, type MySqlDriver, type VaultPool } from '@vault-lease/mysql
 import type { PoolOptions } from 'mysql2'
 import type { Driver } from 'typeorm'
 import { givenOptions } from './given-options.ts'
-import { LeasedCluster } from './mysql-cluster.ts'
+import { type ClusterOptions, LeasedCluster } from './mysql-cluster.ts'
 import { WatchedPool } from './mysql-pool.ts'
 import type { OpenPoolsOn } from './rotation.ts'
 
@@ -24,7 +24,8 @@ export function mysqlPools(driver: Driver): OpenPoolsOn {
       session.add(new WatchedPool(pool))
       return pool
     }
-    const createPoolCluster = (): LeasedCluster => new LeasedCluster(createPool)
+    const createPoolCluster = (options?: ClusterOptions): LeasedCluster =>
+      new LeasedCluster(createPool, options)
     mysqlDriver.mysql = Object.create(mysql2, {
       createPool: { value: createPool },
       createPoolCluster: { value: createPoolCluster },

@@ -190,7 +190,7 @@ function kindOf({ status, messages, path }: Refusal): Kind {
 }
 
 /** Of whatever auth method. */
-export function isLogin(path: string): boolean {
+function isLogin(path: string): boolean {
   return path.startsWith('auth/') && path.includes('/login')
 }
 

@@ -9,6 +9,8 @@ import { errorOf } from '../../src/vault/errors.ts'
 
 const short = 4 * 1024
 const long = 8 * short
+/** It takes 8 times as long for 8 times the length, and 64 times where each part is looked at for each other one. */
+const tooMuch = 24
 /** Whatever is read this fast, a busy machine makes it uncertain how it grows. */
 const fastMs = 20
 
@@ -37,8 +39,7 @@ it.each(Object.entries(readers))('the time for %s grows no faster than its lengt
   fc.assert(
     fc.property(few, unit, few, (before, repeated, after) => {
       const text = (length: number): string => before + repeated.repeat(length / repeated.length) + after
-      const longMs = fastestMs(() => read(text(long)))
-      if (longMs > fastMs) expect(longMs / fastestMs(() => read(text(short)))).toBeLessThan(24)
+      expect(growth(read, text(short), text(long))).toBeLessThan(tooMuch)
     }),
     {
       numRuns: 400,
@@ -51,6 +52,17 @@ it.each(Object.entries(readers))('the time for %s grows no faster than its lengt
     },
   )
 })
+
+/** How much longer the long text takes. A busy machine gets several chances: what is slow by itself uses none of them. */
+function growth(read: (text: string) => unknown, shortText: string, longText: string): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let tries = 0; tries < 8 && least >= tooMuch; tries++) {
+    const longMs = fastestMs(() => read(longText))
+    if (longMs <= fastMs) return 0
+    least = longMs / fastestMs(() => read(shortText))
+  }
+  return least
+}
 
 /** Of three, which a busy machine does not slow down all. */
 function fastestMs(run: () => unknown): number {

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from './clock.ts'
+import { unlessAborted } from './settle.ts'
 
 /** How often Vault may be asked. */
 export interface RateLimitOptions {
@@ -20,6 +21,8 @@ export class RateLimit {
   readonly #intervalMs: number
   readonly #toleranceMs: number
   #emptyAt = Number.NEGATIVE_INFINITY
+  /** Settles with the last of those who wait for their turn. */
+  #queue: Promise<unknown> = Promise.resolve()
 
   constructor({ rate, burst }: RateLimitTerms, clock: Clock) {
     this.#clock = clock
@@ -29,10 +32,17 @@ export class RateLimit {
 
   /** Resolves when the next request may be sent. Rejects with the reason of the signal. */
   async turn(signal: AbortSignal | undefined): Promise<void> {
-    const now = this.#clock.now()
-    const at = Math.max(now, this.#emptyAt)
-    this.#emptyAt = at + this.#intervalMs
-    const waitMs = at - this.#toleranceMs - now
+    const before = this.#queue
+    const turn = this.#turnAfter(before, signal)
+    this.#queue = Promise.allSettled([before, turn])
+    await turn
+  }
+
+  /** Who gives up takes nothing: the next one comes in its place. */
+  async #turnAfter(before: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+    await unlessAborted(before, signal)
+    const waitMs = this.#emptyAt - this.#toleranceMs - this.#clock.now()
     if (waitMs > 0) await sleep(this.#clock, waitMs, signal)
+    this.#emptyAt = Math.max(this.#clock.now(), this.#emptyAt) + this.#intervalMs
   }
 }

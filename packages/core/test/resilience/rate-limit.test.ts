@@ -42,4 +42,26 @@ describe('a rate limit', () => {
     await expect(waiting).rejects.toThrow('enough')
     expect(clock.pending).toBe(0)
   })
+
+  it('gives the slot of who gives up to the next one, and never two at once', async () => {
+    const clock = new ManualClock()
+    const limit = new RateLimit({ rate: 1, burst: 1 }, clock)
+    const times: number[] = []
+    const stop = new AbortController()
+    const turn = (signal?: AbortSignal) =>
+      limit.turn(signal).then(
+        () => void times.push(clock.now()),
+        () => {},
+      )
+    void turn()
+    void turn(stop.signal)
+    void turn(stop.signal)
+    void turn()
+    await clock.advance(500)
+    stop.abort()
+    void turn()
+    await clock.advance(10_000)
+    expect(times).toEqual([0, 1_000, 2_000])
+    expect(clock.pending).toBe(0)
+  })
 })

@@ -72,8 +72,9 @@ export class TlsFiles {
   /** @throws InvalidOptionError when a file cannot be read, or does not hold what it should. */
   constructor(tls: TlsOptions) {
     this.#tls = tls
-    this.#connect = read(tls)
+    // Before the files: what changes in between is seen with the next request.
     this.#stamp = stampOf(tls)
+    this.#connect = read(tls)
   }
 
   /** The same object as long as nothing has changed. What is being written, or does not fit together yet, is not used. */

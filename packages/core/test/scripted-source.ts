@@ -1,5 +1,6 @@
-import { issuedLease, renewedLease } from '../src/source/lease.ts'
+import { issuedLease, type Lease, renewedLease } from '../src/source/lease.ts'
 import type { CredentialSource, IssuedCredential, RequestTerms } from '../src/source/source.ts'
+import type { TokenFacts } from '../src/vault/token.ts'
 import type { ManualClock } from './manual-clock.ts'
 
 const second = 1_000
@@ -13,6 +14,10 @@ export class ScriptedSource implements CredentialSource {
   maxTtl = Number.POSITIVE_INFINITY
   fault: Error | undefined
   hang = false
+  /** Which steps the fault is for, by how they begin. */
+  faultAt = ''
+  /** The token that credentials are read with. */
+  token: TokenFacts | undefined
   /** Vault has ended the first lease. */
   leaseGone = false
   readonly #clock: ManualClock
@@ -28,7 +33,7 @@ export class ScriptedSource implements CredentialSource {
     this.alive.add(`v-${number}`)
     const durationMs = Math.min(this.ttl, this.maxTtl)
     const lease = issuedLease(`lease/${number}`, { sentAt: this.#clock.now(), durationMs, renewable: true })
-    return { username: `v-${number}`, password: `secret-${number}`, lease, tokenFacts: () => undefined }
+    return { username: `v-${number}`, password: `secret-${number}`, lease, tokenFacts: () => this.token }
   }
 
   async renew(
@@ -46,17 +51,21 @@ export class ScriptedSource implements CredentialSource {
     return this.#asked(`shorten to ${ms / second} s`, signal)
   }
 
-  async revoke({ username }: IssuedCredential, { signal }: RequestTerms): Promise<void> {
+  async revoke(lease: Lease, { signal }: RequestTerms): Promise<void> {
+    const username = userOf(lease)
     await this.#asked(`revoke ${username}`, signal)
     this.alive.delete(username)
   }
 
-  revokeInBackground({ username }: IssuedCredential, { signal }: RequestTerms): Promise<void> {
-    return this.#asked(`revoke ${username} in the background`, signal)
+  revokeInBackground(lease: Lease, { signal }: RequestTerms): Promise<void> {
+    return this.#asked(`revoke ${userOf(lease)} in the background`, signal)
   }
 
-  renewToken(signal: AbortSignal): Promise<void> {
-    return this.#asked('renew-token', signal)
+  async renewToken(signal: AbortSignal): Promise<void> {
+    await this.#asked('renew-token', signal)
+    if (!this.token) return
+    const issuedAt = this.#clock.now()
+    this.token = { ...this.token, issuedAt, end: issuedAt + this.token.end - this.token.issuedAt }
   }
 
   async close(): Promise<void> {
@@ -67,6 +76,10 @@ export class ScriptedSource implements CredentialSource {
     this.calls.push(what)
     if (this.hang)
       await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    if (this.fault) throw this.fault
+    if (this.fault && what.startsWith(this.faultAt)) throw this.fault
   }
+}
+
+function userOf({ id }: Lease): string {
+  return id.replace('lease/', 'v-')
 }

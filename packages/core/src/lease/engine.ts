@@ -112,7 +112,7 @@ export class LeaseEngine implements AttachedLease {
   }
 
   status(): Omit<LeaseStatus, 'places'> {
-    const { inForce, deadline, failures } = this.#standing
+    const { inForce, deadline, failures, token } = this.#standing
     const now = this.clock.now()
     const next =
       this.#started && !this.#work && !this.#closing ? nextAction(this.#standing.facts()) : undefined
@@ -125,6 +125,7 @@ export class LeaseEngine implements AttachedLease {
       next: next && { do: next.do, inMs: Math.max(0, next.at - now) },
       failures: failures.lease.count,
       lastError: failures.last?.message,
+      token,
       retiring: this.#old.numbers,
       circuit: this.#source.circuit,
     }
@@ -432,7 +433,7 @@ export class LeaseEngine implements AttachedLease {
       usable: inForce !== undefined,
       everUsable: lastGeneration > 0,
       rotating: this.#work?.action.do === 'rotate',
-      failures: failures.lease.count,
+      failures: failures.lease.count + failures.token.count,
     })
     if (to === this.#state) return
     const from = this.#state

@@ -8,6 +8,7 @@ export class FailureLog {
   #lease = noFailures
   #token = noFailures
   #last: VaultLeaseError | undefined
+  #lastOfToken: VaultLeaseError | undefined
 
   get lease(): Failures {
     return this.#lease
@@ -22,6 +23,11 @@ export class FailureLog {
     return this.#last
   }
 
+  /** What made the last attempt to renew the token fail, until one succeeds. */
+  get lastOfToken(): VaultLeaseError | undefined {
+    return this.#lastOfToken
+  }
+
   leaseFailed(error: VaultLeaseError, now: number): void {
     this.#lease = oneMore(this.#lease, error, now)
     this.#last = error
@@ -29,6 +35,7 @@ export class FailureLog {
 
   tokenFailed(error: VaultLeaseError, now: number): void {
     this.#token = oneMore(this.#token, error, now)
+    this.#lastOfToken = error
   }
 
   /** Something has changed: there is no reason to wait before the next attempt at the lease. */
@@ -43,6 +50,7 @@ export class FailureLog {
 
   tokenSucceeded(): void {
     this.#token = noFailures
+    this.#lastOfToken = undefined
   }
 }
 

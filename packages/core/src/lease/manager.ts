@@ -268,6 +268,7 @@ function notStarted(source: string): Omit<LeaseStatus, 'places'> {
     next: undefined,
     failures: 0,
     lastError: undefined,
+    token: undefined,
     retiring: [],
     circuit: undefined,
   }

@@ -1,8 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import type { Lease } from '../source/lease.ts'
 import type { CredentialSource } from '../source/source.ts'
 import type { Attachment } from './attachment.ts'
 import { drainOf } from './drain.ts'
+import { endLease } from './end-lease.ts'
 import type { Tell } from './events.ts'
 import type { Generation } from './generation.ts'
 import { cutShortError, type RetirementSteps, retireAndRevoke } from './retirement.ts'
@@ -23,6 +25,7 @@ const closingTakesMs = 3_000
 export class OldGenerations {
   readonly #parts: OldGenerationsParts
   readonly #underWay = new Map<number, { readonly retiring: Generation; readonly done: Promise<void> }>()
+  readonly #discarded = new Set<Promise<void>>()
   readonly #closing = new AbortController()
   readonly #closeNow = new AbortController()
   #hurrying = new AbortController()
@@ -64,6 +67,22 @@ export class OldGenerations {
     this.#retire(retiring, 0)
   }
 
+  /** Ends a lease that was never in force. Resolves when nothing more can be done about it; never rejects. */
+  discard(lease: Lease): Promise<void> {
+    const { source, clock, onFailed } = this.#parts
+    const done = endLease({
+      lease,
+      source,
+      clock,
+      closing: this.#closing.signal,
+      closeBy: () => this.#closeBy,
+      onRevoked: () => {},
+      onFailed,
+    }).finally(() => void this.#discarded.delete(done))
+    this.#discarded.add(done)
+    return done
+  }
+
   /** Retires the last ones too, and resolves when all are gone. */
   async close(last: readonly Generation[], drainMs: number, closeBy: number): Promise<void> {
     this.#closeBy = closeBy
@@ -72,7 +91,7 @@ export class OldGenerations {
     const cancel = this.#parts.clock.schedule(drainMs, () => this.#closeNow.abort())
     for (const { retiring } of this.#underWay.values()) retiring.end()
     for (const each of last) this.#retire(each, Math.min(drainMs, this.#timeLeft(each)))
-    await Promise.all(Array.from(this.#underWay.values(), ({ done }) => done))
+    await Promise.all([...Array.from(this.#underWay.values(), ({ done }) => done), ...this.#discarded])
     cancel()
   }
 

@@ -1,5 +1,7 @@
 import { CredentialNotProvenError } from '../errors.ts'
-import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import type { Clock } from '../resilience/clock.ts'
+import { settled } from '../resilience/settle.ts'
+import type { Lease } from '../source/lease.ts'
 import type { CredentialSource, IssuedCredential, RequestTerms } from '../source/source.ts'
 import type { Attachment } from './attachment.ts'
 import type { Credential } from './credential.ts'
@@ -35,6 +37,7 @@ const pastCache: ReadonlySet<RotationReason> = new Set([
   'token',
   'wake-up',
 ])
+/** The next attempt, and its user, had better come when this one's is gone. */
 const giveBackWithinMs = 5_000
 
 /**
@@ -70,10 +73,7 @@ export class Rotation {
   }
 
   /** The credential in force stays, by these facts of its lease. */
-  hold(
-    lease: IssuedCredential['lease'],
-    generation: Generation | undefined = this.#parts.standing.inForce,
-  ): void {
+  hold(lease: Lease, generation: Generation | undefined = this.#parts.standing.inForce): void {
     const { source, clock, standing, tell } = this.#parts
     if (!generation || !standing.renewed(generation, lease)) return
     const expiresInMs = generation.deadline - clock.now()
@@ -89,9 +89,10 @@ export class Rotation {
   }
 
   #fetch({ signal, deadline }: RequestTerms, fresh: boolean): Promise<IssuedCredential> {
-    const { source, standing } = this.#parts
+    const { source, standing, old } = this.#parts
     const outliveMs = standing.inForce?.issued.lease.durationMs ?? 0
-    return source.fetch({ signal, deadline, outliveMs, pastCache: fresh })
+    const discard = (lease: Lease): void => void old.discard(lease)
+    return source.fetch({ signal, deadline, outliveMs, pastCache: fresh, discard })
   }
 
   async #proveAndPublish(
@@ -142,7 +143,7 @@ export class Rotation {
 
   /** What nobody has proven is given back. Of a user that has sessions only a password was tried. */
   async #withdraw(candidate: Candidate): Promise<void> {
-    const { attachments, standing, onFailed } = this.#parts
+    const { attachments, standing, clock, old, onFailed } = this.#parts
     const { credential, issued } = candidate
     if (!standing.isSuccession(candidate))
       await Promise.all(
@@ -152,19 +153,7 @@ export class Rotation {
             .catch((error: unknown) => onFailed('retire', error, attachment.status().place)),
         ),
       )
-    if (issued.lease.revocable) await this.#giveBack(issued)
-  }
-
-  async #giveBack(issued: IssuedCredential): Promise<void> {
-    const { source, clock, onFailed } = this.#parts
-    const deadline = deadlineAfter(clock, giveBackWithinMs, () => new Error('giving back took too long'))
-    try {
-      await source.revoke(issued, { signal: deadline.signal })
-    } catch (error) {
-      onFailed('revoke', error)
-    } finally {
-      deadline[Symbol.dispose]()
-    }
+    if (issued.lease.revocable) await settled(clock, old.discard(issued.lease), giveBackWithinMs)
   }
 }
 

@@ -45,6 +45,10 @@ export interface Facts {
   readonly forced?: { readonly reason: RotationReason; readonly notBefore: number } | undefined
   /** Whether something has made it uncertain that the lease is what it is known as. */
   readonly unsure?: boolean
+  /** The same of the token. */
+  readonly tokenUnsure?: boolean
+  /** When the token was renewed last. */
+  readonly tokenRenewedAt?: number | undefined
 }
 
 export const noFailures: Failures = { count: 0, lastAt: Number.NEGATIVE_INFINITY }
@@ -111,13 +115,17 @@ function endsFirst(token: TokenFacts, lease: Lease): boolean {
 }
 
 function tokenAction(facts: Facts): Action | undefined {
-  const { token, now, tokenFailures } = facts
+  const { token, now, tokenFailures, tokenRenewedAt = Number.NEGATIVE_INFINITY } = facts
   if (!token || token.end === Number.POSITIVE_INFINITY) return undefined
-  const due = token.renewable
-    ? dueWithin(token.issuedAt, token.end, facts.jitter)
-    : lookForAnotherAt(token, facts.jitter)
+  const due = facts.tokenUnsure
+    ? now
+    : token.renewable
+      ? dueWithin(token.issuedAt, token.end, facts.jitter)
+      : lookForAnotherAt(token, facts.jitter)
   if (due === undefined) return undefined
-  return { do: 'renew-token', at: Math.max(now, due, retryAt(facts, tokenFailures)) }
+  // Whatever a renewal has changed: it is no reason to ask without end.
+  const notBefore = Math.max(tokenRenewedAt + shortestGapMs, retryAt(facts, tokenFailures))
+  return { do: 'renew-token', at: Math.max(now, due, notBefore) }
 }
 
 /** The same token came again: look more often the nearer its end, because a lease must move before it dies. */

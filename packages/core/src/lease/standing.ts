@@ -6,6 +6,7 @@ import { Credential } from './credential.ts'
 import { FailureLog } from './failures.ts'
 import { type Candidate, Generation } from './generation.ts'
 import type { Facts, RotationReason } from './schedule.ts'
+import type { TokenStatus } from './status.ts'
 
 /** Where the lease stands: the generation in force, what failed since, and what was asked for beside the schedule. */
 export class Standing {
@@ -18,6 +19,8 @@ export class Standing {
   #lastGeneration = 0
   #forced: Facts['forced']
   #unsure = false
+  #tokenUnsure = false
+  #tokenRenewedAt: number | undefined
   #jitter = 0
   #publications = 0
 
@@ -55,6 +58,16 @@ export class Standing {
     return this.#unsure
   }
 
+  /** How the token of the credential in force stands. */
+  get token(): TokenStatus | undefined {
+    const facts = this.#inForce?.issued.tokenFacts()
+    if (!facts) return undefined
+    const { token, lastOfToken } = this.failures
+    const expiresInMs =
+      facts.end === Number.POSITIVE_INFINITY ? undefined : Math.max(0, facts.end - this.#clock.now())
+    return { expiresInMs, failures: token.count, lastError: lastOfToken?.message }
+  }
+
   facts(): Facts {
     const issued = this.#inForce?.issued
     return {
@@ -66,6 +79,8 @@ export class Standing {
       tokenFailures: this.failures.token,
       forced: this.#forced,
       unsure: this.#unsure,
+      tokenUnsure: this.#tokenUnsure,
+      tokenRenewedAt: this.#tokenRenewedAt,
     }
   }
 
@@ -97,6 +112,8 @@ export class Standing {
     this.#publications++
     this.#forced = undefined
     this.#succeeded()
+    // It was read with a token that lives.
+    this.failures.tokenSucceeded()
     return { generation, replaced: before.filter((each) => each !== generation) }
   }
 
@@ -143,9 +160,10 @@ export class Standing {
     this.#forced = undefined
   }
 
-  /** Has the source asked at once whether the credential in force lives. */
+  /** Has the source asked at once whether the credential in force lives, and how long its token does. */
   doubt(): void {
     this.#unsure = this.#inForce !== undefined
+    this.#tokenUnsure = this.#unsure
   }
 
   /** Has the source asked at once whether it has another credential, where only it can know. */
@@ -170,6 +188,8 @@ export class Standing {
   }
 
   tokenRenewed(): void {
+    this.#tokenUnsure = false
+    this.#tokenRenewedAt = this.#clock.now()
     this.failures.tokenSucceeded()
     this.#drawJitter()
   }

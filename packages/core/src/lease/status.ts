@@ -31,6 +31,16 @@ export interface PlaceStatus {
   readonly nextTryInMs: number | undefined
 }
 
+/** A snapshot of the token that the credential was read with. It holds no secret. */
+export interface TokenStatus {
+  /** Milliseconds until it ends, unless it is renewed; `undefined` when it has no end, or none that is known. */
+  readonly expiresInMs: number | undefined
+  /** Attempts to renew it that failed one after another up to now. */
+  readonly failures: number
+  /** The message of the last of them, until one succeeds. */
+  readonly lastError: string | undefined
+}
+
 /** A snapshot for people and health checks. It holds no secret. */
 export interface LeaseStatus {
   readonly state: LeaseState
@@ -44,10 +54,12 @@ export interface LeaseStatus {
   readonly expiresInMs: number | undefined
   /** What the manager does next, and in how many milliseconds; `undefined` while it is doing something. */
   readonly next: { readonly do: Action['do']; readonly inMs: number } | undefined
-  /** Attempts that failed one after another up to now. */
+  /** Attempts at the lease that failed one after another up to now. */
   readonly failures: number
-  /** The message of the last failed attempt, until one succeeds. */
+  /** The message of the last of them, until one succeeds. */
   readonly lastError: string | undefined
+  /** Vault's token, with which a lease dies; `undefined` while there is no credential, and for one that does not come from Vault. */
+  readonly token: TokenStatus | undefined
   /** Old generations whose connections are still being closed or whose lease is being revoked. */
   readonly retiring: readonly number[]
   /**

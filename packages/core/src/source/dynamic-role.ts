@@ -13,17 +13,14 @@ export function dynamicRole(role: VaultRole): CredentialSource {
   return new DynamicRole(role)
 }
 
-interface DynamicCredential extends IssuedCredential {
-  readonly token: Token
-}
-
 class DynamicRole implements CredentialSource {
   readonly description: string
   readonly #role: VaultRole
   readonly #path: string
+  /** By lease: what keeps the token alive that it dies with. */
   readonly #tokens = new Map<string, Token>()
-  /** Whether there is a cache before Vault, once that is known. */
-  #cached: boolean | undefined
+  /** Whether what listens before Vault has turned out to have no cache. */
+  #uncached = false
 
   constructor(role: VaultRole) {
     this.#role = role
@@ -35,13 +32,11 @@ class DynamicRole implements CredentialSource {
     return this.#role.open().circuit
   }
 
-  async fetch(terms: FetchTerms): Promise<DynamicCredential> {
-    const { signal, deadline, outliveMs, pastCache } = terms
-    const request = { method: 'GET', path: this.#path, outliveMs, signal, deadline } as const
-    const answer = await this.#send({ ...request, pastCache })
-    if (pastCache || !(await this.#isCached(answer, request))) return this.#own(answer)
+  async fetch(terms: FetchTerms): Promise<IssuedCredential> {
+    const answer = await this.#read(terms, terms.pastCache)
+    if (terms.pastCache || !(await this.#isCached(answer, terms))) return this.#own(answer, terms)
     const shared = await this.#shared(answer, terms)
-    return shared ?? this.#own(await this.#send({ ...request, pastCache: true }))
+    return shared ?? this.#own(await this.#read(terms, true), terms)
   }
 
   async renew(lease: Lease, terms: RequestTerms): Promise<Lease | 'gone'> {
@@ -59,12 +54,12 @@ class DynamicRole implements CredentialSource {
     await unlessGone(this.#renewFor(lease, ms, { signal }))
   }
 
-  revoke(issued: IssuedCredential, terms: RequestTerms): Promise<void> {
-    return this.#revoke(issued, true, terms)
+  revoke(lease: Lease, terms: RequestTerms): Promise<void> {
+    return this.#revoke(lease, true, terms)
   }
 
-  revokeInBackground(issued: IssuedCredential, terms: RequestTerms): Promise<void> {
-    return this.#revoke(issued, false, terms)
+  revokeInBackground(lease: Lease, terms: RequestTerms): Promise<void> {
+    return this.#revoke(lease, false, terms)
   }
 
   async renewToken(signal: AbortSignal): Promise<void> {
@@ -79,30 +74,65 @@ class DynamicRole implements CredentialSource {
     return this.#role.open().send(request)
   }
 
-  /** A listener without a cache says that it missed, too: a second read tells, once. */
-  async #isCached({ cache, leaseId }: SessionAnswer, request: SessionRequest): Promise<boolean> {
+  /** The token of the answer is held until its lease is known, and what becomes of it. */
+  #read({ signal, deadline, outliveMs }: FetchTerms, pastCache: boolean): Promise<SessionAnswer> {
+    return this.#send({
+      method: 'GET',
+      path: this.#path,
+      outliveMs,
+      signal,
+      deadline,
+      pastCache,
+      holdToken: true,
+    })
+  }
+
+  /** A listener without a cache says that it missed, too, and a cache can have ceased to keep anything: a second read tells. */
+  async #isCached({ cache, leaseId }: SessionAnswer, terms: FetchTerms): Promise<boolean> {
     if (cache !== 'miss') return cache === 'hit'
-    if (this.#cached !== undefined) return this.#cached
-    const second = await this.#send(request)
-    this.#cached = second.leaseId === leaseId
-    if (!this.#cached) await this.#end(second.leaseId, true, request)
-    return this.#cached
+    if (this.#uncached) return false
+    const second = await this.#read(terms, false).catch(() => undefined)
+    // Without an answer nobody knows: others may live by it, so it is not ours to end.
+    if (!second) return true
+    const isCached = second.cache === 'hit' || second.leaseId === leaseId
+    if (isCached) this.#role.open().session.release(second.token)
+    else this.#discard(second, terms)
+    this.#uncached = !isCached
+    return isCached
   }
 
   /** A credential that nobody else has: its lease is renewed and revoked. */
-  #own(answer: SessionAnswer): DynamicCredential {
-    const { token, leaseId, leaseDurationMs, renewable, sentAt } = answer
-    this.#checkUsable(answer)
-    const lease = issuedLease(leaseId, { sentAt, durationMs: leaseDurationMs, renewable })
-    const issued = this.#issued(answer, lease)
-    this.#role.open().session.hold(token)
-    this.#tokens.set(leaseId, token)
-    return issued
+  #own(answer: SessionAnswer, terms: FetchTerms): IssuedCredential {
+    const lease = leaseOf(answer)
+    const isInUse = this.#tokens.has(lease.id)
+    try {
+      this.#checkUsable(answer)
+      const issued = this.#issued(answer, lease)
+      this.#tokens.set(lease.id, answer.token)
+      return issued
+    } catch (error) {
+      // What a cache has, or is in use, others live by.
+      if (isInUse || answer.cache === 'hit') this.#role.open().session.release(answer.token)
+      else this.#discard(answer, terms)
+      throw error
+    }
+  }
+
+  /** What came and nobody is to use. */
+  #discard(answer: SessionAnswer, { discard }: FetchTerms): void {
+    const { leaseId, token } = answer
+    if (leaseId === '') this.#role.open().session.release(token)
+    else {
+      this.#tokens.set(leaseId, token)
+      discard(leaseOf(answer))
+    }
   }
 
   /** A credential out of a cache, which renews it: others have it too. None when it is too near its end. */
-  async #shared(answer: SessionAnswer, terms: FetchTerms): Promise<DynamicCredential | undefined> {
-    const { leaseId, leaseDurationMs, sentAt, cache } = answer
+  async #shared(answer: SessionAnswer, terms: FetchTerms): Promise<IssuedCredential | undefined> {
+    const { leaseId, leaseDurationMs, sentAt, cache, token } = answer
+    // It dies with the token of whoever filled the cache.
+    this.#role.open().session.release(token)
     const lookedAt =
       cache === 'miss'
         ? { leftMs: leaseDurationMs, at: sentAt }
@@ -111,29 +141,21 @@ class DynamicRole implements CredentialSource {
     return this.#issued(answer, cachedLease(leaseId, leaseDurationMs, lookedAt))
   }
 
-  #issued({ data, token }: SessionAnswer, lease: Lease): DynamicCredential {
+  #issued({ data, token }: SessionAnswer, lease: Lease): IssuedCredential {
     const username = textOf(data['username'], 'data.username', this.description)
     const password = textOf(data['password'], 'data.password', this.description)
-    return { username, password, lease, token, tokenFacts: () => token.facts }
+    return { username, password, lease, tokenFacts: () => token.facts }
   }
 
-  async #revoke(
-    { lease }: IssuedCredential,
-    sync: boolean,
-    { signal, deadline }: RequestTerms,
-  ): Promise<void> {
-    await unlessGone(this.#end(lease.id, sync, { signal, deadline }))
-    const token = this.#tokens.get(lease.id)
-    this.#tokens.delete(lease.id)
-    if (token) await this.#role.open().session.release(token, signal)
+  async #revoke({ id }: Lease, sync: boolean, terms: RequestTerms): Promise<void> {
+    await unlessGone(this.#end(id, sync, terms))
+    const token = this.#tokens.get(id)
+    this.#tokens.delete(id)
+    if (token) this.#role.open().session.release(token)
   }
 
   /** HashiCorp Vault queues the revocation unless told to be synchronous; OpenBao is synchronous unless told not to be. */
-  async #end(
-    leaseId: string,
-    sync: boolean,
-    { signal, deadline }: Pick<SessionRequest, 'signal' | 'deadline'>,
-  ): Promise<void> {
+  async #end(leaseId: string, sync: boolean, { signal, deadline }: RequestTerms): Promise<void> {
     const body = { lease_id: leaseId, sync }
     await this.#send({ method: 'PUT', path: 'sys/leases/revoke', body, signal, deadline })
   }
@@ -160,6 +182,10 @@ class DynamicRole implements CredentialSource {
       code: 'ERR_VAULT_BAD_ANSWER',
     })
   }
+}
+
+function leaseOf({ leaseId, sentAt, leaseDurationMs: durationMs, renewable }: SessionAnswer): Lease {
+  return issuedLease(leaseId, { sentAt, durationMs, renewable })
 }
 
 /** What is gone needs neither to be shortened nor to be revoked. */

@@ -23,6 +23,8 @@ export interface FetchTerms extends RequestTerms {
   readonly outliveMs: number
   /** Whether a cache that the source has may not answer: what it has would be no help. */
   readonly pastCache: boolean
+  /** Ends a lease that the source was given and that nobody is to use, beside what is fetched, whatever becomes of that. */
+  discard(lease: Lease): void
 }
 
 /** Where credentials come from. */
@@ -38,9 +40,9 @@ export interface CredentialSource {
   /** Makes the lease end in `ms` from now. One that is gone is no failure. */
   shorten(lease: Lease, ms: number, signal: AbortSignal): Promise<void>
   /** Ends the lease and waits until the database user is gone. One that is gone already is no failure. */
-  revoke(issued: IssuedCredential, terms: RequestTerms): Promise<void>
+  revoke(lease: Lease, terms: RequestTerms): Promise<void>
   /** Ends the lease without waiting: Vault drops the user by itself, when the database can be reached. */
-  revokeInBackground(issued: IssuedCredential, terms: RequestTerms): Promise<void>
+  revokeInBackground(lease: Lease, terms: RequestTerms): Promise<void>
   /** Extends the token under which credentials are fetched. */
   renewToken(signal: AbortSignal): Promise<void>
   /** Has `onChange` called when there may be another credential. Returns the way to end that. */

@@ -36,7 +36,7 @@ export function staticRole({ open, mount, name, close }: VaultRole, random: () =
       return open().circuit
     },
     async fetch({ signal, deadline }: FetchTerms): Promise<IssuedCredential> {
-      const { data, sentAt, token } = await open().send({ method: 'GET', path, signal, deadline })
+      const { data, sentAt } = await open().send({ method: 'GET', path, signal, deadline })
       const { username, password, ttl, last_vault_rotation: rotatedAt } = recordOf(data, 'data', description)
       if (typeof ttl !== 'number') throw notStatic(description)
       const lookAt = sentAt + pauseAfter(ttl * 1_000, String(rotatedAt))
@@ -44,7 +44,8 @@ export function staticRole({ open, mount, name, close }: VaultRole, random: () =
         username: textOf(username, 'data.username', description),
         password: textOf(password, 'data.password', description),
         lease: endlessLease({ readAt: sentAt, lookAt }),
-        tokenFacts: () => token.facts,
+        // No lease stands under the token that it was read with: what counts is the one that it is read with next.
+        tokenFacts: () => open().session.facts,
       }
     },
     renewToken: (signal) => open().renewToken(signal),

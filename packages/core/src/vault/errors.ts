@@ -210,6 +210,16 @@ export function isDenied(error: unknown): boolean {
   return error instanceof VaultError && error.code === 'ERR_VAULT_PERMISSION_DENIED'
 }
 
+/** Whether it is a policy that forbids it, to a token that lives. Of a dead one Vault has no policies to count errors of. */
+export function isForbidden(error: unknown): boolean {
+  return (
+    isDenied(error) &&
+    (error as VaultError).messages.some(
+      (text) => text.startsWith('1 error occurred:') && text.includes('permission denied'),
+    )
+  )
+}
+
 /** That the caller has closed what the leases stand on. */
 export function vaultClosed(): VaultError {
   return new VaultError('This Vault was closed. Close it after its leases and their pools.', {

@@ -2,11 +2,19 @@ import { InvalidOptionError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { unlessAborted } from '../resilience/settle.ts'
 import { SingleFlight } from '../resilience/single-flight.ts'
-import type { TimedAnswer } from './answer.ts'
+import { SuspendWatch } from '../resilience/suspend-watch.ts'
+import { badAnswer, type TimedAnswer } from './answer.ts'
 import type { AuthMethod, Login, LoginContext } from './auth/auth.ts'
 import type { ClientRequest } from './client.ts'
-import { isDenied, isLeaseFinal, tokenEnded, tokenUsedUp, VaultError } from './errors.ts'
-import { issuedToken, lookedUpToken, type Token, type TokenFacts, unknownToken } from './token.ts'
+import { isDenied, isForbidden, isLeaseFinal, tokenEnded, tokenUsedUp, VaultError } from './errors.ts'
+import {
+  issuedToken,
+  lookedUpEnd,
+  lookedUpToken,
+  type Token,
+  type TokenFacts,
+  unknownToken,
+} from './token.ts'
 
 /** Sends a request with a token, or without. A use of the token was taken for it; each repetition takes one more. */
 export type SendAs = (request: ClientRequest, token?: Sender) => Promise<TimedAnswer>
@@ -15,6 +23,7 @@ export type SendAs = (request: ClientRequest, token?: Sender) => Promise<TimedAn
 export type Sender = Pick<Token, 'value' | 'spend'>
 
 const lookupSelf = { method: 'GET', path: 'auth/token/lookup-self' } as const
+const renewSelf = { method: 'PUT', path: 'auth/token/renew-self' } as const
 const revokeSelf = { method: 'PUT', path: 'auth/token/revoke-self', body: {} } as const
 const lookUpWrapped = { method: 'PUT', path: 'sys/wrapping/lookup' } as const
 const unwrapIt = { method: 'PUT', path: 'sys/wrapping/unwrap', body: {} } as const
@@ -24,7 +33,9 @@ export class TokenSession {
   readonly #auth: AuthMethod
   readonly #send: SendAs
   readonly #clock: Clock
+  readonly #suspendWatch: SuspendWatch
   readonly #alive = new Set<Token>()
+  readonly #givingBack = new Set<Promise<void>>()
   readonly #logins = new SingleFlight((signal) => this.#logIn(signal))
   #current: Token | undefined
 
@@ -32,15 +43,16 @@ export class TokenSession {
     this.#auth = auth
     this.#send = send
     this.#clock = clock
+    this.#suspendWatch = new SuspendWatch(clock)
   }
 
-  /** When the token at hand ends, on the clock; `undefined` when there is none. */
-  get end(): number | undefined {
-    return this.#current?.facts.end
+  /** The life of the token at hand; `undefined` when there is none. */
+  get facts(): TokenFacts | undefined {
+    return this.#current?.facts
   }
 
   /**
-   * A token to work with, a use of which is taken. Logs in when there is none, and also when the one at hand is used up, or
+   * A token to work with, a use of which is taken, and which is held until `release()`. Logs in when there is none, and also when the one at hand is used up, or
    * cannot be extended and would end within `outliveMs`: the new token is there before the old one dies.
    */
   async token(signal: AbortSignal | undefined, outliveMs = 0): Promise<Token> {
@@ -49,31 +61,38 @@ export class TokenSession {
     let token = lives ? current : await this.#logins.join(signal)
     // Others may have taken its uses in the meantime.
     while (!token.spend()) token = await this.#logins.join(signal)
+    token.holders++
     return token
   }
 
   /**
    * Extends the current token. One that Vault will not extend any more is known as such afterwards; then whoever gave it
-   * may have another by now, as a file has that is written late.
+   * may have another by now, as a file has that is written late. After a suspend, in which tokens have aged unseen, Vault is
+   * asked how long each of them lives.
    */
   async renew(signal: AbortSignal): Promise<void> {
+    if (this.#suspendWatch.noticed()) await this.#lookUpAll(signal)
     const token = this.#current
     if (!token) return
-    if (!token.facts.renewable || !token.spend()) {
-      await this.#logins.join(signal)
-      return
-    }
+    const { renewable, replaceable } = token.facts
+    if (renewable && token.spend()) await this.#extend(token, signal)
+    else if (renewable || !replaceable) await this.#logins.join(signal)
+  }
+
+  async #extend(token: Token, signal: AbortSignal): Promise<void> {
     const increment = `${Math.round(token.durationMs / 1_000)}s`
+    token.holders++
     try {
-      const request = { method: 'PUT', path: 'auth/token/renew-self', body: { increment }, signal } as const
-      const { auth, sentAt } = await this.#send(request, token)
-      if (!auth) return
+      const { auth, sentAt } = await this.#send({ ...renewSelf, body: { increment }, signal }, token)
+      if (!auth) throw badAnswer('it has no auth', `PUT ${renewSelf.path}`)
       const renewable = auth.renewable && auth.leaseDurationMs >= token.durationMs
       token.facts = { ...token.facts, issuedAt: sentAt, end: sentAt + auth.leaseDurationMs, renewable }
     } catch (error) {
       if (!(error instanceof VaultError) || error.retryable) throw error
       token.facts = { ...token.facts, renewable: false }
       if (!isLeaseFinal(error)) throw error
+    } finally {
+      this.release(token)
     }
   }
 
@@ -84,6 +103,7 @@ export class TokenSession {
       await this.#send({ ...lookupSelf, signal }, token)
       return false
     } catch (error) {
+      if (isForbidden(error)) return false
       if (!isDenied(error)) throw error
       this.#alive.delete(token)
       this.#leave(token)
@@ -91,15 +111,10 @@ export class TokenSession {
     }
   }
 
-  /** A lease was made under this token and dies with it. */
-  hold(token: Token): void {
-    token.leases++
-  }
-
-  /** The lease is gone. A token that was replaced in the meantime is given back with its last lease. */
-  async release(token: Token, signal: AbortSignal): Promise<void> {
-    token.leases--
-    if (token.leases === 0 && token !== this.#current) await this.#giveBack(token, signal)
+  /** What held the token is over. One that was replaced in the meantime is given back with the last that held it. */
+  release(token: Token): void {
+    token.holders--
+    if (token.holders === 0 && token !== this.#current) this.#giveBackLater(token)
   }
 
   /** Gives back every token that was logged in for. One that is gone already is no error. */
@@ -107,6 +122,26 @@ export class TokenSession {
     await unlessAborted(this.#logins.underWay ?? Promise.resolve(undefined), signal).catch(() => {})
     this.#current = undefined
     await Promise.all(Array.from(this.#alive, (token) => this.#giveBack(token, signal)))
+    if (this.#givingBack.size > 0) await unlessAborted(Promise.all(this.#givingBack), signal)
+  }
+
+  async #lookUpAll(signal: AbortSignal): Promise<void> {
+    const renewed = this.#current?.facts.renewable ? this.#current : undefined
+    const others = [...this.#alive].filter(
+      (token) => token !== renewed && token.facts.end < Number.POSITIVE_INFINITY,
+    )
+    await Promise.all(others.map((token) => this.#lookUp(token, signal)))
+  }
+
+  /** One that may not be looked up is left as it is known: what it is used for will tell. */
+  async #lookUp(token: Token, signal: AbortSignal): Promise<void> {
+    if (!token.spend()) return
+    try {
+      const end = lookedUpEnd(await this.#send({ ...lookupSelf, signal }, token))
+      token.facts = { ...token.facts, end }
+    } catch (error) {
+      if (!isDenied(error)) throw error
+    }
   }
 
   async #giveBack(token: Token, signal: AbortSignal): Promise<void> {
@@ -136,7 +171,7 @@ export class TokenSession {
     }
     if (before) this.#leave(before)
     this.#current = token
-    if (before && before.leases === 0) this.#giveBackLater(before)
+    if (before && before.holders === 0) this.#giveBackLater(before)
     return token
   }
 
@@ -148,7 +183,10 @@ export class TokenSession {
 
   #giveBackLater(token: Token): void {
     // Nothing depends on it: a token that cannot be given back ends by itself, soon.
-    this.#giveBack(token, new AbortController().signal).catch(() => {})
+    const givingBack = this.#giveBack(token, new AbortController().signal)
+      .catch(() => {})
+      .finally(() => this.#givingBack.delete(givingBack))
+    this.#givingBack.add(givingBack)
   }
 
   #context(signal: AbortSignal): LoginContext {

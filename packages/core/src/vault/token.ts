@@ -31,8 +31,8 @@ export class Token {
   readonly issued: boolean
   readonly durationMs: number
   facts: TokenFacts
-  /** Leases that die with the token. */
-  leases = 0
+  /** What dies with the token: leases under it, and requests under way, of which one may bring a lease. */
+  holders = 0
   #usesLeft: number
 
   constructor({ value, issued, durationMs, uses, facts }: TokenParts) {
@@ -74,14 +74,29 @@ export function issuedToken({ auth, sentAt }: { readonly auth: VaultAuth; readon
 }
 
 /** A token that somebody else has made, by what Vault says of it. */
-export function lookedUpToken(value: string, { data, sentAt }: TimedAnswer): Token {
+export function lookedUpToken(value: string, answer: TimedAnswer): Token {
+  const { data, sentAt } = answer
+  const { ttlMs, durationMs, end } = lifeIn(answer)
+  const renewable = data['renewable'] === true && ttlMs > 0
+  const facts = { issuedAt: sentAt, end, renewable, replaceable: true }
+  return new Token({ value, issued: false, durationMs, uses: usesIn(data['num_uses']), facts })
+}
+
+/** When a token ends, by what Vault says of it. */
+export function lookedUpEnd(answer: TimedAnswer): number {
+  return lifeIn(answer).end
+}
+
+function lifeIn({ data, sentAt }: TimedAnswer): {
+  readonly ttlMs: number
+  readonly durationMs: number
+  readonly end: number
+} {
   const ttlMs = millisecondsIn(data['ttl']) ?? 0
   const durationMs = millisecondsIn(data['period']) || (millisecondsIn(data['creation_ttl']) ?? ttlMs)
   // The ttl is cut to whole seconds: 0 is also what a token says in its last one.
   const end = ttlMs > 0 || durationMs > 0 ? sentAt + ttlMs : Number.POSITIVE_INFINITY
-  const renewable = data['renewable'] === true && ttlMs > 0
-  const facts = { issuedAt: sentAt, end, renewable, replaceable: true }
-  return new Token({ value, issued: false, durationMs, uses: usesIn(data['num_uses']), facts })
+  return { ttlMs, durationMs, end }
 }
 
 /** A token of which nothing is known but that it is there. */

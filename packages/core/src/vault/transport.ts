@@ -43,6 +43,8 @@ export interface Wire {
 }
 
 const largestAnswer = 1024 * 1024
+/** Whoever gives up a request after so long has found out that Vault hangs. */
+const hangsAfterMs = 3_000
 
 /** The only place that talks to Vault: HTTP with a deadline, an abort signal down to the socket, and redirects under control. */
 export class Transport implements Wire {
@@ -64,11 +66,14 @@ export class Transport implements Wire {
 
   async #sendTo(server: VaultAddress, wire: WireRequest): Promise<WireAnswer> {
     const { timeoutMs, clock } = this.#options
+    const began = clock.now()
     const timeout = deadlineAfter(clock, timeoutMs, () => timedOut(wire, timeoutMs), wire.signal)
     try {
       return await this.#exchange(wire, server, timeout.signal)
     } catch (error) {
       if (error instanceof VaultError) throw error
+      if (wire.signal?.aborted && clock.now() - began >= hangsAfterMs)
+        throw givenUp(wire, clock.now() - began, wire.signal.reason)
       if (timeout.signal.aborted) throw timeout.signal.reason
       throw unreachable(server, this.#options.dispatchers.proxy, error)
     } finally {
@@ -194,6 +199,13 @@ function timedOut(wire: WireRequest, timeoutMs: number): VaultError {
       code: 'ERR_VAULT_TIMEOUT',
       retryable: true,
     },
+  )
+}
+
+function givenUp(wire: WireRequest, waitedMs: number, cause: unknown): VaultError {
+  return new VaultError(
+    `Vault had not answered ${nameOf(wire)} when it was given up, after ${Math.round(waitedMs)} ms. Check whether Vault, or the database behind it, hangs.`,
+    { code: 'ERR_VAULT_TIMEOUT', retryable: true, cause },
   )
 }
 

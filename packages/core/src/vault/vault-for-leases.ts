@@ -11,6 +11,8 @@ export interface SessionRequest extends ClientRequest {
   readonly outliveMs?: number | undefined
   /** On the clock of the Vault: when the answer is of no use any more. */
   readonly deadline?: number | undefined
+  /** Keep the token for the lease in the answer until `session.release()`. Without an answer nothing is kept. */
+  readonly holdToken?: true | undefined
 }
 
 /** An answer, and the token that it was given to. */
@@ -22,12 +24,12 @@ export interface SessionAnswer extends TimedAnswer {
 const brand = Symbol.for('vault-lease.Vault')
 
 /** To be raised with every change of `VaultForLeases`, or of what goes through it. */
-const version = 1
+const version = 2
 
 /** What leases use of a Vault, be it one of this copy of the library or of another. */
 export interface VaultForLeases extends Vault {
-  /** Which tokens have leases that die with them. */
-  readonly session: Pick<TokenSession, 'hold' | 'release'>
+  /** The token at hand, and which tokens have leases that die with them. */
+  readonly session: Pick<TokenSession, 'facts' | 'release'>
   /**
    * Sends a request with the session's token, logging in when there is none. When the token turns out to be dead, it
    * logs in once more and repeats the request.

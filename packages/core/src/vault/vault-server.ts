@@ -1,4 +1,4 @@
-import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import { awaited, type Clock, deadlineAfter } from '../resilience/clock.ts'
 import type { TimedAnswer } from './answer.ts'
 import type { AuthMethod } from './auth/auth.ts'
 import type { CircuitBreaker, CircuitState } from './circuit-breaker.ts'
@@ -87,12 +87,12 @@ export class VaultServer implements VaultForLeases {
 
   async renewToken(signal: AbortSignal): Promise<void> {
     if (this.#closed) throw vaultClosed()
-    this.#circuit.check(this.#session.end)
+    this.#circuit.check(this.#session.facts?.end)
     await this.#session.renew(signal)
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close()
+    this.#closed ??= awaited(this.#clock, this.#close())
     return this.#closed
   }
 
@@ -101,7 +101,14 @@ export class VaultServer implements VaultForLeases {
   }
 
   async #sendAs(token: Token, request: SessionRequest): Promise<SessionAnswer> {
-    return { ...(await this.#sendWithRetry(request, token)), token }
+    try {
+      const answer = { ...(await this.#sendWithRetry(request, token)), token }
+      if (!request.holdToken) this.#session.release(token)
+      return answer
+    } catch (error) {
+      this.#session.release(token)
+      throw error
+    }
   }
 
   /** Whether a request failed because of its token, so that another one may help. */

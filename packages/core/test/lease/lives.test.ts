@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { CredentialNotProvenError } from '../../src/errors.ts'
 import type { LeaseManager } from '../../src/lease/manager.ts'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { tokenFile } from '../../src/vault/auth/token-file.ts'
 import type { VaultOptions } from '../../src/vault/vault-options.ts'
+import { joined, quietConsumer } from '../manager-of.ts'
 import { shown } from '../secrets.ts'
 import { leaseOf, type Servers, startServers, vaultOf } from '../servers.ts'
 
@@ -197,6 +199,27 @@ describe('the life of a lease on a real server, without an adapter', () => {
     })
     expect(body.data.ttl).toBeLessThanOrEqual(4)
     await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]), { timeout: 6_000 })
+  })
+
+  it('users that a database does not answer to are gone soon, also without the right to revoke', async () => {
+    await servers.vault.must('PUT', 'sys/policies/acl/only-read', {
+      policy: 'path "database/creds/*" { capabilities = ["read"] }',
+    })
+    const lease = await leaseBy(token(await servers.engine.createToken({ policies: ['only-read'] })), 'hour')
+    const down = new CredentialNotProvenError('the database is down', { refused: false })
+    const prove = () => Promise.reject(down)
+    joined(lease, { ...quietConsumer(), prove })
+    const most = { users: 0, attempts: 0 }
+    lease.on('failed', ({ step }) => {
+      if (step === 'prove') most.attempts++
+    })
+    for (const end = Date.now() + 10_000; Date.now() < end; await sleep(100))
+      most.users = Math.max(most.users, (await servers.engine.users()).length)
+    expect(most.attempts).toBeGreaterThan(3)
+    // Each lives on for one or two seconds, in which the first attempts follow closely upon each other.
+    expect(most.users).toBeLessThanOrEqual(4)
+    await lease.close()
+    await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]), { timeout: 3_000 })
   })
 
   it('close() while the database is down leaves the user to Vault, which drops it by itself', async () => {

@@ -193,6 +193,32 @@ describe('a lease manager', () => {
     expect(lease.status()).toMatchObject({ state: 'ready', failures: 0, lastError: undefined })
   })
 
+  it('shows that the token cannot be renewed, until it can, and is degraded meanwhile', async () => {
+    const { clock, source, lease } = setUp()
+    source.ttl = 3_600 * second
+    source.token = { issuedAt: 0, end: 30 * second, renewable: true, replaceable: true }
+    await lease.ready()
+    expect(lease.status()).toMatchObject({
+      state: 'ready',
+      token: { expiresInMs: 30 * second, failures: 0, lastError: undefined },
+    })
+    source.fault = new Error('no renewal today')
+    source.faultAt = 'renew-token'
+    await clock.advance(20.1 * second)
+    expect(lease.status()).toMatchObject({
+      state: 'degraded',
+      failures: 0,
+      token: { failures: 1, lastError: expect.stringContaining('no renewal today') },
+    })
+    source.fault = undefined
+    await clock.advance(second)
+    expect(lease.status()).toMatchObject({ state: 'ready', token: { failures: 0, lastError: undefined } })
+    source.token = undefined
+    await lease.rotate()
+    expect(lease.status().token).toBeUndefined()
+    await lease.close()
+  })
+
   it('recovers as soon as Vault does, also from errors that could have named a time to wait', async () => {
     const { clock, source, lease } = setUp()
     await lease.ready()

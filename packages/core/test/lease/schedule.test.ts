@@ -114,6 +114,26 @@ describe('nextAction', () => {
       { do: 'rotate', at: 10 * second, reason: 'wake-up' },
     ],
     [
+      'who cannot be sure of the token asks for it at once, when the lease was asked for',
+      { now: 10 * second, token: token(3_600 * second, { renewable: false }), tokenUnsure: true },
+      { do: 'renew-token', at: 10 * second },
+    ],
+    [
+      '… with pauses, when that fails',
+      {
+        now: 10 * second,
+        token: token(3_600 * second),
+        tokenUnsure: true,
+        tokenFailures: { count: 1, lastAt: 10 * second },
+      },
+      { do: 'renew-token', at: 10.25 * second },
+    ],
+    [
+      'a token that a renewal has left as it was is not renewed again at once',
+      { now: 28 * second, token: token(30 * second), tokenRenewedAt: 28 * second },
+      { do: 'renew-token', at: 28.25 * second },
+    ],
+    [
       'a source that alone knows of changes is looked at when it says so',
       { now: 10 * second, lease: endlessLease({ readAt: 0, lookAt: 12 * second }) },
       { do: 'look', at: 12 * second },

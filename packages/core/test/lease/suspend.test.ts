@@ -82,6 +82,30 @@ describe('after the machine has slept, the monotonic clock knows nothing of it',
     await lease.close()
   })
 
+  it('the token is asked for too, with which the lease would die', async () => {
+    const { clock, source, lease } = await setUp(accepts)
+    source.token = { issuedAt: 0, end: 3 * hour, renewable: true, replaceable: true }
+    clock.ahead += hour
+    await lease.credential()
+    await clock.advance(second)
+    expect(source.calls).toEqual(['fetch', 'renew', 'renew-token'])
+    await lease.close()
+  })
+
+  it('the token is asked for again when that fails', async () => {
+    const { clock, source, lease } = await setUp(accepts)
+    source.token = { issuedAt: 0, end: 3 * hour, renewable: false, replaceable: true }
+    source.fault = new Error('Vault is down')
+    source.faultAt = 'renew-token'
+    clock.ahead += hour
+    await lease.credential()
+    await clock.advance(100)
+    source.fault = undefined
+    await clock.advance(2 * second)
+    expect(source.calls).toEqual(['fetch', 'renew', 'renew-token', 'renew-token'])
+    await lease.close()
+  })
+
   it('it is noticed by the timer too, when nobody acquires', async () => {
     const { clock, source, lease } = await setUp()
     clock.ahead += hour

@@ -30,7 +30,12 @@ describe('what a real server refuses', () => {
     await using vault = vaultOf({ address: servers.vault.address, auth: token(value), ...rest })
     const source = dynamicRole({ open: () => vault, mount, name: role, close: async () => {} })
     return await rejection(
-      source.fetch({ outliveMs: 0, pastCache: false, signal: AbortSignal.timeout(20_000) }),
+      source.fetch({
+        outliveMs: 0,
+        pastCache: false,
+        discard: () => {},
+        signal: AbortSignal.timeout(20_000),
+      }),
     )
   }
 
@@ -136,7 +141,12 @@ describe('what a real server refuses', () => {
     await using vault = vaultOf({ address: servers.vault.address, auth: token(value) })
     const source = dynamicRole({ open: () => vault, mount: 'database', name: 'app', close: async () => {} })
     const signal = AbortSignal.timeout(5_000)
-    const { lease, tokenFacts } = await source.fetch({ outliveMs: 0, pastCache: false, signal })
+    const { lease, tokenFacts } = await source.fetch({
+      outliveMs: 0,
+      pastCache: false,
+      discard: () => {},
+      signal,
+    })
     expect(lease.durationMs).toBeLessThanOrEqual(5_000)
     await source.renewToken(signal)
     expect(tokenFacts()).toMatchObject({ renewable: false })

@@ -26,7 +26,7 @@ async function errorFrom(answer: Answer, options: VaultOptions = {}): Promise<un
   await using vault = vaultOn({ address: server.address, ...options })
   const source = dynamicRole({ open: () => vault, mount: 'database', name: 'app', close: async () => {} })
   return await rejection(
-    source.fetch({ outliveMs: 0, pastCache: false, signal: AbortSignal.timeout(10_000) }),
+    source.fetch({ outliveMs: 0, pastCache: false, discard: () => {}, signal: AbortSignal.timeout(10_000) }),
   )
 }
 
@@ -187,7 +187,8 @@ describe('answers that no real Vault gives on demand', () => {
     )
     await using vault = vaultOn({ address: server.address })
     const source = dynamicRole({ open: () => vault, mount: 'database', name: 'app', close: async () => {} })
-    const fetch = () => source.fetch({ outliveMs: 0, pastCache: false, signal: AbortSignal.timeout(5_000) })
+    const fetch = () =>
+      source.fetch({ outliveMs: 0, pastCache: false, discard: () => {}, signal: AbortSignal.timeout(5_000) })
     const before = performance.now()
     const { lease } = await fetch()
     expect(lease.end - before).toBeLessThan(59_100)
@@ -203,6 +204,7 @@ describe('answers that no real Vault gives on demand', () => {
     const { lease } = await source.fetch({
       outliveMs: 0,
       pastCache: false,
+      discard: () => {},
       signal: AbortSignal.timeout(5_000),
     })
     expect(lease.end).toBeGreaterThan(1e300)

@@ -10,6 +10,8 @@ export type Fault =
   | { readonly kind: 'cut' }
   /** Open connections are reset; new ones are accepted, and nothing is passed on. */
   | { readonly kind: 'hang' }
+  /** Nothing is passed on in connections that are open now, not even their end; new ones pass. */
+  | { readonly kind: 'freeze' }
   /** Whatever is asked, this is answered as it is. */
   | { readonly kind: 'answer'; readonly bytes: string }
 
@@ -54,9 +56,12 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
   const reset = (): void => {
     for (const sockets of pairs) for (const socket of sockets) cut(socket)
   }
+  const freeze = (): void => {
+    for (const sockets of pairs) for (const socket of sockets) socket.pause()
+  }
   const pass = (from: Socket, into: Socket): void => {
     from.on('data', (data) => {
-      if (fault.kind === 'none') into.write(data)
+      if (fault.kind === 'none' || fault.kind === 'freeze') into.write(data)
       else if (fault.kind === 'latency')
         setTimeout(() => into.destroyed || into.write(data), fault.ms).unref()
       else if (fault.kind === 'answer') from.end(fault.bytes)
@@ -92,8 +97,9 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
     },
     set(next) {
       fault = next
+      if (next.kind === 'freeze') freeze()
       // What has hung, or was answered falsely, does not come to order again.
-      if (next.kind !== 'latency') reset()
+      else if (next.kind !== 'latency') reset()
     },
     redirect(next) {
       to = next

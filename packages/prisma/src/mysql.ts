@@ -4,8 +4,9 @@ import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
 import { checkPlace, checkPoolSize, takeLease } from '@vault-lease/core/adapter'
 import { withLeaseErrors } from './lease-errors.ts'
 import type { MariaDbDriver } from './mariadb/connections.ts'
-import { LeasedPool, type PoolLimits } from './mariadb/leased-pool.ts'
+import { LeasedPool } from './mariadb/leased-pool.ts'
 import { takeLossAfterLogin } from './mariadb/loss-after-login.ts'
+import { poolOptionNames, poolOptions } from './mariadb/pool-options.ts'
 import { type PoolDriver, prismaAdapterOver } from './mariadb/prisma-adapter.ts'
 import { divide } from './options.ts'
 import { loadPrismaAdapter } from './prisma-adapter.ts'
@@ -23,8 +24,7 @@ type Pool = Extract<ConstructorParameters<typeof PrismaMariaDb>[0], { getConnect
 /** The options of a pool of mariadb, in the version that Prisma's adapter brings. */
 type PoolConfig = Exclude<ConstructorParameters<typeof PrismaMariaDb>[0], Pool | string>
 
-/** What only the driver's own pool can do. */
-type UnsupportedOption = (typeof unsupportedOptions)[number]
+type UnsupportedOption = keyof typeof unsupportedOptions
 
 /** Where the lease comes from, the options of mariadb but the user and the password, and those of @prisma/adapter-mariadb. */
 export type MySqlAdapterOptions = AdapterOptions &
@@ -32,39 +32,37 @@ export type MySqlAdapterOptions = AdapterOptions &
   PrismaMariaDbOptions & {
     /** As in the `datasource` of your schema: MySQL or MariaDB. */
     readonly provider: 'mysql'
+    /** Milliseconds that an idle connection may take to answer before it is lent. Default: 250. The driver's types lack it. */
+    readonly pingTimeout?: number
   }
 
-const unsupportedOptions = [
-  'setRole',
-  'stream',
-  'minimumIdle',
-  'minDelayValidation',
-  'initializationTimeout',
-  'resetAfterUse',
-  'noControlAfterUse',
-  'leakDetectionTimeout',
-] as const
+/** Why there are none. */
+const unsupportedOptions = {
+  setRole: 'it is for PostgreSQL',
+  stream: 'the pool opens the streams, to know when the server has closed them',
+  minimumIdle: 'connections are opened as they are needed',
+  leakDetectionTimeout: 'Prisma gives connections back by itself, and ends a transaction after its "timeout"',
+} as const
 
 const prismaOptionNames = [
   'useTextProtocol',
   'onConnectionError',
 ] as const satisfies readonly (keyof PrismaMariaDbOptions)[]
 
-const limitNames = ['connectionLimit', 'acquireTimeout', 'idleTimeout'] as const
-
 const adapterName = '@prisma/adapter-mariadb'
 
 export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): SqlDriverAdapterFactory {
   const url = ['connectionString', 'uri', 'url'].find((name) => Object.hasOwn(options, name))
   if (url) throw new InvalidOptionError(`Name "host", "port" and "database" in place of "${url}".`)
-  const [prismaOptions, poolOptions] = divide(options, prismaOptionNames)
-  const unsupported = unsupportedOptions.find((name) => Object.hasOwn(poolOptions, name))
-  if (unsupported) throw new InvalidOptionError(`The option "${unsupported}" is not supported here.`)
+  const [prismaOptions, others] = divide(options, prismaOptionNames)
+  const unsupported = Object.entries(unsupportedOptions).find(([name]) => Object.hasOwn(others, name))
+  if (unsupported)
+    throw new InvalidOptionError(`The option "${unsupported[0]}" is not supported: ${unsupported[1]}.`)
   // None of the driver's options is spelt nearly like one of ours.
-  const { open, driver: driverOptions } = takeLease(poolOptions, [])
-  const [limits, config] = divide(driverOptions, limitNames)
+  const { open, driver: driverOptions } = takeLease(others, [])
+  const [ofPool, config] = divide(driverOptions, poolOptionNames)
   checkPlace(config)
-  checkPoolSize('connectionLimit', limits.connectionLimit, 1)
+  checkPoolSize('connectionLimit', ofPool.connectionLimit, 1)
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-mariadb')>(adapterName)
   const driver = require('mariadb') as MariaDbDriver & PoolDriver
   takeLossAfterLogin(require)
@@ -77,24 +75,11 @@ export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): 
         driver,
         // As Prisma's adapter does with a pool of its own.
         config: { prepareCacheLength: 0, ...config },
-        limits: poolLimits(limits),
+        options: poolOptions(ofPool),
         lease,
         ownsLease,
       })
       return withLeaseErrors(await prismaAdapterOver(pool, adapter.PrismaMariaDb, driver, prismaOptions))
     },
-  }
-}
-
-/** The defaults are those of the driver's pool. */
-function poolLimits({
-  connectionLimit = 10,
-  acquireTimeout = 10_000,
-  idleTimeout = 1_800,
-}: Pick<PoolConfig, (typeof limitNames)[number]>): PoolLimits {
-  return {
-    connectionLimit,
-    acquireTimeoutMs: acquireTimeout,
-    idleTimeoutMs: idleTimeout > 0 ? idleTimeout * 1_000 : undefined,
   }
 }

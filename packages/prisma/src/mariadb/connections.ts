@@ -10,26 +10,18 @@ import {
   RotatingConnections,
   settlesWithin,
 } from '@vault-lease/core/adapter'
-import type { Connection, ConnectionConfig, createConnection } from 'mariadb'
+import type { ConnectionConfig, createConnection } from 'mariadb'
 import { FarewellSocket } from './farewell-socket.ts'
-import type { Loan } from './loan.ts'
+import { Session } from './session.ts'
 
 /** As much of mariadb as is needed here. */
 export interface MariaDbDriver {
   readonly createConnection: typeof createConnection
 }
 
-/** One physical connection. */
-export interface Session {
-  readonly connection: Connection
-  readonly socket: FarewellSocket
-  /** While somebody has it. */
-  loan?: Loan | undefined
-}
-
 const defaultPort = 3306
 
-/** A server that has not ended a statement by then is left. */
+/** A server that has not answered or ended a statement by then is left. */
 const patienceMs = 5_000
 
 /** The physical connections of one pool, each a single connection of mariadb. */
@@ -58,11 +50,6 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     return await this.#open(credential, new FarewellSocket())
   }
 
-  /** Something that was asked of a connection failed. */
-  noteError({ socket }: Session, error: unknown): void {
-    if (isMySqlDenial(error)) this.denied(socket)
-  }
-
   async #open(credential: Credential, socket: FarewellSocket): Promise<Session> {
     const { username: user, password } = credential
     this.opening(socket, credential)
@@ -70,10 +57,10 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     const stream = (): FarewellSocket => this.#connect(socket)
     try {
       const connection = await this.#driver.createConnection({ ...this.#config, user, password, stream })
-      // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
-      connection.on('error', () => {})
       this.opened(socket)
-      const session = { connection, socket }
+      const session = new Session(connection, socket, (error) => {
+        if (isMySqlDenial(error)) this.denied(socket)
+      })
       this.#sessions.set(socket, session)
       return session
     } catch (error) {
@@ -117,12 +104,11 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
 
   async #closeUnderHolder(socket: FarewellSocket, reason: () => Error): Promise<void> {
     const session = this.#sessions.get(socket)
-    const busy = session?.loan?.recall(reason) ?? false
-    // From here on the driver takes nothing more. Its destroy() would kill the session by a connection that nobody counts.
-    void session?.connection.end()
+    const threadId = session?.connection.threadId
+    const isBusy = session?.recall(reason)
     socket.destroy(session ? undefined : reason())
     try {
-      if (session && busy) await this.#kill(session)
+      if (isBusy && threadId) await this.#kill(socket, threadId)
     } finally {
       if (!(await settlesWithin(socket.whenClosed, patienceMs))) socket.abandon()
       await socket.whenClosed
@@ -130,21 +116,20 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
   }
 
   /** A user may end its own sessions. */
-  async #kill({ connection: { threadId }, socket }: Session): Promise<void> {
+  async #kill(socket: FarewellSocket, threadId: number): Promise<void> {
     const credential = this.credentialOf(socket)
-    if (threadId === null || !credential) return
+    if (!credential) return
     const session = await this.#open(credential, new FarewellSocket())
-    const { connection } = session
-    const ending = endMySqlSession((sql) => connection.query(sql), threadId)
+    const ending = endMySqlSession((sql) => session.connection.query(sql), threadId)
     if (!(await settlesWithin(ending, patienceMs))) session.socket.abandon()
     await ending.finally(() => closeWhenIdle(session))
   }
 }
 
-/** Closes a connection once what was asked of it is answered. Resolves when the server has closed it too. */
-export async function closeWhenIdle({ connection, socket }: Session): Promise<void> {
-  await connection.end()
-  await socket.whenClosed
+/** Closes a connection once what was asked of it is answered. Resolves when the server has closed it too, or is left. */
+export async function closeWhenIdle(session: Session): Promise<void> {
+  if (!(await settlesWithin(session.end(), patienceMs))) session.socket.abandon()
+  await session.socket.whenClosed
 }
 
 async function checkUser({ connection }: Session, { username }: Credential): Promise<void> {

@@ -1,86 +1,98 @@
-import type { LeaseManager } from '@vault-lease/core'
-import { Checkout, endPool, systemClock } from '@vault-lease/core/adapter'
+import { type LeaseManager, VaultLeaseError } from '@vault-lease/core'
+import {
+  awaited,
+  type CheckedOut,
+  Checkout,
+  endPool,
+  type Fate,
+  isMySqlRefusal,
+  sleep,
+  systemClock,
+} from '@vault-lease/core/adapter'
 import type { ConnectionConfig, PoolConnection, QueryOptions } from 'mariadb'
-import { closeWhenIdle, MariaDbConnections, type MariaDbDriver, type Session } from './connections.ts'
-import { lend } from './loan.ts'
-import { Places } from './places.ts'
-
-/** The options of the pool itself. */
-export interface PoolLimits {
-  readonly connectionLimit: number
-  readonly acquireTimeoutMs: number
-  /** None: for ever. */
-  readonly idleTimeoutMs: number | undefined
-}
+import { closeWhenIdle, MariaDbConnections, type MariaDbDriver } from './connections.ts'
+import { Places, type PlaceTaker } from './places.ts'
+import type { PoolOptions } from './pool-options.ts'
+import type { Method, Session } from './session.ts'
+import { TimeLimit } from './time-limit.ts'
 
 /** What the pool is made of. */
 export interface PoolParts {
   readonly driver: MariaDbDriver
   readonly config: ConnectionConfig
-  readonly limits: PoolLimits
+  readonly options: PoolOptions
   readonly lease: LeaseManager
   readonly ownsLease: boolean
 }
+
+/** An acquire that is not served at once. */
+class Search implements PlaceTaker<Session> {
+  readonly done: CheckedOut<Session>
+  readonly #onPlace: (search: Search, idle: Session | undefined) => void
+
+  constructor(done: CheckedOut<Session>, onPlace: (search: Search, idle: Session | undefined) => void) {
+    this.done = done
+    this.#onPlace = onPlace
+  }
+
+  fill(idle: Session | undefined): void {
+    this.#onPlace(this, idle)
+  }
+}
+
+/** As the driver's pool does. */
+const connectAgainMs = 500
 
 /** Single connections of mariadb, and as much of a pool around them as Prisma's adapter uses. */
 export class LeasedPool {
   readonly #lease: LeaseManager
   readonly #ownsLease: boolean
-  readonly #limits: PoolLimits
+  readonly #options: PoolOptions
   readonly #places: Places<Session>
   readonly #connections: MariaDbConnections
   readonly #checkout: Checkout<Session>
-  readonly #cancelIdle = new WeakMap<Session, () => void>()
+  readonly #searching: TimeLimit<Search>
+  #cancelIdleTimer: (() => void) | undefined
   #ended: Promise<void> | undefined
 
-  constructor({ driver, config, limits, lease, ownsLease }: PoolParts) {
+  constructor({ driver, config, options, lease, ownsLease }: PoolParts) {
     this.#lease = lease
     this.#ownsLease = ownsLease
-    this.#limits = limits
-    this.#places = new Places(limits.connectionLimit)
+    this.#options = options
+    this.#places = new Places(options.connectionLimit)
+    this.#searching = new TimeLimit(options.acquireTimeoutMs, (search) => {
+      this.#places.leave(search)
+      search.done(noConnectionWithin(options.acquireTimeoutMs), undefined)
+    })
     const hooks = {
-      max: () => limits.connectionLimit,
-      giveUpOne: () => this.#giveUpOne(),
+      max: () => options.connectionLimit,
+      giveUpOne: async () => this.#close(await this.#places.takeOccupied()),
       drainIdle: () => this.#closeIdle((session) => this.#isStale(session)),
     }
     this.#connections = new MariaDbConnections(lease, hooks, driver, config)
     this.#checkout = new Checkout(this.#connections.attachment, {
-      take: (done) => {
-        this.#take().then(
-          (session) => done(undefined, session),
-          (error) => done(error, undefined),
-        )
-      },
-      giveBack: (session) => this.#putBack(session),
+      take: (done) => this.#take(done),
+      giveBack: (session) => this.#takeBack(session),
       isStale: (session) => this.#isStale(session),
       closeStale: (session) => void this.#close(session),
       worthConnectingAgain: (error, wait) => this.#connections.worthConnectingAgain(error, wait),
-      patienceMs: () => limits.acquireTimeoutMs,
-      tooLate: () => noConnectionWithin(limits.acquireTimeoutMs),
+      patienceMs: () => options.acquireTimeoutMs,
+      tooLate: () => noConnectionWithin(options.acquireTimeoutMs),
     })
   }
 
-  async getConnection(): Promise<PoolConnection> {
-    if (this.#ended) throw new Error('The pool is closed.')
-    const session = await new Promise<Session>((resolve, reject) => {
-      this.#checkout.acquire((error, taken) => (taken ? resolve(taken) : reject(error)))
+  getConnection(): Promise<PoolConnection> {
+    return new Promise((resolve, reject) => {
+      this.#acquire((error, session) => (session ? resolve(session.lend()) : reject(error)))
     })
-    const loan = lend(session.connection, {
-      onError: (error) => this.#connections.noteError(session, error),
-      onReturn: () => this.#takeBack(session),
-    })
-    session.loan = loan
-    // Prisma 6 forgets the connection of a transaction that is lost.
-    void session.socket.whenClosed.then(() => loan.connection.release())
-    return loan.connection
   }
 
-  query(options: QueryOptions, values?: unknown): Promise<unknown> {
-    return this.#withConnection((connection) => connection.query(options, values))
+  query(statement: QueryOptions, values?: unknown): Promise<unknown> {
+    return this.#run('query', statement, values)
   }
 
-  execute(options: QueryOptions, values?: unknown): Promise<unknown> {
-    return this.#withConnection((connection) => connection.execute(options, values))
+  execute(statement: QueryOptions, values?: unknown): Promise<unknown> {
+    return this.#run('execute', statement, values)
   }
 
   /** Lets the queue be served and connections be released, and closes the lease if it is the pool's. */
@@ -89,20 +101,57 @@ export class LeasedPool {
     return this.#ended
   }
 
-  async #withConnection(use: (connection: PoolConnection) => Promise<unknown>): Promise<unknown> {
-    const connection = await this.getConnection()
-    return await use(connection).finally(() => connection.release())
+  #run(method: Method, statement: QueryOptions, values: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#acquire((error, session) => {
+        if (!session) return reject(error)
+        session.run(method, [statement, values], (failure, result) => {
+          this.#takeBack(session)
+          if (failure === undefined) resolve(result)
+          else reject(failure)
+        })
+      })
+    })
   }
 
-  async #take(): Promise<Session> {
-    const { acquireTimeoutMs: ms } = this.#limits
-    const idle = await this.#places.take({ ms, error: () => noConnectionWithin(ms) })
-    if (idle) {
-      this.#cancelIdle.get(idle)?.()
-      return idle
-    }
+  #acquire(done: CheckedOut<Session>): void {
+    if (this.#ended) done(new Error('The pool is closed.'), undefined)
+    else this.#checkout.acquire(done)
+  }
+
+  #take(done: CheckedOut<Session>): void {
+    const idle = this.#places.takeIdle()
+    if (idle && this.#isFresh(idle)) done(undefined, idle)
+    else this.#find(idle, done)
+  }
+
+  /** Waits for a place and for a connection in it, for no longer than an acquire may take. */
+  #find(taken: Session | undefined, done: CheckedOut<Session>): void {
+    const search = new Search(done, this.#onPlace)
+    this.#searching.add(search)
+    if (taken) search.fill(taken)
+    else this.#places.take(search)
+  }
+
+  readonly #onPlace = (search: Search, idle: Session | undefined): void => {
+    if (idle && this.#isFresh(idle)) this.#found(search, idle)
+    else
+      this.#fill(idle).then(
+        (session) => this.#found(search, session),
+        (error) => this.#searching.delete(search) && search.done(error, undefined),
+      )
+  }
+
+  #found(search: Search, session: Session): void {
+    if (this.#searching.delete(search)) search.done(undefined, session)
+    else this.#takeBack(session)
+  }
+
+  /** For a place that is taken: the connection in it if it answers, else a new one. */
+  async #fill(idle: Session | undefined): Promise<Session> {
     try {
-      for (let room = this.#connections.whenRoom(); room; room = this.#connections.whenRoom()) await room
+      if (idle && (await idle.answersWithin(this.#options.pingTimeoutMs))) return idle
+      if (idle) await left(idle)
       return await this.#open()
     } catch (error) {
       this.#places.vacate()
@@ -110,31 +159,93 @@ export class LeasedPool {
     }
   }
 
+  /** Whether it was used so lately that it need not be asked. */
+  #isFresh({ connection, idleSince }: Session): boolean {
+    const { minDelayValidationMs } = this.#options
+    if (minDelayValidationMs <= 0 || !connection.isValid()) return false
+    return systemClock.now() - idleSince <= minDelayValidationMs
+  }
+
+  /** What may pass is tried again for a while, as the driver's pool does: a database that restarts, a login that took too long. */
   async #open(): Promise<Session> {
+    const until = systemClock.now() + this.#options.initializationTimeoutMs
+    for (;;) {
+      try {
+        return await this.#openOnce()
+      } catch (error) {
+        const isFinal = error instanceof VaultLeaseError || isMySqlRefusal(error)
+        if (isFinal || this.#ended || systemClock.now() + connectAgainMs > until) throw error
+      }
+      await awaited(systemClock, sleep(systemClock, connectAgainMs))
+    }
+  }
+
+  async #openOnce(): Promise<Session> {
+    for (let room = this.#connections.whenRoom(); room; room = this.#connections.whenRoom()) await room
     const session = await this.#connections.open()
-    // A connection that is lost while nobody uses it leaves its place.
+    session.lendBy(() => this.#release(session))
+    // A connection that is lost leaves its place; Prisma 6 forgets the one of a transaction.
     void session.socket.whenClosed.then(() => {
-      if (this.#places.takeIdle(session)) this.#places.vacate()
+      if (this.#places.takePlaceOf(session)) this.#places.vacate()
+      else void session.connection.release()
     })
     return session
   }
 
-  async #takeBack(session: Session): Promise<void> {
-    session.loan = undefined
-    // Like the driver's own pool. It is sent when a transaction was left open, and fails when the connection is lost.
-    await session.connection.rollback().catch(() => {})
-    const fate = await this.#connections.fateOf(session.socket)
-    if (this.#ended || !session.connection.isValid() || fate === 'close') await this.#close(session)
-    else this.#putBack(session)
+  /** A holder has given it back, in whatever state. */
+  async #release(session: Session): Promise<void> {
+    try {
+      await this.#tidy(session)
+    } catch {
+      return void this.#close(session)
+    }
+    this.#takeBack(session)
+  }
+
+  async #tidy({ connection }: Session): Promise<void> {
+    if (this.#options.noControlAfterUse) return
+    const { info } = connection
+    const canReset = info?.isMariaDB() && info.hasMinVersion(10, 3, 13)
+    // A rollback is sent only when a transaction was left open.
+    await (this.#options.resetAfterUse && canReset ? connection.reset() : connection.rollback())
+  }
+
+  #takeBack(session: Session): void {
+    const fate = this.#fateOf(session)
+    if (fate === 'keep') this.#putBack(session)
+    else if (fate === 'close') void this.#close(session)
+    else
+      fate.then(
+        (decided) => (decided === 'keep' ? this.#putBack(session) : this.#close(session)),
+        () => this.#close(session),
+      )
+  }
+
+  #fateOf(session: Session): Fate | Promise<Fate> {
+    if (this.#ended || !session.connection.isValid()) return 'close'
+    if (session.isInTransaction && !this.#options.noControlAfterUse)
+      return this.#tidy(session).then(() => this.#connections.fateOf(session.socket))
+    return this.#connections.fateOf(session.socket)
   }
 
   #putBack(session: Session): void {
-    const { idleTimeoutMs } = this.#limits
-    if (idleTimeoutMs !== undefined) {
-      const closeIt = (): void => this.#closeIdle((each) => each === session)
-      this.#cancelIdle.set(session, systemClock.schedule(idleTimeoutMs, closeIt))
-    }
+    session.idleSince = systemClock.now()
     this.#places.giveBack(session)
+    if (!this.#cancelIdleTimer) this.#watchIdle()
+  }
+
+  /** One timer for the one that is idle for longest. */
+  #watchIdle(): void {
+    const { idleTimeoutMs } = this.#options
+    const [oldest] = this.#places.idle
+    if (!oldest || idleTimeoutMs === undefined) return
+    const ms = oldest.idleSince + idleTimeoutMs - systemClock.now()
+    this.#cancelIdleTimer = systemClock.schedule(ms, () => {
+      this.#cancelIdleTimer = undefined
+      const limit = systemClock.now() - idleTimeoutMs
+      this.#closeIdle(({ idleSince }) => idleSince <= limit)
+      this.#watchIdle()
+    })
   }
 
   #isStale({ socket }: Session): boolean {
@@ -143,19 +254,13 @@ export class LeasedPool {
 
   #closeIdle(which: (session: Session) => boolean): void {
     for (const session of this.#places.idle.filter(which)) {
-      if (this.#places.takeIdle(session)) void this.#close(session)
+      if (this.#places.takePlaceOf(session)) void this.#close(session)
     }
   }
 
   /** The connection keeps its place until the server has closed it, so that the limit holds on both sides. */
   async #close(session: Session): Promise<void> {
-    this.#cancelIdle.get(session)?.()
-    await closeWhenIdle(session).finally(() => this.#places.vacate())
-  }
-
-  async #giveUpOne(): Promise<void> {
-    const idle = await this.#places.take()
-    if (idle) await closeWhenIdle(idle)
+    await closeWhenIdle(session)
     this.#places.vacate()
   }
 
@@ -168,7 +273,15 @@ export class LeasedPool {
       closeIdle: () => this.#closeIdle(() => true),
       allClosed: () => this.#connections.allClosed(),
     })
+    this.#cancelIdleTimer?.()
+    this.#searching.clear()
   }
+}
+
+/** Does not wait for a farewell of somebody who does not answer. */
+async function left({ socket }: Session): Promise<void> {
+  socket.abandon()
+  await socket.whenClosed
 }
 
 function noConnectionWithin(ms: number): Error {

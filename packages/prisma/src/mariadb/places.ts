@@ -1,15 +1,15 @@
-import { systemClock } from '@vault-lease/core/adapter'
-
-/** Someone who waits for a place. */
-interface Waiter<Connection> {
-  grant(place: Connection | undefined): void
+/** Someone who wants a place. */
+export interface PlaceTaker<Connection> {
+  /** Gets it, with the connection that is idle in it; without one, it may be opened. */
+  fill(idle: Connection | undefined): void
 }
 
 /** The places for connections in a pool: each is empty, has an idle connection, or is taken. */
 export class Places<Connection> {
   readonly max: number
-  readonly #idle = new Set<Connection>()
-  readonly #waiting = new Set<Waiter<Connection>>()
+  /** The one used last at the end. */
+  readonly #idle: Connection[] = []
+  readonly #waiting = new Set<PlaceTaker<Connection>>()
   #taken = 0
 
   constructor(max: number) {
@@ -18,45 +18,49 @@ export class Places<Connection> {
 
   /** The connections that nobody uses, the one used last at the end. */
   get idle(): readonly Connection[] {
-    return [...this.#idle]
+    return this.#idle
+  }
+
+  /** Takes the place of the idle connection that was used last, if there is any. */
+  takeIdle(): Connection | undefined {
+    const idle = this.#idle.pop()
+    if (idle !== undefined) this.#taken++
+    return idle
+  }
+
+  /** Takes a place, as soon as there is one. */
+  take(taker: PlaceTaker<Connection>): void {
+    const idle = this.takeIdle()
+    if (idle === undefined && this.#taken === this.max) {
+      this.#waiting.add(taker)
+      return
+    }
+    if (idle === undefined) this.#taken++
+    taker.fill(idle)
   }
 
   /**
-   * Takes a place, which has an idle connection or is empty.
+   * Takes the next place that there is, for the connection that is idle in it.
    *
-   * @param onTimeout what is thrown when there was none for so long.
+   * @throws when there is none in it: the place is given back.
    */
-  take(timeout?: { readonly ms: number; readonly error: () => Error }): Promise<Connection | undefined> {
-    const idle = this.idle.at(-1)
-    if (idle !== undefined) {
-      this.#idle.delete(idle)
-      this.#taken++
-      return Promise.resolve(idle)
-    }
-    if (this.#taken < this.max) {
-      this.#taken++
-      return Promise.resolve(undefined)
-    }
-    return new Promise((resolve, reject) => {
-      const waiter = {
-        grant(place: Connection | undefined) {
-          cancel?.()
-          resolve(place)
-        },
-      }
-      const cancel =
-        timeout &&
-        systemClock.schedule(timeout.ms, () => {
-          this.#waiting.delete(waiter)
-          reject(timeout.error())
-        })
-      this.#waiting.add(waiter)
-    })
+  async takeOccupied(): Promise<Connection> {
+    const idle = await new Promise<Connection | undefined>((fill) => this.take({ fill }))
+    if (idle !== undefined) return idle
+    this.vacate()
+    throw new Error('There is no connection in the place.')
+  }
+
+  /** Waits no longer. */
+  leave(taker: PlaceTaker<Connection>): void {
+    this.#waiting.delete(taker)
   }
 
   /** Takes the place of an idle connection. Says whether the connection was idle. */
-  takeIdle(connection: Connection): boolean {
-    if (!this.#idle.delete(connection)) return false
+  takePlaceOf(connection: Connection): boolean {
+    const index = this.#idle.indexOf(connection)
+    if (index < 0) return false
+    this.#idle.splice(index, 1)
     this.#taken++
     return true
   }
@@ -65,7 +69,7 @@ export class Places<Connection> {
   giveBack(connection: Connection): void {
     if (this.#grant(connection)) return
     this.#taken--
-    this.#idle.add(connection)
+    this.#idle.push(connection)
   }
 
   /** Gives a place back empty. */
@@ -74,11 +78,12 @@ export class Places<Connection> {
   }
 
   /** Whoever has waited longest gets the place. */
-  #grant(place: Connection | undefined): boolean {
-    const [first] = this.#waiting
-    if (!first) return false
-    this.#waiting.delete(first)
-    first.grant(place)
-    return true
+  #grant(idle: Connection | undefined): boolean {
+    for (const first of this.#waiting) {
+      this.#waiting.delete(first)
+      first.fill(idle)
+      return true
+    }
+    return false
   }
 }

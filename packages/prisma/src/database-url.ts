@@ -32,6 +32,9 @@ const ownNames = ['provider', 'host', 'port', 'database', 'parameters', 'setRole
  * The lease is renewed for as long as the process runs, and revoked when it ends by itself. When the process is killed, or
  * calls `process.exit()`, as Prisma does when a command fails, the lease ends with its TTL. A lease that you pass in is yours.
  *
+ * Prisma gives the URL, with the password, to its schema engine as an argument: other users of the same machine can read it
+ * while a command runs. Run it where there are none, with a role that has a short TTL.
+ *
  * @example
  * export default defineConfig({
  *   datasource: { url: await vaultDatabaseUrl({ provider: 'postgresql', role: 'app-migrate', host, database }) },

@@ -3,10 +3,15 @@ import { createLease, InvalidOptionError, token } from '@vault-lease/core'
 import mariadb from 'mariadb'
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
+import { poolOptions } from '../src/mariadb/pool-options.ts'
 import { type VaultAdapterOptions, vaultAdapter } from '../src/vault-adapter.ts'
 
 const vault = { address: 'http://127.0.0.1:1', auth: token('none') }
 const place = { vault, role: 'app', host: 'db.internal', database: 'app' }
+
+const PoolOptionsOfDriver: new (options: object) => Record<string, unknown> = createRequire(import.meta.url)(
+  'mariadb/lib/config/pool-options.js',
+)
 
 /** What JavaScript lets through. */
 function given(options: object): () => unknown {
@@ -49,8 +54,30 @@ describe('the options of vaultAdapter()', () => {
     expect(given(options)).toThrow('Leave the user and the password out of "connectionString"')
   })
 
-  it('refuse what only the own pool of mariadb can do', () => {
-    expect(given({ provider: 'mysql', ...place, minimumIdle: 1 })).toThrow('"minimumIdle" is not supported')
+  it.each([
+    ['minimumIdle', 'connections are opened as they are needed'],
+    ['leakDetectionTimeout', 'Prisma gives connections back by itself'],
+    ['stream', 'the pool opens the streams'],
+    ['setRole', 'it is for PostgreSQL'],
+  ])('refuse "%s" for MySQL, and say why', (name, why) => {
+    const refused = given({ provider: 'mysql', ...place, [name]: 1 })
+    expect(refused).toThrow(`The option "${name}" is not supported: ${why}`)
+    expect(refused).toThrow(InvalidOptionError)
+  })
+
+  it("of the driver's pool have its units and its defaults", () => {
+    const opts = new PoolOptionsOfDriver({ user: 'me' })
+    expect(poolOptions({})).toEqual({
+      connectionLimit: opts['connectionLimit'],
+      acquireTimeoutMs: opts['acquireTimeout'],
+      initializationTimeoutMs: opts['initializationTimeout'],
+      idleTimeoutMs: Number(opts['idleTimeout']) * 1_000,
+      minDelayValidationMs: opts['minDelayValidation'],
+      pingTimeoutMs: opts['pingTimeout'],
+      resetAfterUse: opts['resetAfterUse'],
+      noControlAfterUse: opts['noControlAfterUse'],
+    })
+    expect(poolOptions({ idleTimeout: 0 }).idleTimeoutMs).toBeUndefined()
   })
 
   it.each(['connectionString', 'uri', 'url'])(

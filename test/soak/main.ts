@@ -25,7 +25,7 @@ function summary({
   queries,
   failed,
   failures,
-  firstMessages,
+  firstErrors,
   verdicts,
   warnings,
   usersLeft,
@@ -33,7 +33,7 @@ function summary({
   const kinds = Object.entries(failures).map(([kind, count]) => `${count} × ${kind}`)
   return [
     `${rotations} rotations, ${queries} queries, failed ${failed}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}, users left ${usersLeft}`,
-    ...Object.entries(firstMessages).map(([kind, message]) => `  ${kind}, the first: ${message}`),
+    ...Object.entries(firstErrors).map(([kind, error]) => `  ${kind}: ${error}`),
     ...Object.entries(verdicts).map(
       ([what, { flat, first, last }]) =>
         `  ${what.padEnd(10)} ${flat ? 'flat' : 'GROWS'}: ${first} after the warm-up, ${last} at the end`,

@@ -13,8 +13,8 @@ export interface SoakReport {
   readonly queries: number
   readonly failed: number
   readonly failures: Readonly<Record<string, number>>
-  /** What the first failure of each kind said. */
-  readonly firstMessages: Readonly<Record<string, string>>
+  /** The first error of each kind, as text. */
+  readonly firstErrors: Readonly<Record<string, string>>
   /** One sample after so many rotations; the heap is measured after a collection. */
   readonly samples: readonly Sample[]
   readonly verdicts: Readonly<Record<keyof Sample, Flatness>>
@@ -85,8 +85,8 @@ export async function soak(
     queries: report.queries,
     failed: report.failed,
     failures: report.failures,
-    firstMessages: Object.fromEntries(
-      Object.entries(report.firstErrors).map(([kind, error]) => [kind, messageOf(error)]),
+    firstErrors: Object.fromEntries(
+      Object.entries(report.firstErrors).map(([kind, error]) => [kind, String(error)]),
     ),
     samples,
     verdicts: {
@@ -121,10 +121,6 @@ export async function soak(
 export function isSound({ failed, verdicts, warnings, usersLeft }: SoakReport): boolean {
   const flat = Object.values(verdicts).every((verdict) => verdict.flat)
   return failed === 0 && flat && warnings.length === 0 && usersLeft === 0
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function sampleOf(lease: NodeJS.EventEmitter): Sample {

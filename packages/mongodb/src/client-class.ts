@@ -12,6 +12,7 @@ import {
   withAuthSource,
 } from './options.ts'
 import { RotatingClients } from './rotating-clients.ts'
+import type { Emit } from './server-events.ts'
 
 /** A client that `VaultMongoClient` makes. */
 export interface VaultMongoClient extends MongoClient {
@@ -52,8 +53,8 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
       this.#clients = new RotatingClients({
         lease,
         place: placeOf(this.options),
-        connect: (login, signal) =>
-          connectAs(driver, address, login, this.#relayOf(login().generation), signal),
+        connect: (login, relay, signal) => connectAs(driver, address, login, relay, signal),
+        emit: this.emit.bind(this) as Emit,
         patienceMs: this.options.serverSelectionTimeoutMS + vaultTakesMs,
       })
       let gone = false
@@ -98,18 +99,6 @@ export function vaultMongoClientClass(driver: MongoDriver): VaultMongoClientClas
         },
         allClosed: () => this.#clients.close(),
       })
-    }
-
-    /** The events of all clients are ours. What becomes of the servers is told by the client in force only. */
-    #relayOf(generation: number): (event: string | symbol, ...values: unknown[]) => boolean {
-      const emit = this.emit.bind(this) as (event: string | symbol, ...values: unknown[]) => boolean
-      return (event, ...values) => {
-        if (event === 'open') return false
-        const inForce = this.#clients.attachment.generation
-        const isOfServers = /^(server|topology)/.test(String(event))
-        if (isOfServers && inForce !== 0 && inForce !== generation) return false
-        return emit(event, ...values)
-      }
     }
   }
 }

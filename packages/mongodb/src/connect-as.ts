@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { MongoClient, MongoClientOptions, ServerHeartbeatFailedEvent } from 'mongodb'
 import { type ConnectedClient, type MongoDriver, topologyOf } from './driver.ts'
 import { type Login, logInBy } from './login.ts'
+import type { Emit } from './server-events.ts'
 
 /** How a client of the driver is made, but for the login. */
 export interface Address {
@@ -9,12 +10,9 @@ export interface Address {
   readonly options: MongoClientOptions
 }
 
-/** Takes the events of a client in the place of its listeners. */
-export type Relay = (event: string | symbol, ...values: unknown[]) => boolean
-
 /**
  * A client whose connections belong to the user of the login, once the server has said so. Each new connection asks for
- * the login.
+ * the login. The relay takes its events in the place of its listeners.
  *
  * @throws the driver's own error; once the signal is aborted, why no server was reached, else its reason.
  */
@@ -22,7 +20,7 @@ export async function connectAs(
   driver: MongoDriver,
   { uri, options }: Address,
   login: () => Login,
-  relay: Relay,
+  relay: Emit,
   signal: AbortSignal,
 ): Promise<ConnectedClient> {
   signal.throwIfAborted()

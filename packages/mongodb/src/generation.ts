@@ -25,6 +25,8 @@ import { type Home, type SessionUse, useOf } from './session-use.ts'
 
 /** How the user of a generation stands, and who is beside it. */
 export interface Surroundings {
+  /** What is told of servers is what this client says, from now on. */
+  takeOver(): void
   /** Whether new operations are done as this user. While that is in doubt, it waits. */
   isInForce(): Promise<boolean>
   refused(error: unknown): Promise<boolean>
@@ -110,6 +112,10 @@ export class Generation implements Home, Runner, RetirableClient {
 
   current(): Promise<Generation> {
     return this.#surroundings.current()
+  }
+
+  takeOver(): void {
+    this.#surroundings.takeOver()
   }
 
   async retire({ signal, stragglerError }: RetireTerms): Promise<Retired> {

@@ -9,21 +9,25 @@ import {
 import type { ConnectedClient, SelectOptions, Server, Topology } from './driver.ts'
 import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
+import { type Emit, ServerEvents } from './server-events.ts'
 import { type SessionUse, useOf } from './session-use.ts'
 
-/** Opens a client of the driver. */
-type Connect = (login: () => Credential, signal: AbortSignal) => Promise<ConnectedClient>
+/** Opens a client of the driver, whose events the relay takes. */
+type Connect = (login: () => Credential, relay: Emit, signal: AbortSignal) => Promise<ConnectedClient>
 
 interface RotatingClientsParts {
   readonly lease: LeaseManager
   /** Where the clients connect, without a secret. */
   readonly place: string
   readonly connect: Connect
+  /** Tells an event of the clients. */
+  readonly emit: Emit
   /** Milliseconds that an operation waits for a credential. */
   readonly patienceMs: number
 }
 
 const lookEveryMs = 10
+const isOfServers = /^(server|topology)/
 /** What the driver itself asks when it closes. */
 const farewells: readonly string[] = ['killCursors', 'endSessions']
 
@@ -34,14 +38,24 @@ export class RotatingClients {
   #last: Generation | undefined
   #refusing = false
 
-  constructor({ lease, place, connect, patienceMs }: RotatingClientsParts) {
-    const open = async (login: () => Credential, signal: AbortSignal): Promise<Generation> =>
-      new Generation(await connect(login, signal), {
+  constructor({ lease, place, connect, emit, patienceMs }: RotatingClientsParts) {
+    const events = new ServerEvents(emit)
+    const open = async (login: () => Credential, signal: AbortSignal): Promise<Generation> => {
+      const ofServers = events.of()
+      // What keeps the only one from being connected is worth to know.
+      if (!this.#clients.inForce) ofServers.takeTurn()
+      const relay: Emit = (event, ...values) => {
+        if (typeof event === 'string' && isOfServers.test(event)) return ofServers.say(event, values[0])
+        return event !== 'open' && emit(event, ...values)
+      }
+      return new Generation(await connect(login, relay, signal), {
+        takeOver: () => ofServers.takeTurn(),
         isInForce: () => this.#clients.isInForce(login()),
         refused: (error) => this.attachment.refused(login(), error),
         suspected: () => this.attachment.suspected(login()),
         current: () => this.#clients.current(),
       })
+    }
     const ofLease = (consumer: Parameters<typeof attach>[1]): PoolAttachment => attach(lease, consumer)
     this.#clients = new ClientPerGeneration({ attach: ofLease, place, open, isRefusal, patienceMs })
   }

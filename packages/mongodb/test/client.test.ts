@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { GridFSBucket, MongoClient } from 'mongodb'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { VaultMongoClient } from '../src/index.ts'
-import { items, itemsOf, type Servers, startServers, untilRetired } from './servers.ts'
+import { failureOf, items, itemsOf, type Servers, startServers, untilRetired } from './servers.ts'
 
 describe('VaultMongoClient', () => {
   let servers: Servers
@@ -175,14 +175,21 @@ describe('VaultMongoClient', () => {
     client.on('serverDescriptionChanged', topology)
     client.on('topologyClosed', topology)
     const before = created.mock.calls.length
+    // Another client is opened, to find out whether the user still exists.
+    expect(await failureOf(client.db('private').collection('forbidden').findOne())).toMatchObject({
+      code: 13,
+    })
+    await itemsOf(client).findOne()
+    expect(topology).not.toHaveBeenCalled()
+    const heard = heartbeats.length
     await client.lease.rotate()
+    expect(heartbeats.length).toBeGreaterThan(heard)
     await itemsOf(client).insertOne({ _id: 1005, name: 'seen' })
     await itemsOf(client).deleteOne({ _id: 1005 })
     await untilRetired(client)
     expect(commands).toEqual(expect.arrayContaining(['find', 'insert', 'delete']))
     expect(created.mock.calls.length).toBeGreaterThan(before)
     expect(topology).not.toHaveBeenCalled()
-    expect(heartbeats.length).toBeGreaterThan(0)
     await client.close()
     expect(topology).toHaveBeenCalled()
   })

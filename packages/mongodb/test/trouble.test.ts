@@ -1,12 +1,19 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ServerDescriptionChangedEvent, TopologyDescriptionChangedEvent } from 'mongodb'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { VaultMongoClient } from '../src/index.ts'
 import { failureOf, items, itemsOf, type Servers, startServers, untilRetired } from './servers.ts'
 
 const unauthorized = { ok: 0, code: 13, codeName: 'Unauthorized', errmsg: 'Command requires authentication' }
 const untilReady = { timeout: 15_000, interval: 50 }
+
+type Changed = ServerDescriptionChangedEvent | TopologyDescriptionChangedEvent
+
+function fromTo({ previousDescription, newDescription }: Changed): string {
+  return `${previousDescription.type} to ${newDescription.type}`
+}
 
 describe('VaultMongoClient in trouble', () => {
   let servers: Servers
@@ -166,6 +173,31 @@ describe('VaultMongoClient in trouble', () => {
       await isWell(client, 1)
       await client.lease.rotate()
       await isWell(client, 2)
+    })
+
+    it('tells that the server is there again when the client says so that is in force', async () => {
+      let held = false
+      const { uri } = await servers.gateway(async (command) => {
+        if (held && 'find' in command) await sleep(10_000, undefined, { ref: false })
+        return undefined
+      })
+      const quiet = { serverMonitoringMode: 'poll', heartbeatFrequencyMS: 60_000, retryReads: false } as const
+      const client = await servers.client(quiet, uri)
+      await find(client)
+      const changes: string[] = []
+      const whole: string[] = []
+      client.on('serverDescriptionChanged', (changed) => changes.push(fromTo(changed)))
+      client.on('topologyDescriptionChanged', (changed) => whole.push(fromTo(changed)))
+      held = true
+      const failure = failureOf(find(client))
+      await sleep(100)
+      await servers.database.kill()
+      expect(await failure).toMatchObject({ name: 'MongoNetworkError' })
+      await servers.database.start()
+      expect(changes).toEqual(['RSPrimary to Unknown'])
+      await client.lease.rotate()
+      expect(changes).toEqual(['RSPrimary to Unknown', 'Unknown to RSPrimary'])
+      expect(whole).toEqual(['Single to Single', 'Single to Single'])
     })
 
     it('rotates when the primary has stepped down, and writes again when there is one', async () => {

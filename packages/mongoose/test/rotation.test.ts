@@ -41,6 +41,21 @@ describe('a connection of vaultConnect() across rotations', () => {
     expect(await userOf(connection)).toBe(lease.status().username)
   })
 
+  it('goes on when it is rotated more often than its server is heard of', async () => {
+    const { connection, lease, Author } = await connected()
+    const told = eventsOf(connection)
+    const states = new Set<number>()
+    await once(connection.getClient(), 'serverHeartbeatSucceeded')
+    // Three times as long as Mongoose waits for a heartbeat.
+    for (const until = performance.now() + 3_000; performance.now() < until; await sleep(250)) {
+      await lease.rotate()
+      states.add(connection.readyState)
+      await Author.countDocuments()
+    }
+    expect([...states]).toEqual([1])
+    expect(told).toEqual([])
+  })
+
   it('serves models that were compiled before and after, population, middleware and discriminators', async () => {
     const { mongoose, lease, Author, Book } = await connected()
     const saved = vi.fn()

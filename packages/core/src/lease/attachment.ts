@@ -340,6 +340,7 @@ export class Attachment {
     this.#credential = credential
     const error = verdict && 'error' in verdict ? verdict.error : undefined
     this.#stands(verdict?.answer === 'accepted' ? 'proven' : 'unproven', error)
+    this.#consumer.follow?.(credential)
     this.wake()
   }
 

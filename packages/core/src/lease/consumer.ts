@@ -49,6 +49,8 @@ export interface Consumer {
    * @throws CredentialNotProvenError when the database does not accept it.
    */
   prove(credential: Credential, signal: AbortSignal): Promise<Proof>
+  /** Told when `attachment.current` is of another generation from now on, or has another password. */
+  follow?(credential: Credential): void
   /**
    * Closes idle connections of the generation as their turn comes, or at once, and the others as they are released; at the
    * deadline, all. Also called for a generation that was proven to this consumer and will never be published.

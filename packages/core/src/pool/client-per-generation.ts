@@ -8,6 +8,8 @@ import { settlesWithin } from './settles-within.ts'
 
 /** A client of a driver whose connections all belong to one user. */
 export interface RetirableClient {
+  /** Told that it is the client for what is new, as long as there is no other. */
+  takeOver(): void
   /** Lets the work that it has come to its end, and closes it; at the deadline, under whoever still uses it. */
   retire(terms: RetireTerms): Promise<Retired>
   close(): Promise<void>
@@ -123,6 +125,10 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     }
   }
 
+  follow({ generation }: Credential): void {
+    this.#open.get(generation)?.takeOver()
+  }
+
   async retire(generation: number, terms: RetireTerms): Promise<Retired> {
     await giveUp(
       [...this.#openings].filter((opening) => opening.generation === generation),
@@ -170,6 +176,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
       throw signal.reason
     }
     this.#open.set(credential.generation, client)
+    if (this.inForce === client) client.takeOver()
     return client
   }
 

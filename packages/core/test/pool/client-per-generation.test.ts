@@ -14,7 +14,12 @@ const never = new AbortController().signal
 const terms: RetireTerms = { deadline: 0, signal: never, stragglerError: () => new Error('too late') }
 
 function fakeClient(user: string) {
-  return { user, retire: vi.fn(async () => ({ closed: 2, forced: 1 })), close: vi.fn(async () => {}) }
+  return {
+    user,
+    takeOver: vi.fn(),
+    retire: vi.fn(async () => ({ closed: 2, forced: 1 })),
+    close: vi.fn(async () => {}),
+  }
 }
 type FakeClient = ReturnType<typeof fakeClient>
 type Open = (credential: Credential, signal: AbortSignal) => Promise<FakeClient>
@@ -93,6 +98,19 @@ describe('a client for each generation', () => {
     publish(2)
     expect((await clients.current()).user).toBe('v-2')
     expect(driver).toHaveBeenCalledTimes(1)
+  })
+
+  it('is told when it takes over: once it is in force, and open', async () => {
+    const { clients, opened, publish } = setUp()
+    await clients.current()
+    expect(opened[0]?.takeOver).toHaveBeenCalledTimes(1)
+    await clients.prove(new Credential(2, 'v-2', 'secret'), never)
+    expect(opened[1]?.takeOver).not.toHaveBeenCalled()
+    clients.follow(publish(2))
+    expect(opened[1]?.takeOver).toHaveBeenCalledTimes(1)
+    clients.follow(publish(3))
+    await clients.current()
+    expect(opened.map(({ takeOver }) => takeOver.mock.calls.length)).toEqual([1, 1, 1])
   })
 
   it('that is in doubt is not asked: another one is, and closed again', async () => {

@@ -56,6 +56,25 @@ describe('a connection of vaultConnect() across rotations', () => {
     expect(told).toEqual([])
   })
 
+  it('comes back by itself when its server was away as others on the lease were rotated', async () => {
+    let down = false
+    const lease = await servers.lease()
+    const other = await vaultConnect(servers.mongoose(), servers.uri, { lease })
+    const mongoose = servers.mongoose()
+    const quick = { serverSelectionTimeoutMS: 300, heartbeatFrequencyMS: 500 }
+    await vaultConnect(mongoose, await servers.detour(() => down), { lease, ...quick })
+    await once(mongoose.connection.getClient(), 'serverHeartbeatSucceeded')
+    down = true
+    await lease.rotate()
+    await untilRetired(lease)
+    await sleep(1_500)
+    expect(mongoose.connection.readyState).toBe(0)
+    down = false
+    // It waits until Mongoose takes itself for connected, and nobody else asks for anything.
+    await mongoose.connection.transaction(async () => {})
+    expect(await userOf(mongoose.connection)).toBe(await userOf(other.connection))
+  })
+
   it('serves models that were compiled before and after, population, middleware and discriminators', async () => {
     const { mongoose, lease, Author, Book } = await connected()
     const saved = vi.fn()

@@ -1,6 +1,7 @@
 import mongoose, { type Connection, type Mongoose } from 'mongoose'
 import { vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
+import { openMongoGateway } from '../../testing/src/mongo/gateway.ts'
 import { type LeaseManager, type VaultConnectOptions, vaultConnect } from '../src/index.ts'
 
 /** A real Vault and a real MongoDB, and connections of Mongoose on them. */
@@ -11,6 +12,8 @@ export interface Servers extends LeasedServers {
   mongoose(): Mongoose
   /** Such a Mongoose, connected. */
   connected(options?: VaultConnectOptions): Promise<Mongoose>
+  /** Another way to the server, which fails in the place of the server while `isDown` says so. */
+  detour(isDown: () => boolean): Promise<string>
   /** Throws when a user or a lease is left. */
   nothingIsLeft(): Promise<void>
 }
@@ -33,6 +36,14 @@ export async function startServers(): Promise<Servers> {
     uri,
     mongoose: newMongoose,
     connected,
+    async detour(isDown) {
+      const onCommand = async (): Promise<undefined> => {
+        if (isDown()) throw new Error('down')
+      }
+      const gateway = await openMongoGateway({ host, port, onCommand })
+      servers.closing(gateway, () => gateway.close())
+      return `mongodb://${gateway.host}:${gateway.port}/${database}?directConnection=true`
+    },
     async nothingIsLeft() {
       const left = [...(await servers.engine.users()), ...(await servers.engine.leases(servers.role))]
       if (left.length > 0) throw new Error(`these are left: ${left.join(', ')}`)

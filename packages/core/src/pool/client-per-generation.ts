@@ -2,7 +2,7 @@ import { LeaseClosedError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
 import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
-import { type Clock, systemClock } from '../resilience/clock.ts'
+import { type Clock, sleep, systemClock } from '../resilience/clock.ts'
 import { notProven } from './not-proven.ts'
 import { settlesWithin } from './settles-within.ts'
 
@@ -41,6 +41,7 @@ export interface ClientPerGenerationParts<Client, Lease extends ClientLease> {
 }
 
 const giveUpWithinMs = 2_000
+const pauseMs = 500
 
 interface Opening<Client> {
   readonly generation: number
@@ -63,7 +64,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   readonly #openings = new Set<Opening<Client>>()
   /** By generation: the password of a user can change. */
   readonly #proven = new Map<number, Credential>()
-  #closed = false
+  readonly #closing = new AbortController()
+  #wasOpen = false
 
   constructor(parts: ClientPerGenerationParts<Client, Lease>, clock: Clock = systemClock) {
     this.place = parts.place
@@ -90,7 +92,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
    */
   async current(): Promise<Client> {
     for (;;) {
-      if (this.#closed) throw closedError()
+      if (this.#closing.signal.aborted) throw closedError()
       const credential =
         this.attachment.current ?? (await this.attachment.credential({ timeoutMs: this.#parts.patienceMs }))
       try {
@@ -112,7 +114,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
-    if (this.#closed) throw closedError()
+    if (this.#closing.signal.aborted) throw closedError()
     const { generation } = credential
     try {
       // One that is open already is in doubt, or has a new password: only a new connection tells.
@@ -126,7 +128,10 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   }
 
   follow({ generation }: Credential): void {
-    this.#open.get(generation)?.takeOver()
+    const client = this.#open.get(generation)
+    if (client) client.takeOver()
+    // A client that was connected stays so, as one that tells when its server is there again does by itself.
+    else if (this.#wasOpen) void this.#openSometime(generation)
   }
 
   async retire(generation: number, terms: RetireTerms): Promise<Retired> {
@@ -146,10 +151,20 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
 
   /** Resolves once every client is closed, also one that was being opened. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort()
     await giveUp([...this.#openings], this.#clock)
     await Promise.all(Array.from(this.#open.values(), (client) => client.close()))
     this.#open.clear()
+  }
+
+  /** Never rejects: who asks meanwhile is told what is wrong. */
+  async #openSometime(generation: number): Promise<void> {
+    const { signal } = this.#closing
+    const isMissing = (): boolean => this.attachment.generation === generation && !this.#open.has(generation)
+    while (!signal.aborted && isMissing()) {
+      await this.current().catch(() => {})
+      if (isMissing()) await sleep(this.#clock, pauseMs, signal).catch(() => {})
+    }
   }
 
   #opened(credential: Credential, signal?: AbortSignal): Promise<Client> {
@@ -176,6 +191,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
       throw signal.reason
     }
     this.#open.set(credential.generation, client)
+    this.#wasOpen = true
     if (this.inForce === client) client.takeOver()
     return client
   }
@@ -188,7 +204,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
 
   /** Whether there is another client to have in place of one that could not be opened, or soon will be. */
   async #worthAnother(credential: Credential, error: unknown): Promise<boolean> {
-    if (this.#closed || this.attachment.generation !== credential.generation) return true
+    if (this.#closing.signal.aborted || this.attachment.generation !== credential.generation) return true
     return this.#parts.isRefusal(error) && (await this.attachment.refused(credential, error))
   }
 }

@@ -113,6 +113,22 @@ describe('a client for each generation', () => {
     expect(opened.map(({ takeOver }) => takeOver.mock.calls.length)).toEqual([1, 1, 1])
   })
 
+  it('is opened again and again, though nobody asks, where one was open and the next could not be', async () => {
+    const { clients, driver, opened, publish } = setUp()
+    clients.follow(publish(1))
+    expect(driver).not.toHaveBeenCalled()
+    await clients.current()
+    driver.mockRejectedValueOnce(new Error('down'))
+    clients.follow(publish(2))
+    await vi.waitUntil(() => opened.length === 2)
+    expect(opened[1]?.takeOver).toHaveBeenCalledTimes(1)
+    driver.mockRejectedValue(new Error('down'))
+    clients.follow(publish(3))
+    await clients.close()
+    await setImmediate()
+    expect(driver).toHaveBeenCalledTimes(4)
+  })
+
   it('that is in doubt is not asked: another one is, and closed again', async () => {
     const { clients, opened, lease } = setUp()
     const client = await clients.current()

@@ -1,58 +1,82 @@
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { optionsOrExit } from '../options-or-exit.ts'
-import { isSubjectName, type SubjectName, subjectNames } from '../subjects/index.ts'
-import { isSound, type SoakReport, soak } from './run.ts'
+import { subjects } from '../subjects/index.ts'
+import { outcomeText } from './application.ts'
+import type { Flatness } from './flat.ts'
+import { soakOneLease } from './one-lease.ts'
+import { parseOptions, type SoakOptions, usage } from './options.ts'
+import { paces, soakPaces } from './paces.ts'
+import { isSound, soakRotations } from './rotations.ts'
 
-const usage = `npm run soak -- [options]
-  --rotations N    how many (1000), 10 at least
-  --adapter NAME   what the load goes through (pg): ${subjectNames.join(', ')}
-  --json FILE      write the figures`
-
-const { adapter, rotations, json } = optionsOrExit(parseOptions, usage)
-console.error('Starting a database and a Vault-compatible server …')
-const report = await soak(adapter, rotations, (done, { heapMb, handles, timers, listeners }) => {
-  console.error(
-    `${done} rotations: heap ${heapMb} MB, ${handles} handles, ${timers} timers, ${listeners} listeners`,
-  )
-})
-console.log(summary(report))
-if (json) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`)
-process.exitCode = isSound(report) ? 0 : 1
-
-function summary({
-  rotations,
-  queries,
-  failed,
-  failures,
-  firstErrors,
-  verdicts,
-  warnings,
-  usersLeft,
-}: SoakReport): string {
-  const kinds = Object.entries(failures).map(([kind, count]) => `${count} × ${kind}`)
-  return [
-    `${rotations} rotations, ${queries} queries, failed ${failed}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}, users left ${usersLeft}`,
-    ...Object.entries(firstErrors).map(([kind, error]) => `  ${kind}: ${error}`),
-    ...Object.entries(verdicts).map(
-      ([what, { flat, first, last }]) =>
-        `  ${what.padEnd(10)} ${flat ? 'flat' : 'GROWS'}: ${first} after the warm-up, ${last} at the end`,
-    ),
-    `  warnings   ${warnings.length === 0 ? 'none' : warnings.join('; ')}`,
-  ].join('\n')
+/** The figures, and whether they are as they should be. */
+interface Result {
+  readonly report: unknown
+  readonly sound: boolean
 }
 
-function parseOptions(args: string[]): { adapter: SubjectName; rotations: number; json: string | undefined } {
-  const { values } = parseArgs({
-    args,
-    options: {
-      rotations: { type: 'string', default: '1000' },
-      adapter: { type: 'string', default: 'pg' },
-      json: { type: 'string' },
-    },
-  })
-  const { adapter, rotations, json } = values
-  if (!isSubjectName(adapter)) throw new Error(`--adapter ${adapter}: there is no such adapter`)
-  if (!/^[1-9]\d+$/.test(rotations)) throw new Error('--rotations: a whole number is needed, 10 at least')
-  return { adapter, rotations: Number(rotations), json }
+const options = optionsOrExit(parseOptions, usage)
+console.error('Starting databases and Vault-compatible servers …')
+const modes = { rotations: rotationsOf, every: everyOf, 'one-lease': oneLeaseOf }
+const results = await modes[options.mode](options)
+if (options.json) {
+  const reports = results.map(({ report }) => report)
+  writeFileSync(options.json, `${JSON.stringify(reports, undefined, 2)}\n`)
+}
+process.exitCode = results.every(({ sound }) => sound) ? 0 : 1
+
+async function rotationsOf({ adapters, rotations }: SoakOptions): Promise<Result[]> {
+  const results: Result[] = []
+  for (const adapter of adapters) {
+    const report = await soakRotations(adapter, rotations, (done, { heapMb, handles, timers, listeners }) => {
+      console.error(
+        `${done} rotations: heap ${heapMb} MB, ${handles} handles, ${timers} timers, ${listeners} listeners`,
+      )
+    })
+    console.log(
+      `${adapter}: ${rotations} rotations, ${outcomeText(report)}\n  users left ${report.usersLeft}`,
+    )
+    for (const [what, verdict] of Object.entries(report.verdicts))
+      console.log(`  ${what.padEnd(10)} ${flatText(verdict)}`)
+    console.log(`  warnings   ${warningsText(report.warnings)}`)
+    results.push({ report, sound: isSound(report) })
+  }
+  return results
+}
+
+async function everyOf({ adapters }: SoakOptions): Promise<Result[]> {
+  const results: Result[] = []
+  for (const kind of new Set(adapters.map((adapter) => subjects[adapter].database))) {
+    const ofKind = adapters.filter((adapter) => subjects[adapter].database === kind)
+    console.error(`${kind}: ${ofKind.join(', ')}`)
+    const report = await soakPaces(ofKind, paces)
+    const { outcomes, warnings, usersLeft } = report
+    for (const [adapter, outcome] of Object.entries(outcomes))
+      console.log(`${adapter}: ${outcomeText(outcome)}`)
+    console.log(`${kind}: users left ${usersLeft}, warnings ${warningsText(warnings)}`)
+    const lossless = Object.values(outcomes).every(({ failed }) => failed === 0)
+    results.push({ report, sound: lossless && usersLeft === 0 && warnings.length === 0 })
+  }
+  return results
+}
+
+async function oneLeaseOf({ adapters, queries }: SoakOptions): Promise<Result[]> {
+  const results: Result[] = []
+  for (const adapter of adapters) {
+    const report = await soakOneLease(adapter, queries, (done, heapMb) =>
+      console.error(`${adapter}: ${done} queries, heap ${heapMb} MB`),
+    )
+    const { failed, heapMb, bytesPerQuery, generation } = report
+    console.log(`${adapter}: ${outcomeText(report)}`)
+    console.log(`  heapMb     ${flatText(heapMb)}; ${bytesPerQuery} bytes a query; generation ${generation}`)
+    results.push({ report, sound: failed === 0 && heapMb.flat && generation === 1 })
+  }
+  return results
+}
+
+function flatText({ flat, first, last }: Flatness): string {
+  return `${flat ? 'flat' : 'GROWS'}: ${first} after the warm-up, ${last} at the end`
+}
+
+function warningsText(warnings: readonly string[]): string {
+  return warnings.length === 0 ? 'none' : warnings.join('; ')
 }

@@ -33,9 +33,11 @@ function subjectOn(db: Knex, userExpression: string): ReturnType<MakeSubject> {
   }
 }
 
-function knexOptions({ max, acquireTimeoutMs, log = () => {} }: Place): Knex.Config {
+const quickOptions = { idleTimeoutMillis: 100, reapIntervalMillis: 50 }
+
+function knexOptions({ max, acquireTimeoutMs, quick, log = () => {} }: Place): Knex.Config {
   return {
-    pool: { min: 0, max },
+    pool: { min: 0, max, ...(quick && quickOptions) },
     acquireConnectionTimeout: acquireTimeoutMs,
     // knex warns of each connection that is lost, which here is the point.
     log: { warn: log, error: log, debug: log, deprecate: log },

@@ -43,13 +43,20 @@ export function addressOf({ server: { host, port, database } }: Place): string {
   return `mongodb://${host}:${port}/${database}`
 }
 
-type Options = Pick<MongoClientOptions, 'maxPoolSize' | 'serverSelectionTimeoutMS' | 'monitorCommands'>
+/** Half a second is the shortest pause between two heartbeats. */
+export const quickOptions = { heartbeatFrequencyMS: 500, maxIdleTimeMS: 100, minPoolSize: 1 }
 
-export function mongodbOptions({ max, acquireTimeoutMs, users }: Place): Options {
+type Options = Pick<
+  MongoClientOptions,
+  'maxPoolSize' | 'serverSelectionTimeoutMS' | 'monitorCommands' | keyof typeof quickOptions
+>
+
+export function mongodbOptions({ max, acquireTimeoutMs, users, quick }: Place): Options {
   return {
     maxPoolSize: max,
     serverSelectionTimeoutMS: acquireTimeoutMs,
     monitorCommands: users !== undefined,
+    ...(quick && quickOptions),
   }
 }
 

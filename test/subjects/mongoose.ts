@@ -14,8 +14,11 @@ export const staticMongoose: MakeStatic = (place, { user, password: pass }) =>
     await connection.openUri(addressOf(place), { ...optionsFor(place), user, pass, authSource: 'admin' })
   })
 
-function optionsFor(place: Place): ConnectOptions {
-  return { ...mongodbOptions(place), autoIndex: false, autoCreate: false }
+type Options = ConnectOptions & { readonly bufferTimeoutMS?: number }
+
+function optionsFor(place: Place): Options {
+  const all = { ...mongodbOptions(place), autoIndex: false, autoCreate: false }
+  return place.quick ? { ...all, bufferTimeoutMS: 300 } : all
 }
 
 function subjectOn(

@@ -21,9 +21,12 @@ export const staticMysql2: MakeStatic = (place, login) => {
   }
 }
 
-export function poolOptions({ server, max, acquireTimeoutMs }: Place): mysql.PoolOptions {
+export const quickOptions = { idleTimeout: 100, maxIdle: 1, keepAliveInitialDelay: 100 }
+
+export function poolOptions({ server, max, acquireTimeoutMs, quick }: Place): mysql.PoolOptions {
   const { host, port, database } = server
-  return { host, port, database, connectionLimit: max, connectTimeout: acquireTimeoutMs }
+  const all = { host, port, database, connectionLimit: max, connectTimeout: acquireTimeoutMs }
+  return quick ? { ...all, ...quickOptions } : all
 }
 
 type Queryable = Pick<mysql.Connection, 'query'>

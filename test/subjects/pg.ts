@@ -19,9 +19,18 @@ export const staticPg: MakeStatic = (place, login) => {
   return { ...poolWorkload(pool), inspectables: () => [pool], close: () => pool.end() }
 }
 
-export function poolOptions({ server, max, acquireTimeoutMs }: Place): pg.PoolConfig {
+export const quickOptions = {
+  idleTimeoutMillis: 100,
+  maxLifetimeSeconds: 1,
+  maxUses: 20,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 100,
+}
+
+export function poolOptions({ server, max, acquireTimeoutMs, quick }: Place): pg.PoolConfig {
   const { host, port, database } = server
-  return { host, port, database, max, connectionTimeoutMillis: acquireTimeoutMs }
+  const all = { host, port, database, max, connectionTimeoutMillis: acquireTimeoutMs }
+  return quick ? { ...all, ...quickOptions } : all
 }
 
 function poolWorkload(pool: pg.Pool): Workload {

@@ -12,9 +12,12 @@ export const prismaMySqlSubject: MakeSubject = (place, from) =>
 export const staticPrismaMySql: MakeStatic = (place, login) =>
   subjectOn(place, new PrismaMariaDb({ ...login, ...poolOptions(place) }))
 
-function poolOptions({ server, max, acquireTimeoutMs }: Place): PoolConfig {
+const quickOptions = { idleTimeout: 1 }
+
+function poolOptions({ server, max, acquireTimeoutMs, quick }: Place): PoolConfig {
   const { host, port, database } = server
-  return { host, port, database, connectionLimit: max, acquireTimeout: acquireTimeoutMs }
+  const all = { host, port, database, connectionLimit: max, acquireTimeout: acquireTimeoutMs }
+  return quick ? { ...all, ...quickOptions } : all
 }
 
 function subjectOn(place: Place, adapter: Prisma.PrismaClientOptionsWithAdapter['adapter']): Subject {

@@ -36,6 +36,8 @@ export interface Place {
   readonly acquireTimeoutMs: number
   /** Who is asked for the users of sessions that cannot tell it themselves. */
   readonly users?: Pick<DatabaseServer, 'query'>
+  /** Whether the driver's own time constants (heartbeats, idle limits, lifetimes) are short, in place of its defaults. */
+  readonly quick?: boolean
   /** Where the adapter's own log lines go, if it has any. */
   readonly log?: (line: unknown) => void
 }

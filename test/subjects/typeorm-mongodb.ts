@@ -10,6 +10,7 @@ import {
   type Item,
   inTransaction,
   nextId,
+  quickOptions,
   readInParts,
   watchInserts,
 } from './mongodb.ts'
@@ -39,12 +40,12 @@ export const staticTypeormMongodb: MakeStatic = (place, { user: username, passwo
   return dataSourceSubject(new DataSource(options), (ready) => workload(ready, place))
 }
 
-function optionsFor({ server: { host, port, database }, max, acquireTimeoutMs, users }: Place) {
+function optionsFor({ server: { host, port, database }, max, acquireTimeoutMs, users, quick }: Place) {
   return {
     type: 'mongodb' as const,
     ...{ host, port, database },
     monitorCommands: users !== undefined,
-    extra: { maxPoolSize: max, serverSelectionTimeoutMS: acquireTimeoutMs },
+    extra: { maxPoolSize: max, serverSelectionTimeoutMS: acquireTimeoutMs, ...(quick && quickOptions) },
     entities: [Items, Events],
   }
 }

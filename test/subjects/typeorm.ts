@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { vaultDataSource } from '@vault-lease/typeorm'
 import { DataSource, type DataSourceOptions, EntitySchema } from 'typeorm'
 import { dataSourceSubject } from './data-source-subject.ts'
+import { quickOptions } from './mysql2.ts'
+import { quickOptions as quickPgOptions } from './pg.ts'
 import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
 interface Item {
@@ -30,15 +32,19 @@ interface Dialect {
 }
 
 const mysqlDialect: Dialect = {
-  options: ({ acquireTimeoutMs }) => ({ connectTimeout: acquireTimeoutMs }),
+  options: ({ acquireTimeoutMs, quick }) => ({
+    connectTimeout: acquireTimeoutMs,
+    ...(quick && { extra: quickOptions }),
+  }),
   privateIs: 'database',
   sessionUser: `substring_index(session_user(), '@', 1)`,
 }
 
 const dialects: Readonly<Record<Type, Dialect>> = {
   postgres: {
-    options: ({ acquireTimeoutMs, log = () => {} }) => ({
+    options: ({ acquireTimeoutMs, quick, log = () => {} }) => ({
       connectTimeoutMS: acquireTimeoutMs,
+      ...(quick && { extra: quickPgOptions }),
       // A pool tells of each idle connection that is lost, which here is the point.
       poolErrorHandler: log,
     }),

@@ -11,7 +11,6 @@ import {
 import type { ChangeStreamPosition } from './change-stream.ts'
 import {
   type ConnectedClient,
-  failWithLabels,
   type Pool,
   type SelectOptions,
   type Server,
@@ -27,8 +26,8 @@ import { type Home, type SessionUse, useOf } from './session-use.ts'
 export interface Surroundings {
   /** What is told of servers is what this client says, from now on. */
   takeOver(): void
-  /** Whether new operations are done as this user. While that is in doubt, it waits. */
-  isInForce(): Promise<boolean>
+  /** Whether new operations are done as this user; while that is in doubt, a promise of it. */
+  isInForce(): boolean | Promise<boolean>
   refused(error: unknown): Promise<boolean>
   suspected(): void
   /** The generation that new operations go to. */
@@ -172,8 +171,7 @@ export class Generation implements Home, Runner, RetirableClient {
     if (this.#watched.has(server)) return server
     this.#watched.add(server)
     const run: Run = server.command.bind(server)
-    server.command = (operation, timeoutContext) =>
-      runOn(this, server, run, operation, timeoutContext).catch(failWithLabels)
+    server.command = (operation, timeoutContext) => runOn(this, server, run, operation, timeoutContext)
     this.#watchPool(server.pool)
     // From a cursor, a server leads to the password.
     Object.defineProperty(server, inspect.custom, { value: () => `Server { ${server.name} }` })
@@ -197,7 +195,8 @@ export class Generation implements Home, Runner, RetirableClient {
       this.#taker = undefined
       const connection = await checkOut(options)
       this.#noteSocket(socketOf(connection))
-      if ((await this.#surroundings.isInForce()) || !use?.movable) return connection
+      const inForce = this.#surroundings.isInForce()
+      if (inForce === true || (await inForce) || !use?.movable) return connection
       pool.checkIn(connection)
       throw new NotSentError()
     }

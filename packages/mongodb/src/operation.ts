@@ -7,6 +7,7 @@ import {
   takeAlong,
 } from './change-stream.ts'
 import {
+  failWithLabels,
   isAnswer,
   isCursorResponse,
   isDenial,
@@ -58,19 +59,19 @@ export async function runOn(
   const use = operation.session && useOf(operation.session)
   if (!use) return await run(operation, timeoutContext)
   const loss = use.lossFor(operation)
-  if (loss) throw loss
+  if (loss) return failWithLabels(loss)
   const stream = changeStreamRead(use, operation)
   const watching = stream !== undefined
   client.begin(use, watching)
   try {
-    const sent = await onThisClient(client, operation, stream)
+    const sent = stream && stream.holder !== client ? await reopened(stream) : operation
     client.takesFor(use)
     const response = await run(sent, timeoutContext)
     if (stream && sent !== operation) takeAlong(stream, server)
     note(client, use, operation, response, stream)
     return response
   } catch (error) {
-    const next = await elsewhere(client, use, error, watching)
+    const next = await elsewhere(client, use, error, watching).catch(failWithLabels)
     return await (await next.serverAt(server.name)).command(operation, timeoutContext)
   } finally {
     if (operation.commandName === 'killCursors') use.cursorClosed(`${operation.cursorId}`)
@@ -83,12 +84,7 @@ function changeStreamRead(use: SessionUse, operation: Operation): ChangeStreamPo
 }
 
 /** To read on in a change stream that began on another client is to open it here. */
-async function onThisClient(
-  client: Runner,
-  operation: Operation,
-  stream: ChangeStreamPosition | undefined,
-): Promise<Operation> {
-  if (!stream || stream.holder === client) return operation
+async function reopened(stream: ChangeStreamPosition): Promise<Operation> {
   await stream.holder.closeCursorOf(stream)
   return reopening(stream)
 }
@@ -102,10 +98,12 @@ function note(
 ): void {
   use.answered()
   if (!isCursorResponse(response)) return
-  const id = `${response.id}`
-  const open = !isZero(response.id)
+  // It is read from the bytes of the answer each time.
+  const { id: cursorId } = response
+  const open = !isZero(cursorId)
   if (operation.cursorId && (!open || stream)) use.cursorClosed(`${operation.cursorId}`)
   if (!open) return
+  const id = `${cursorId}`
   if (stream) use.watching(id, positionAfter(stream, client, response))
   else if (opensChangeStream(operation)) {
     const start = { opening: operation, namespace: operation.ns, token: null, received: false }

@@ -34,8 +34,7 @@ const farewells: readonly string[] = ['killCursors', 'endSessions']
 /** The clients of the generations, and the way of each operation to one of them. */
 export class RotatingClients {
   readonly #clients: ClientPerGeneration<Generation, PoolAttachment>
-  readonly #views = new WeakMap<Generation, Topology>()
-  #last: Generation | undefined
+  #topology: Topology | undefined
   #refusing = false
 
   constructor({ lease, place, connect, emit, patienceMs }: RotatingClientsParts) {
@@ -48,13 +47,18 @@ export class RotatingClients {
         if (typeof event === 'string' && isOfServers.test(event)) return ofServers.say(event, values[0])
         return event !== 'open' && emit(event, ...values)
       }
-      return new Generation(await connect(login, relay, signal), {
-        takeOver: () => ofServers.takeTurn(),
-        isInForce: () => this.#clients.isInForce(login()),
+      const { generation } = login()
+      const opened: Generation = new Generation(await connect(login, relay, signal), {
+        takeOver: () => {
+          this.#topology = this.#viewOf(opened.topology)
+          ofServers.takeTurn()
+        },
+        isInForce: () => this.#clients.isInForce(generation),
         refused: (error) => this.attachment.refused(login(), error),
         suspected: () => this.attachment.suspected(login()),
         current: () => this.#clients.current(),
       })
+      return opened
     }
     const ofLease = (consumer: Parameters<typeof attach>[1]): PoolAttachment => attach(lease, consumer)
     this.#clients = new ClientPerGeneration({ attach: ofLease, place, open, isRefusal, patienceMs })
@@ -67,22 +71,7 @@ export class RotatingClients {
 
   /** What the driver takes for its topology: the newest one, from which every operation finds its own way. */
   get topology(): Topology | undefined {
-    const newest = this.#clients.inForce ?? this.#last
-    if (!newest) return undefined
-    this.#last = newest
-    const known = this.#views.get(newest)
-    if (known) return known
-    const view: Topology = Object.create(newest.topology, {
-      selectServer: {
-        value: (selector: unknown, options: SelectOptions) =>
-          this.#select(selector, options).catch(failWithLabels),
-      },
-      // Each client closes its own, and its connections in good order.
-      close: { value: () => {} },
-      closeCheckedOutConnections: { value: () => {} },
-    })
-    this.#views.set(newest, view)
-    return view
+    return this.#topology
   }
 
   /**
@@ -109,13 +98,33 @@ export class RotatingClients {
   /** Resolves once every client is closed, also one that was being opened. */
   async close(): Promise<void> {
     await this.#clients.close()
-    this.#last = undefined
+    this.#topology = undefined
   }
 
-  async #select(selector: unknown, options: SelectOptions): Promise<Server> {
+  #viewOf(topology: Topology): Topology {
+    return Object.create(topology, {
+      selectServer: { value: (selector: unknown, options: SelectOptions) => this.#select(selector, options) },
+      // Each client closes its own, and its connections in good order.
+      close: { value: () => {} },
+      closeCheckedOutConnections: { value: () => {} },
+    })
+  }
+
+  /** As few promises as can be: every operation comes by here. */
+  #select(selector: unknown, options: SelectOptions): Promise<Server> {
     const use = options.session && useOf(options.session)
     const bound = use?.bound ? use.home : undefined
-    if (bound && !bound.ended) return await bound.select(selector, options, use)
+    if (bound && !bound.ended) return bound.select(selector, options, use)
+    const { usable } = this.#clients
+    if (usable && !this.#refusing) return usable.select(selector, options, use)
+    return this.#selectOnCurrent(selector, options, use).catch(failWithLabels)
+  }
+
+  async #selectOnCurrent(
+    selector: unknown,
+    options: SelectOptions,
+    use: SessionUse | undefined,
+  ): Promise<Server> {
     if (this.#refusing && isNew(use) && !farewells.includes(options.operationName)) {
       throw new LeaseClosedError('The client is closing: it takes no new work.')
     }

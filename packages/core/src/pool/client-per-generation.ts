@@ -84,6 +84,12 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     return this.#open.values()
   }
 
+  /** The client for what is new, when it is open and its credential may be used. */
+  get usable(): Client | undefined {
+    const { current } = this.attachment
+    return current && this.#open.get(current.generation)
+  }
+
   /**
    * The client for what is new. It is opened once, however many ask.
    *
@@ -105,12 +111,10 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     }
   }
 
-  /** Whether what is new belongs to the user of a credential. While that is in doubt, it waits. */
-  async isInForce({ generation }: Credential): Promise<boolean> {
-    if (!this.attachment.current && this.attachment.generation === generation) {
-      await this.attachment.credential().catch(() => {})
-    }
-    return this.attachment.generation === generation
+  /** Whether what is new belongs to a generation; while that is in doubt, a promise of it. */
+  isInForce(generation: number): boolean | Promise<boolean> {
+    const { current } = this.attachment
+    return current ? current.generation === generation : this.#isInForceThen(generation)
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
@@ -155,6 +159,11 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     await giveUp([...this.#openings], this.#clock)
     await Promise.all(Array.from(this.#open.values(), (client) => client.close()))
     this.#open.clear()
+  }
+
+  async #isInForceThen(generation: number): Promise<boolean> {
+    if (this.attachment.generation === generation) await this.attachment.credential().catch(() => {})
+    return this.attachment.generation === generation
   }
 
   /** Never rejects: who asks meanwhile is told what is wrong. */

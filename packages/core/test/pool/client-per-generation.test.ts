@@ -185,13 +185,13 @@ describe('a client for each generation', () => {
   it('knows whether it is in force, once that is not in doubt', async () => {
     const { clients, lease, publish } = setUp()
     const first = lease.current as Credential
-    expect(await clients.isInForce(first)).toBe(true)
+    expect(await clients.isInForce(first.generation)).toBe(true)
     expect(lease.credential).not.toHaveBeenCalled()
     lease.current = undefined
     lease.credential.mockImplementationOnce(async () => publish(2))
-    expect(await clients.isInForce(first)).toBe(false)
+    expect(await clients.isInForce(first.generation)).toBe(false)
     lease.current = undefined
-    expect(await clients.isInForce(first)).toBe(false)
+    expect(await clients.isInForce(first.generation)).toBe(false)
     expect(lease.credential).toHaveBeenCalledTimes(1)
   })
 

@@ -61,8 +61,8 @@ export interface Session extends ClientSession {
 
 /** The answer to what opens or reads a cursor. */
 export interface CursorResponse {
-  /** A Long; 0 when the server has closed the cursor. */
-  readonly id: unknown
+  /** A Long; 0 when the server has closed the cursor. It is read from the bytes of the answer each time. */
+  readonly id: { isZero(): boolean }
   readonly ns: Namespace | null
   readonly batchSize: number
   readonly postBatchResumeToken: Document | null
@@ -181,10 +181,6 @@ function hasLabel(error: unknown, label: string): boolean {
 
 export function isCursorResponse(response: unknown): response is CursorResponse {
   return typeof response === 'object' && response !== null && 'postBatchResumeToken' in response
-}
-
-export function isZero(cursorId: unknown): boolean {
-  return `${cursorId}` === '0'
 }
 
 export function isCommit({ command }: Operation): boolean {

@@ -13,7 +13,6 @@ import {
   isDenial,
   isPoolCleared,
   isRefusal,
-  isZero,
   type Operation,
   type Server,
 } from './driver.ts'
@@ -98,9 +97,8 @@ function note(
 ): void {
   use.answered()
   if (!isCursorResponse(response)) return
-  // It is read from the bytes of the answer each time.
   const { id: cursorId } = response
-  const open = !isZero(cursorId)
+  const open = !cursorId.isZero()
   if (operation.cursorId && (!open || stream)) use.cursorClosed(`${operation.cursorId}`)
   if (!open) return
   const id = `${cursorId}`

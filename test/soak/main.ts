@@ -1,6 +1,10 @@
-import { writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { optionsOrExit } from '../options-or-exit.ts'
-import { subjects } from '../subjects/index.ts'
+import { type SubjectName, subjects } from '../subjects/index.ts'
 import { outcomeText } from './application.ts'
 import type { Flatness } from './flat.ts'
 import { soakOneLease } from './one-lease.ts'
@@ -60,17 +64,27 @@ async function everyOf({ adapters }: SoakOptions): Promise<Result[]> {
 }
 
 async function oneLeaseOf({ adapters, queries }: SoakOptions): Promise<Result[]> {
-  const results: Result[] = []
-  for (const adapter of adapters) {
-    const report = await soakOneLease(adapter, queries, (done, heapMb) =>
-      console.error(`${adapter}: ${done} queries, heap ${heapMb} MB`),
-    )
-    const { failed, heapMb, bytesPerQuery, generation } = report
-    console.log(`${adapter}: ${outcomeText(report)}`)
-    console.log(`  heapMb     ${flatText(heapMb)}; ${bytesPerQuery} bytes a query; generation ${generation}`)
-    results.push({ report, sound: failed === 0 && heapMb.flat && generation === 1 })
-  }
-  return results
+  const [adapter, ...more] = adapters
+  if (!adapter || more.length > 0) return adapters.map((each) => oneLeaseApart(each, queries))
+  const report = await soakOneLease(adapter, queries, (done, heapMb) =>
+    console.error(`${adapter}: ${done} queries, heap ${heapMb} MB`),
+  )
+  const { failed, heapMb, bytesPerQuery, generation } = report
+  console.log(`${adapter}: ${outcomeText(report)}`)
+  console.log(`  heapMb     ${flatText(heapMb)}; ${bytesPerQuery} bytes a query; generation ${generation}`)
+  return [{ report, sound: failed === 0 && heapMb.flat && generation === 1 }]
+}
+
+/** In a process of its own: what other adapters have loaded is not in its heap. */
+function oneLeaseApart(adapter: SubjectName, queries: number): Result {
+  const folder = mkdtempSync(join(tmpdir(), 'vault-lease-soak-'))
+  const json = join(folder, 'report.json')
+  const args = ['--one-lease', '--adapter', adapter, '--queries', String(queries), '--json', json]
+  const command = [...process.execArgv, fileURLToPath(import.meta.url), ...args]
+  const { status } = spawnSync(process.execPath, command, { stdio: 'inherit' })
+  const [report] = existsSync(json) ? JSON.parse(readFileSync(json, 'utf8')) : [{ adapter, status }]
+  rmSync(folder, { recursive: true })
+  return { report, sound: status === 0 }
 }
 
 function flatText({ flat, first, last }: Flatness): string {

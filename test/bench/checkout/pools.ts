@@ -12,7 +12,7 @@ import { answerOnMySql, answerOnPg } from './answering.ts'
 export type SideName = 'static' | 'leased'
 
 /** A pool of which a connection is taken and given back. */
-export interface MeasuredPool {
+interface MeasuredPool {
   checkout(): Promise<void>
   close(): Promise<unknown>
 }

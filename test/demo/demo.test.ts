@@ -35,6 +35,7 @@ describe('the demo', () => {
       expect(to).toBeGreaterThan(from)
     }
     expect(figures.maxConnections).toBe(10)
+    expect(figures.maxLoginsPer100Ms).toBeGreaterThan(0)
     expect(figures.baseline.failed).toBeGreaterThan(0)
     expect(stdout).toContain('Report: ')
     const page = readFileSync(report, 'utf8')

@@ -1,4 +1,5 @@
 import type { Drop, HammerReport, SessionReport } from '@vault-lease/testing'
+import { maxLoginsPer100Ms } from './logins.ts'
 
 /** One database user, from its first use to its revocation. Times are milliseconds since the start. */
 export interface GenerationFigures {
@@ -18,6 +19,8 @@ export interface Figures {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly maxConnections: number
+  /** The most logins in any 100 ms once the first user was replaced, as the server saw them. */
+  readonly maxLoginsPer100Ms: number
   /** Database users that exist after everything was closed. */
   readonly usersLeft: number
 }
@@ -62,6 +65,7 @@ export function figuresOf(
     p50Ms: round(hammer.p50Ms),
     p99Ms: round(hammer.p99Ms),
     maxConnections: sessions.mostAtOnce,
+    maxLoginsPer100Ms: maxLoginsPer100Ms(sessions.timeline),
     usersLeft: facts.usersLeft,
   }
 }

@@ -40,6 +40,7 @@ function summary({ title, figures, hammer, poolMax, pools }: Run): string {
     `  latency        p50 ${figures.p50Ms} ms, p99 ${figures.p99Ms} ms`,
     `  rotations      ${figures.rotations}`,
     `  connections    at most ${figures.maxConnections} of ${pools === 1 ? poolMax : `${pools} × ${poolMax}`}; ${open} open when their user was dropped`,
+    `  logins         at most ${figures.maxLoginsPer100Ms} in 100 ms, at a rotation`,
     `  users left     ${figures.usersLeft}`,
   ].join('\n')
 }

@@ -52,6 +52,7 @@ function numbers({ figures, poolMax, pools }: Run): string {
       `${figures.maxConnections} of ${poolMax * pools}`,
       figures.maxConnections > poolMax * pools,
     ],
+    ['logins in 100 ms', `at most ${figures.maxLoginsPer100Ms}`],
     ['open at a drop', String(openAtRevoke), openAtRevoke > 0],
     ['users left', String(figures.usersLeft), figures.usersLeft > 0],
   ]

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import nodeVault from 'node-vault'
+import type nodeVault from 'node-vault'
 import { type CacheUse, readAnswer, type TimedAnswer } from './answer.ts'
 import type { Wire, WireRequest } from './transport.ts'
 
@@ -21,26 +21,21 @@ export interface ClientRequest extends VaultRequest {
 
 /** node-vault, with our own transport in place of its HTTP client. */
 export class VaultClient {
-  readonly #nodeVault: nodeVault.client
+  readonly #namespace: string
   readonly #transport: Wire
+  #nodeVault: Promise<nodeVault.client> | undefined
 
   constructor(namespace: string | undefined, transport: Wire) {
+    this.#namespace = namespace ?? ''
     this.#transport = transport
-    this.#nodeVault = nodeVault({
-      // The transport knows better: there can be several servers.
-      endpoint: 'http://localhost',
-      // node-vault logs bodies with their secrets when DEBUG is set.
-      debug: () => {},
-      'request-promise': { defaults: () => (options: NodeVaultRequest) => this.#send(options) },
-    })
-    // node-vault reads these from the environment by itself; here they come with each request, or from our options.
-    Object.assign(this.#nodeVault, { token: '', pathPrefix: '', namespace: namespace ?? '' })
   }
 
   /** Sends once, without a retry. Rejects with a VaultError. */
   async send({ method, path, body, signal, pastCache }: ClientRequest, token?: string): Promise<TimedAnswer> {
+    this.#nodeVault ??= this.#load()
+    const client = await this.#nodeVault
     const exchange: Exchange = {}
-    const answer: unknown = await this.#nodeVault.request({
+    const answer: unknown = await client.request({
       path: `/${path}`,
       method,
       headers: {
@@ -53,6 +48,20 @@ export class VaultClient {
       exchange,
     })
     return readAnswer(answer, exchange, `${method} ${path}`)
+  }
+
+  /** node-vault takes long to load: whoever only imports the library does not pay for it. */
+  async #load(): Promise<nodeVault.client> {
+    const { default: create } = await import('node-vault')
+    const client = create({
+      // The transport knows better: there can be several servers.
+      endpoint: 'http://localhost',
+      // node-vault logs bodies with their secrets when DEBUG is set.
+      debug: () => {},
+      'request-promise': { defaults: () => (options: NodeVaultRequest) => this.#send(options) },
+    })
+    // node-vault reads these from the environment by itself; here they come with each request, or from our options.
+    return Object.assign(client, { token: '', pathPrefix: '', namespace: this.#namespace })
   }
 
   async close(): Promise<void> {

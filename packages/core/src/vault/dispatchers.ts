@@ -1,6 +1,8 @@
-import { Agent, type Dispatcher, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { VaultAddress } from './address.ts'
 import type { TlsConnectOptions, TlsFiles } from './tls.ts'
+
+type Undici = typeof import('undici')
 
 /** The connections to the servers. They are made anew when certificates have changed. */
 export class Dispatchers {
@@ -16,8 +18,10 @@ export class Dispatchers {
   }
 
   /** What carries requests to a server. */
-  to({ socketPath }: VaultAddress): Dispatcher {
-    if (socketPath === undefined) return this.#overNetwork()
+  async to({ socketPath }: VaultAddress): Promise<Dispatcher> {
+    const undici = await import('undici')
+    if (socketPath === undefined) return this.#overNetwork(undici)
+    const { Agent } = undici
     const dispatcher = this.#sockets.get(socketPath) ?? new Agent({ connect: { socketPath } })
     this.#sockets.set(socketPath, dispatcher)
     return dispatcher
@@ -28,7 +32,7 @@ export class Dispatchers {
     await Promise.all(all.map((dispatcher) => dispatcher.destroy()))
   }
 
-  #overNetwork(): Dispatcher {
+  #overNetwork({ Agent, ProxyAgent }: Undici): Dispatcher {
     const tls = this.#tls.current()
     if (this.#network?.tls === tls) return this.#network.dispatcher
     // What is under way ends in its own time.

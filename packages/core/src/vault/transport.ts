@@ -1,4 +1,4 @@
-import { type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { plainCause, redact } from '../observe/redact.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import type { RateLimit } from '../resilience/rate-limit.ts'
@@ -87,10 +87,13 @@ export class Transport implements Wire {
     signal: AbortSignal,
     redirected = false,
   ): Promise<WireAnswer> {
+    // It costs more to load than all else together: whoever only imports the library does not pay for it.
+    const { request } = await import('undici')
+    const dispatcher = await this.#options.dispatchers.to(server)
     const sentAt = this.#options.clock.now()
     const uri = `${server.base}/v1/${wire.path}`
     const answer = await request(uri, {
-      dispatcher: this.#options.dispatchers.to(server),
+      dispatcher,
       method: wire.method as Dispatcher.HttpMethod,
       headers: { 'user-agent': 'vault-lease', 'x-vault-request': 'true', ...wire.headers },
       ...(wire.json !== undefined && { body: JSON.stringify(wire.json) }),

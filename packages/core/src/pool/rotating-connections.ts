@@ -226,20 +226,32 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     // Without a credential to use, what is idle is of no use to anybody.
     if (!this.#isRoom && this.attachment.generation === 0) {
       this.#pool.drainIdle()
-      await this.#until(() => this.#isRoom, signal)
+      await this.#untilRoom(signal)
     }
-    const room = this.#until(() => this.#isRoom, signal)
+    let givingUp: Promise<void> | undefined
     while (!this.#isRoom && !signal.aborted) {
-      await Promise.race([this.#pool.giveUpOne().catch(() => {}), room])
-      // A pool may have given up what was no place of its own, or nothing: what closes meanwhile is heard of.
-      if (!this.#isRoom) await settled(this.#clock, room, pauseMs)
+      givingUp ??= this.#giveUpOne(signal).finally(() => {
+        givingUp = undefined
+      })
+      // What is free can be taken by somebody else before it is seen here.
+      await Promise.race([givingUp, this.#untilRoom(signal)])
     }
     return this.#isRoom
   }
 
+  /** A pool may give up nothing, or what was no place of its own: it is asked again after a while then. */
+  async #giveUpOne(signal: AbortSignal): Promise<void> {
+    await this.#pool.giveUpOne().catch(() => {})
+    if (!this.#isRoom) await settled(this.#clock, this.#untilRoom(signal), pauseMs)
+  }
+
+  #untilRoom(signal: AbortSignal): Promise<void> {
+    return this.#until(() => this.#isRoom, signal)
+  }
+
   async #roomByItself(signal: AbortSignal): Promise<boolean> {
     const limit = deadlineAfter(this.#clock, roomWithinMs, () => new Error('there is no room'), signal)
-    await this.#until(() => this.#isRoom, limit.signal)
+    await this.#untilRoom(limit.signal)
     limit[Symbol.dispose]()
     return this.#isRoom
   }

@@ -88,6 +88,31 @@ describe('the connections of a pool', () => {
     proof.end()
     expect(await proving).toBe('accepted')
   })
+
+  it('are asked for one place at a time, also when one that was free is taken by somebody else', async () => {
+    let asked = 0
+    const never = new Promise<void>(() => {})
+    const { connections, proof, clock } = setUp(1, async () => {
+      if (++asked > 100) throw new Error('asked without end')
+      await never
+    })
+    const first = connections.attachment.credential()
+    await clock.advance(1)
+    proof.end()
+    const inUse = await first
+    const [one, other] = [{}, {}]
+    connections.opening(one, inUse)
+    const proving = connections.prove(new Credential(2, 'v-2', 'secret'), new AbortController().signal)
+    await clock.advance(1)
+    connections.closed(one)
+    connections.opening(other, inUse)
+    await clock.advance(100)
+    expect(asked).toBe(1)
+    connections.closed(other)
+    await clock.advance(1)
+    proof.end()
+    expect(await proving).toBe('accepted')
+  })
 })
 
 describe('the connections of a user that was replaced', () => {

@@ -143,7 +143,8 @@ export function apart(name: SubjectName): void {
       await counting
       expect(report.firstErrors).toEqual({})
       expect(report.queries).toBeGreaterThan(100)
-      expect(report.maxMs).toBeLessThan(1_000)
+      expect(report.p99Ms).toBeLessThan(1_000)
+      expect(report.maxMs).toBeLessThan(3_000)
       expect(mostUsers).toBeLessThanOrEqual(3)
       await well.close()
       await lease.close()
@@ -170,7 +171,7 @@ export function apart(name: SubjectName): void {
         await sleep(100)
         const began = performance.now()
         await well.query()
-        expect(performance.now() - began).toBeLessThan(1_000)
+        expect(performance.now() - began).toBeLessThan(3_000)
         await wellWhile(() => everyMoment(trouble))
       },
     )

@@ -15,6 +15,8 @@ import { startWorld, type World } from './world.ts'
 
 const max = 5
 const workers = 20
+/** Of `killed.ts`: its time to drain, and what is added so that the revocation comes before the end. */
+const longestDrainSeconds = 10
 
 /**
  * What every adapter promises, run against real servers. Each adapter runs this same function.
@@ -142,11 +144,13 @@ export function contract(name: SubjectName): void {
     })
 
     it('rotates by itself, by TTL and max TTL', async () => {
-      const lease = await world.lease('2s', '4s')
+      const lease = await world.lease('4s', '8s')
       const subject = await subjectOn({ lease })
-      const { report } = await underLoad(subject, () => sleep(9_000))
+      const { report } = await underLoad(subject, async () => {
+        while (lease.status().generation < 3) await sleep(100)
+        await untilRetired(lease)
+      })
       expect(report.firstErrors).toEqual({})
-      expect(lease.status().generation).toBeGreaterThanOrEqual(3)
       await closeAndCheck(subject, lease)
     })
 
@@ -236,7 +240,7 @@ export function contract(name: SubjectName): void {
         const error = await subject.query().catch((failure: unknown) => failure)
         secrets.look(error)
         expect(error).toBeInstanceOf(CredentialsUnavailableError)
-        expect(performance.now() - began).toBeLessThan(100)
+        expect(performance.now() - began).toBeLessThan(1_000)
       }
       expect(lease.status().state).toBe('expired')
       await world.vault.start()
@@ -339,11 +343,11 @@ export function contract(name: SubjectName): void {
       )
       const lines = createInterface({ input: child.stdout })
       const [oldUser] = await once(lines, 'line')
+      while ((await shortestTtl(world)) > longestDrainSeconds) await sleep(20)
       child.kill('SIGKILL')
       await once(child, 'exit')
       expect(await world.engine.users()).toContain(oldUser)
-      await sleep(5_000)
-      expect(await world.engine.users()).not.toContain(oldUser)
+      while ((await world.engine.users()).includes(oldUser)) await sleep(200)
       await world.engine.revokePrefix('app')
     })
 
@@ -367,6 +371,17 @@ async function toTheEnd(held: HeldOpen): Promise<void> {
 
 async function untilRetired(lease: LeaseManager): Promise<void> {
   while (lease.status().retiring.length > 0) await sleep(10)
+}
+
+/** In seconds, of the leases that there are. */
+async function shortestTtl({ engine, vault }: World): Promise<number> {
+  const ttls = (await engine.leases('app')).map(async (id) => {
+    const { body } = await vault.call('PUT', 'sys/leases/lookup', {
+      lease_id: `${engine.mount}/creds/app/${id}`,
+    })
+    return body.data?.ttl ?? Number.POSITIVE_INFINITY
+  })
+  return Math.min(...(await Promise.all(ttls)))
 }
 
 async function tokens({ vault }: World): Promise<number> {

@@ -16,7 +16,5 @@ const held = await subject.openTransaction()
 await held.step()
 const oldUser = lease.current?.username
 await lease.rotate()
-// The lease is shortened as the drain begins, in the background.
-await new Promise((resolve) => setTimeout(resolve, 300))
 process.stdout.write(`${oldUser}\n`)
 setInterval(() => {}, 1_000)

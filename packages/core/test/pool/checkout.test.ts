@@ -100,9 +100,9 @@ describe('the checkout', () => {
   it('has one patience for everything that an acquire has to wait for', async () => {
     const waits: unknown[] = []
     const { acquire } = setUp({
-      patienceMs: () => 100,
+      patienceMs: () => 500,
       tooLate: () => new Error('too late'),
-      take: (done) => setTimeout(done, 60, refused, undefined),
+      take: (done) => setTimeout(done, 300, refused, undefined),
       async worthConnectingAgain(_error, wait) {
         waits.push(wait.timeoutMs)
         return true
@@ -110,9 +110,9 @@ describe('the checkout', () => {
     })
     const began = performance.now()
     await expect(acquire()).rejects.toThrow('too late')
-    expect(performance.now() - began).toBeLessThan(155)
+    expect(performance.now() - began).toBeLessThan(775)
     expect(waits).toHaveLength(1)
-    expect(waits[0]).toBeLessThanOrEqual(45)
+    expect(waits[0]).toBeLessThanOrEqual(225)
   })
 
   it('takes another when a connection was retired before anybody could use it', async () => {

@@ -30,6 +30,7 @@ export class Application {
   readonly #lookups: Promise<void>[] = []
   #working: Promise<unknown> = Promise.resolve()
   #stopped = false
+  #closed: Promise<void> | undefined
 
   constructor(
     name: SubjectName,
@@ -45,8 +46,13 @@ export class Application {
     this.lease = secrets.watch(createLease({ vault, mount: database.engine.mount, role }))
     this.#secrets = secrets
     this.#watch()
-    const { server } = database
-    const place = { server, max, acquireTimeoutMs, users: server }
+    const { server, way } = database
+    const place = {
+      server: { ...(way ?? server), database: server.database },
+      max,
+      acquireTimeoutMs,
+      users: server,
+    }
     this.#subject = subjects[name].leased(place, { lease: this.lease })
     this.#close = async () => {
       await this.#subject.close()
@@ -56,7 +62,7 @@ export class Application {
   }
 
   get isNormal(): boolean {
-    return normal.includes(this.lease.status().state)
+    return this.#closed !== undefined || normal.includes(this.lease.status().state)
   }
 
   /** Begins to work as soon as there is a credential. */
@@ -68,9 +74,19 @@ export class Application {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    if (!this.#closed) await this.#working
+    await this.close()
     await this.#working
-    await this.#close()
     await Promise.all(this.#lookups)
+  }
+
+  /** In the middle of its work. */
+  close(): Promise<void> {
+    this.#stopped = true
+    this.#closed ??= this.#close().finally(() => {
+      this.lastTrouble = performance.now()
+    })
+    return this.#closed
   }
 
   /** The users that are left of its role. */
@@ -124,6 +140,7 @@ export class Application {
       )
     })
     this.lease.on('state', ({ to }) => {
+      if (this.#stopped) return
       if (!normal.includes(to)) this.lastTrouble = Number.POSITIVE_INFINITY
       else if (this.lastTrouble === Number.POSITIVE_INFINITY) this.lastTrouble = performance.now()
     })

@@ -4,7 +4,7 @@ import { faults, parseOptions } from './options.ts'
 import { run } from './run.ts'
 import { tableOf } from './table.ts'
 import { type LifeEvent, spansWithout, unexcused } from './verdict.ts'
-import { makeWorld } from './world.ts'
+import { allKinds, makeWorld } from './world.ts'
 
 describe('whether a failure is excused', () => {
   const alive = (at: number, until: number): LifeEvent => ({ at, is: 'alive', until })
@@ -69,4 +69,25 @@ describe('the fault suite', () => {
     expect(leakIn(secrets)).toBeUndefined()
     expect(tableOf(rows).split('\n')).toHaveLength(4)
   })
+
+  it('tells what a faulty way to the database does to an adapter of each', async () => {
+    await using world = await makeWorld.single(allKinds())
+    const rows = []
+    const secrets = watchSecrets()
+    for (const name of [
+      'database-hangs-in-prove',
+      'database-is-half-open-in-drain',
+      'database-is-slow-in-prove',
+      'database-hangs-at-close',
+    ]) {
+      const fault = faults.find((each) => each.name === name)
+      if (fault) rows.push(...(await run(fault, ['pg', 'mysql2', 'mongodb'], world, secrets)))
+    }
+    expect(rows).toHaveLength(12)
+    for (const row of rows) {
+      expect(row).toMatchObject({ failedWhileCredentialAlive: 0, usersLeft: 0 })
+      expect(row.queries).toBeGreaterThan(20)
+      expect(row.msToNormal).toBeLessThan(10_000)
+    }
+  }, 180_000)
 })

@@ -4,8 +4,9 @@ import { clockFaults } from './clock-faults.ts'
 import { databaseFaults } from './database-faults.ts'
 import type { Fault } from './fault.ts'
 import { vaultFaults } from './vault-faults.ts'
+import { wayFaults } from './way-faults.ts'
 
-export const faults: readonly Fault[] = [...vaultFaults, ...databaseFaults, ...clockFaults]
+export const faults: readonly Fault[] = [...vaultFaults, ...databaseFaults, ...wayFaults, ...clockFaults]
 
 export interface ChaosOptions {
   readonly faults: readonly Fault[]

@@ -28,6 +28,8 @@ import type { Kind } from './fault.ts'
 export interface Database {
   readonly server: Connection
   readonly engine: DatabaseEngine
+  /** How applications come to it, and nobody else; not given in `pair`, which has a way of its own. */
+  readonly way?: FaultProxy
 }
 
 /** How an application comes to Vault. */
@@ -51,7 +53,7 @@ export interface World extends AsyncDisposable {
   readonly pair?: PostgresPair
 }
 
-/** `single`: one Vault behind a proxy; `cluster`: three of them; `pair`: one Vault, and two PostgreSQL that fail over. */
+/** `single`: one Vault and databases, each behind a proxy; `cluster`: three of them; `pair`: one Vault, and two PostgreSQL that fail over. */
 export type WorldName = 'single' | 'cluster' | 'pair'
 
 const kinds: readonly Kind[] = ['postgresql', 'mysql', 'mongodb']
@@ -93,7 +95,8 @@ async function world(
   const databases = new Map<Kind, Database>()
   for (const [kind, server] of servers) {
     for (const statement of schemas[kind]) await server.query(statement)
-    databases.set(kind, { server, engine: await databaseEngine(vaults.api, server, { mount: kind }) })
+    const engine = await databaseEngine(vaults.api, server, { mount: kind })
+    databases.set(kind, { server, engine, ...(!parts.pair && { way: await openFaultProxy(server) }) })
   }
   return {
     ...parts,
@@ -103,7 +106,10 @@ async function world(
       return { ...vaults.access, timeoutMs, auth: appRole(await engine.createAppRole()) }
     },
     async [Symbol.asyncDispose]() {
-      for (const { engine } of databases.values()) await engine.close()
+      for (const { engine, way } of databases.values()) {
+        await way?.[Symbol.asyncDispose]()
+        await engine.close()
+      }
       await vaults[Symbol.asyncDispose]()
       for (const server of servers.values()) await server[Symbol.asyncDispose]()
     },

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What a fault proxy does with connections. */
 export type Fault =
   | { readonly kind: 'none' }
-  /** Every part of what comes is passed on this many milliseconds later. */
+  /** Every part of what comes is passed on this many milliseconds later. No connection is reset for it, or when it is over. */
   | { readonly kind: 'latency'; readonly ms: number }
   /** Connections are reset, those that are open and those that are made. */
   | { readonly kind: 'cut' }
@@ -60,12 +61,24 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
     for (const sockets of pairs) for (const socket of sockets) socket.pause()
   }
   const pass = (from: Socket, into: Socket): void => {
+    let underWay = 0
+    let passed = Promise.resolve()
+    const passAt = async (before: Promise<void>, at: number, data: Buffer): Promise<void> => {
+      underWay++
+      await before
+      await sleep(at - performance.now(), undefined, { ref: false })
+      underWay--
+      if (!into.destroyed) into.write(data)
+    }
     from.on('data', (data) => {
-      if (fault.kind === 'none' || fault.kind === 'freeze') into.write(data)
-      else if (fault.kind === 'latency')
-        setTimeout(() => into.destroyed || into.write(data), fault.ms).unref()
-      else if (fault.kind === 'answer') from.end(fault.bytes)
+      const ms = fault.kind === 'latency' ? fault.ms : 0
+      if (fault.kind === 'answer') from.end(fault.bytes)
+      else if (fault.kind === 'hang') return
+      // What comes when the latency is over does not overtake what is still under way.
+      else if (ms > 0 || underWay > 0) passed = passAt(passed, performance.now() + ms, data)
+      else into.write(data)
     })
+    from.on('close', () => void passed.then(() => into.destroySoon()))
   }
   const server = createServer((client) => {
     accepted++
@@ -78,10 +91,7 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
     pairs.add(both)
     for (const socket of both) {
       socket.on('error', () => {})
-      socket.on('close', () => {
-        pairs.delete(both)
-        for (const each of both) each.destroy()
-      })
+      socket.on('close', () => both.every(({ closed }) => closed) && pairs.delete(both))
     }
     pass(client, upstream)
     pass(upstream, client)
@@ -96,10 +106,11 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
       return accepted
     },
     set(next) {
+      const wasWhole = fault.kind === 'none' || fault.kind === 'latency'
       fault = next
       if (next.kind === 'freeze') freeze()
       // What has hung, or was answered falsely, does not come to order again.
-      else if (next.kind !== 'latency') reset()
+      else if (!(wasWhole && (next.kind === 'latency' || next.kind === 'none'))) reset()
     },
     redirect(next) {
       to = next

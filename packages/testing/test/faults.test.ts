@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { generate } from 'selfsigned'
 import { describe, expect, it, vi } from 'vitest'
 import { httpAnswer, openFaultProxy, startPostgresPair, startVault, startVaultCluster } from '../src/index.ts'
@@ -12,21 +14,27 @@ describe('faults', () => {
     await using vault = await startVault()
     const { hostname: host, port } = new URL(vault.address)
     await using proxy = await openFaultProxy({ host, port: Number(port) })
-    const health = async (timeoutMs = 2_000): Promise<number> => {
+    /** On a connection of its own. */
+    const health = async (timeoutMs = 2_000): Promise<number | undefined> => {
       const signal = AbortSignal.timeout(timeoutMs)
-      const response = await fetch(`http://127.0.0.1:${proxy.port}/v1/sys/health`, { signal })
-      await response.text()
-      return response.status
+      const url = `http://127.0.0.1:${proxy.port}/v1/sys/health`
+      const [response] = await once(get(url, { agent: false, signal }), 'response')
+      await once(response.resume(), 'end')
+      return response.statusCode
     }
     expect(await health()).toBe(200)
     proxy.set({ kind: 'latency', ms: 200 })
     const began = performance.now()
     expect(await health()).toBe(200)
     expect(performance.now() - began).toBeGreaterThan(390)
+    const slow = health()
+    await sleep(100)
+    proxy.set({ kind: 'none' })
+    expect(await slow).toBe(200)
     proxy.set({ kind: 'cut' })
     await expect(health()).rejects.toThrow()
     proxy.set({ kind: 'hang' })
-    await expect(health(200)).rejects.toThrow('timeout')
+    await expect(health(200)).rejects.toThrow('aborted')
     proxy.set({ kind: 'answer', bytes: httpAnswer(502, '<html>') })
     expect(await health()).toBe(502)
     proxy.set({ kind: 'none' })

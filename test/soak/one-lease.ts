@@ -1,8 +1,8 @@
 import { hammer } from '@vault-lease/testing'
+import { heapMbInUse } from '../heap.ts'
 import { type SubjectName, subjects } from '../subjects/index.ts'
 import { type Outcome, outcomeOf, startApplication, startSoakServers } from './application.ts'
 import { type Flatness, flatness } from './flat.ts'
-import { heapMbInUse } from './heap.ts'
 
 /** What many queries as one database user did to the heap. */
 export interface OneLeaseReport extends Outcome {

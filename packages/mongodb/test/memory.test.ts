@@ -1,11 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { heapAtRest } from '../../../test/heap.ts'
 import { itemsOf, type Servers, startServers, untilRetired } from './servers.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage: () => void = runInNewContext('gc')
 
 /** It was 1.1 to 1.6 MB after 100 rotations more, and after 400 more alike. One client alone takes a fifth of a MB. */
 const allowedBytes = 3_000_000
@@ -36,25 +31,18 @@ it('keeps nothing of the clients that were replaced: after 200 rotations the hea
       await untilRetired(client)
     }
   }
-  const heap = async (): Promise<number> => {
-    await sleep(100)
-    collectGarbage()
-    await sleep(100)
-    collectGarbage()
-    return process.memoryUsage().heapUsed
-  }
   const listeners = (): number =>
     client.eventNames().reduce((sum, event) => sum + client.listenerCount(event), 0)
 
   await rotate(20)
   const before = {
-    heap: await heap(),
+    heap: await heapAtRest(),
     listeners: listeners(),
     handles: process.getActiveResourcesInfo().length,
   }
   await rotate(180)
   const after = {
-    heap: await heap(),
+    heap: await heapAtRest(),
     listeners: listeners(),
     handles: process.getActiveResourcesInfo().length,
   }

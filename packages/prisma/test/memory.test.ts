@@ -1,11 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { heapAtRest } from '../../../test/heap.ts'
 import { type Servers, startServers } from './servers.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage: () => void = runInNewContext('gc')
 
 /** One that leaks a promise and its reaction for each query is above 3 MB. */
 const allowedBytes = 1_000_000
@@ -30,17 +25,10 @@ describe.each(['postgresql', 'mysql'] as const)('the adapter for %s', (provider)
         await transaction.rollback()
       }
     }
-    const heap = async (): Promise<number> => {
-      await sleep(100)
-      collectGarbage()
-      await sleep(100)
-      collectGarbage()
-      return process.memoryUsage().heapUsed
-    }
     await work(1_000)
-    const before = await heap()
+    const before = await heapAtRest()
     await work(3_000)
-    expect((await heap()) - before).toBeLessThan(allowedBytes)
+    expect((await heapAtRest()) - before).toBeLessThan(allowedBytes)
     expect(lease.generation).toBe(1)
     await adapter.dispose()
     await servers.endAll()

@@ -83,6 +83,8 @@ export class PgConnections extends RotatingConnections<PgClient> {
       reached = true
     })
     this.#identify(client, credential)
+    // What was asked reports the loss of the connection; without a listener the event would end the process.
+    client.on('error', () => {})
     try {
       await client.connect()
       const unsupported = unsupportedOnceConnected(client)
@@ -123,8 +125,6 @@ export class PgConnections extends RotatingConnections<PgClient> {
     this.opening(client, credential)
     client.once('end', () => this.closed(client))
     answerCursorsOnceLost(client)
-    // Queries report the loss of a connection to whoever made them. Without a listener the event would end the process.
-    client.on('error', () => {})
   }
 }
 

@@ -19,6 +19,12 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
       })
     }
 
+    /** Queries report the loss of a connection to whoever made them. Where nobody listens, the event would end the process. */
+    override emit(event: string | symbol, ...values: unknown[]): boolean {
+      if (event === 'error' && this.listenerCount('error') === 0) return false
+      return super.emit(event, ...values)
+    }
+
     #open(connected: Connected): void {
       const room = connections.whenRoom()
       if (room) void room.then(() => this.#open(connected))

@@ -9,12 +9,22 @@ interface Submittable {
 /** A server that has not closed the connection in this time is left. */
 const farewellMs = 2_000
 
-/** Closes a connection once the queries that were given to it are answered. Resolves when the server has closed it too. */
+/** The longest that the answers are waited for which nobody holds a connection for any more. */
+const answersWithinMs = 30_000
+
+/**
+ * Closes a connection once the queries that were given to it are answered; one that is not answered in 30 s is cancelled.
+ * Resolves when the server has closed it too.
+ */
 export async function closeWhenIdle(client: PgClient): Promise<void> {
   // A holder that releases inside a query's callback is heard before the driver takes up the next queued query.
   await Promise.resolve()
   if (client.connection.stream.destroyed) return
-  if (client.readyForQuery === false) await emitted(client, 'drain', 'end')
+  if (client.readyForQuery === false) {
+    const answered = await settlesWithin(emitted(client, 'drain', 'end'), answersWithinMs)
+    // The driver itself destroys what it ends in the midst of a query, and the server would not notice.
+    if (!answered) cancelStatement(client)
+  }
   await inBoundedTime(client.connection, client.end())
 }
 

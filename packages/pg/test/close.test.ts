@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { settlesWithin } from '@vault-lease/core/adapter'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { cancelStatement, closeUnderHolder, closeWhenIdle } from '../src/close.ts'
 import { asPgClient, type PgClient } from '../src/driver.ts'
 import { type Servers, startServers } from './servers.ts'
@@ -73,5 +73,49 @@ describe('closing a connection to a server that talks on', () => {
     proxy.talkOn()
     expect(await settlesWithin(close(client), soonMs)).toBe(true)
     expect(client.connection.stream.destroyed).toBe(true)
+  })
+})
+
+describe('closing a connection that nobody uses, while a query runs', () => {
+  let servers: Servers
+  beforeAll(async () => {
+    servers = await startServers()
+  })
+  afterEach(() => vi.useRealTimers())
+  afterAll(() => servers?.stop())
+
+  const running = () =>
+    servers.database.query(`select 1 from pg_stat_activity where query like 'select pg_sleep%'`)
+
+  async function clientThatSleeps(seconds: number): Promise<{ client: PgClient; slept: Promise<unknown> }> {
+    const { host, port, database, superuser } = servers.database
+    const client = asPgClient(new pg.Client({ ...superuser, host, port, database }))
+    client.on('error', () => {})
+    await client.connect()
+    const slept = client.query(`select pg_sleep(${seconds})`).then(
+      () => 'answered',
+      () => 'lost',
+    )
+    await vi.waitFor(async () => expect(await running()).toHaveLength(1))
+    return { client, slept }
+  }
+
+  it('waits for its answer', async () => {
+    const { client, slept } = await clientThatSleeps(0.5)
+    await closeWhenIdle(client)
+    expect(await slept).toBe('answered')
+  })
+
+  it('waits half a minute at most, and then the server does not go on with it either', async () => {
+    const { client, slept } = await clientThatSleeps(600)
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    const closed = closeWhenIdle(client)
+    await vi.advanceTimersByTimeAsync(29_000)
+    expect(client.connection.stream.destroyed).toBe(false)
+    await vi.advanceTimersByTimeAsync(1_000)
+    vi.useRealTimers()
+    await closed
+    expect(await slept).toBe('lost')
+    await vi.waitFor(async () => expect(await running()).toHaveLength(0))
   })
 })

@@ -3,6 +3,7 @@ import { checkPlace, checkPoolSize, namesLogin, type Place } from '@vault-lease/
 import { checkMongoOptions } from '@vault-lease/mongodb/adapter'
 import { checkConnectionOptions, checkSetRole, type SetRoleOptions } from '@vault-lease/pg/adapter'
 import type { DataSourceOptions } from 'typeorm'
+import { selectors } from './mysql-cluster.ts'
 
 /** TypeORM's own options for PostgreSQL. */
 export type PostgresOptions = Extract<DataSourceOptions, { readonly type: 'postgres' }>
@@ -59,7 +60,7 @@ const checks: Readonly<Record<VaultDataSourceOptions['type'], (endpoint: Endpoin
 /**
  * Checks what `takeLease()` cannot know.
  *
- * @throws InvalidOptionError when the type of database is not supported, the size of the pool is none, or an endpoint is no place, or names a user or no database.
+ * @throws InvalidOptionError when the type of database is not supported, the size of the pool is none, or an endpoint is no place, or names a user or no database, or there is no such selector.
  */
 export function checkDataSourceOptions(options: VaultDataSourceOptions): void {
   const { type, ...endpoint } = options
@@ -75,10 +76,18 @@ export function checkDataSourceOptions(options: VaultDataSourceOptions): void {
     checkSetRole(options)
   }
   checkPoolSize('poolSize', options.poolSize, 0)
+  if (replication && 'selector' in replication) checkSelector(replication.selector)
   for (const each of replication ? [replication.master, ...replication.slaves] : [endpoint]) {
     checkNoUser(each)
     checks[type](each)
   }
+}
+
+function checkSelector(selector: (typeof selectors)[number] | undefined): void {
+  if (selector === undefined || selectors.includes(selector)) return
+  throw new InvalidOptionError(
+    `The option "selector" of "replication" has to be one of "${selectors.join('", "')}".`,
+  )
 }
 
 function checkNoUser(endpoint: Endpoint): void {

@@ -1,5 +1,5 @@
 import type { VaultPool } from '@vault-lease/mysql2/adapter'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { ManualClock } from '../../core/test/manual-clock.ts'
 import { type ClusterOptions, LeasedCluster } from '../src/mysql-cluster.ts'
 
@@ -52,4 +52,35 @@ it('all of them are asked where none is well', () => {
   expect(read()).toHaveLength(2)
   dead.clear()
   expect(read()).toHaveLength(1)
+})
+
+it('they are asked in turn, by chance or in order, as the option says', () => {
+  const ofThreeReads = (selector?: ClusterOptions['selector']) => {
+    const { read } = clusterOf({ selector })
+    return [read(), read(), read()].flat()
+  }
+  expect(ofThreeReads()).toEqual(['SLAVE0', 'SLAVE1', 'SLAVE0'])
+  expect(ofThreeReads('RR')).toEqual(['SLAVE0', 'SLAVE1', 'SLAVE0'])
+  expect(ofThreeReads('ORDER')).toEqual(['SLAVE0', 'SLAVE0', 'SLAVE0'])
+  const random = vi
+    .spyOn(Math, 'random')
+    .mockReturnValueOnce(0.9)
+    .mockReturnValueOnce(0.9)
+    .mockReturnValueOnce(0)
+  expect(ofThreeReads('RANDOM')).toEqual(['SLAVE1', 'SLAVE1', 'SLAVE0'])
+  random.mockRestore()
+})
+
+it('the next one is asked in order when the first one is dead', () => {
+  const { dead, read } = clusterOf({ selector: 'ORDER' })
+  dead.add('SLAVE0')
+  expect(read()).toEqual(['SLAVE0', 'SLAVE1'])
+  expect(read()).toEqual(['SLAVE1'])
+})
+
+it('no other one is asked without canRetry, and the dead one is passed over from then on', () => {
+  const { dead, read } = clusterOf({ canRetry: false })
+  dead.add('SLAVE0')
+  expect(read()).toEqual(['SLAVE0'])
+  expect(read()).toEqual(['SLAVE1'])
 })

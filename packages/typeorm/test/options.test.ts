@@ -34,6 +34,11 @@ describe('the options of vaultDataSource()', () => {
       { replication: { master: { database: 'app' }, slaves: [{ host: 5 }] } },
       /"host"/,
     ],
+    [
+      'a selector that there is none of',
+      { type: 'mysql', replication: { selector: 'FIRST', master: {}, slaves: [] } },
+      /"selector" of "replication" has to be one of "RR", "RANDOM", "ORDER"/,
+    ],
     ['a pool without room', { poolSize: -1 }, /"poolSize" takes a number, 0 at least/],
     ['a role with a slash', { role: 'a/b' }, /role "a\/b" holds "\/"/],
     [

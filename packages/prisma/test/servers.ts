@@ -1,4 +1,5 @@
 import type { AdapterOptions, LeaseManager } from '@vault-lease/core'
+import type { DatabaseServerOptions } from '@vault-lease/testing'
 import { type LeasedServers, type Place, startLeasedServers } from '../../../test/leased-servers.ts'
 import { type VaultAdapterOptions, vaultAdapter } from '../src/vault-adapter.ts'
 import { PrismaClient as MySqlClient } from './generated/mysql/client.ts'
@@ -59,9 +60,17 @@ export interface Servers extends LeasedServers {
   userOf(db: Pick<PrismaClient, '$queryRawUnsafe'>): Promise<string>
 }
 
-export async function startServers(provider: Provider): Promise<Servers> {
+export async function startServers(
+  provider: Provider,
+  database: DatabaseServerOptions = {},
+): Promise<Servers> {
   const { schema, sessionUser, slow, adapter: adapterOn, client: clientOn } = dialects[provider]
-  const servers = await startLeasedServers({ kind: provider, vault: { storage: 'raft' }, schema })
+  const servers = await startLeasedServers({
+    kind: provider,
+    vault: { storage: 'raft' },
+    database,
+    schema,
+  })
   const { role, place } = servers
   const adapter = async (
     options?: Options,

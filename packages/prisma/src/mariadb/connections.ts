@@ -47,7 +47,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     if (!credential) {
       throw new CredentialsUnavailableError('No database credential may be used at this moment.')
     }
-    return await this.#open(credential, new FarewellSocket())
+    return await this.#open(credential, this.#newSocket())
   }
 
   async #open(credential: Credential, socket: FarewellSocket): Promise<Session> {
@@ -71,6 +71,10 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     }
   }
 
+  #newSocket(): FarewellSocket {
+    return new FarewellSocket(Boolean(this.#config.ssl))
+  }
+
   #connect(socket: FarewellSocket): FarewellSocket {
     const { socketPath, port = defaultPort, host = 'localhost' } = this.#config
     if (socketPath === undefined) socket.connect(port, host)
@@ -79,7 +83,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
   }
 
   async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
-    const socket = new FarewellSocket()
+    const socket = this.#newSocket()
     const abort = (): void => void socket.destroy(asError(signal.reason))
     signal.addEventListener('abort', abort, { once: true })
     try {
@@ -119,7 +123,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
   async #kill(socket: FarewellSocket, threadId: number): Promise<void> {
     const credential = this.credentialOf(socket)
     if (!credential) return
-    const session = await this.#open(credential, new FarewellSocket())
+    const session = await this.#open(credential, this.#newSocket())
     const ending = endMySqlSession((sql) => session.connection.query(sql), threadId)
     if (!(await settlesWithin(ending, patienceMs))) session.socket.abandon()
     await ending.finally(() => closeWhenIdle(session))

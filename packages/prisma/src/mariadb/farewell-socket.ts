@@ -11,10 +11,16 @@ export class FarewellSocket extends Socket {
   /** Resolves when both sides have closed. */
   readonly whenClosed: Promise<void>
   readonly #onClosed: () => void
+  readonly #underTls: boolean
   #leaving = false
 
-  constructor() {
+  /**
+   * @param underTls The driver puts TLS over it, which then reads in its place: the end of the server's side cannot be seen, and
+   * what the server says to a bare end would be an error that nobody hears. So it is closed as soon as the farewell is sent.
+   */
+  constructor(underTls = false) {
     super()
+    this.#underTls = underTls
     let onClosed = (): void => {}
     this.whenClosed = new Promise((resolve) => {
       onClosed = resolve
@@ -23,7 +29,7 @@ export class FarewellSocket extends Socket {
   }
 
   override destroy(error?: Error): this {
-    if (error || this.connecting || this.readableEnded) return super.destroy(error)
+    if (error || this.#underTls || this.connecting || this.readableEnded) return super.destroy(error)
     if (this.#leaving) return this
     this.#leaving = true
     // The driver has removed its listeners, or does so now.

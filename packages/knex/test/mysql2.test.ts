@@ -1,12 +1,15 @@
 import knex, { type Knex } from 'knex'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { authority, localhost, type Pair } from '../../core/test/certificates.ts'
 import { vaultConnection } from '../src/index.ts'
 import { type Servers, startServers } from './servers.ts'
 
 describe('a knex with client mysql2 on a vaultConnection()', () => {
   let servers: Servers
+  let trusted: Pair
   beforeAll(async () => {
-    servers = await startServers('mysql2')
+    trusted = await authority('trusted')
+    servers = await startServers('mysql2', { tls: await localhost(trusted) })
   })
   afterEach(() => servers.endAll())
   afterAll(() => servers?.stop())
@@ -23,6 +26,19 @@ describe('a knex with client mysql2 on a vaultConnection()', () => {
     await lease.rotate()
     expect(await userOf(db)).toBe(lease.current?.username)
     expect(await db('items').where({ id })).toEqual([{ id, name: 'one' }])
+  })
+
+  it('connects over TLS that is verified, and not at all when the certificate is not trusted', async () => {
+    const { db, lease } = await servers.knex({}, { ssl: { ca: trusted.cert } })
+    await userOf(db)
+    await lease.rotate()
+    const [[status]] = await db.raw(`show session status like 'Ssl_cipher'`)
+    expect(status.Value).not.toBe('')
+    const other = await servers.knex({}, { ssl: { ca: (await authority('other')).cert } })
+    await expect(userOf(other.db)).rejects.toMatchObject({
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      message: expect.stringContaining('certificate'),
+    })
   })
 
   it('cancels a statement of a connection that belongs to an old user', async () => {

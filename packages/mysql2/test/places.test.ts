@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import type { PoolOptions } from 'mysql2'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { authority, certificate, type Pair } from '../../core/test/certificates.ts'
+import type { VaultPool } from '../src/index.ts'
 import { ask, connectionOf, failureOf, running, type Servers, startServers, userOf } from './servers.ts'
 
 const endlessRows = `select repeat('x', 10000) from seq_1_to_1000000`
@@ -8,13 +10,53 @@ const endlessRows = `select repeat('x', 10000) from seq_1_to_1000000`
 describe('a pool of createPool() reaches its database', () => {
   let servers: Servers
   let socketPath: string
+  let trusted: Pair
   beforeAll(async () => {
-    servers = await startServers()
+    trusted = await authority('trusted')
+    // mysql2 looks for this name where the host is an address.
+    servers = await startServers({
+      tls: await certificate('local', [{ type: 2, value: 'localhost' }], trusted),
+    })
     const [server] = await servers.database.query<{ path: string }>('select @@socket as path')
     socketPath = server?.path ?? ''
   })
   afterEach(() => servers.endAll())
   afterAll(() => servers?.[Symbol.asyncDispose]())
+
+  const verified = (): PoolOptions => ({ ssl: { ca: trusted.cert, verifyIdentity: true } })
+  const isEncrypted = async (pool: VaultPool): Promise<boolean> => {
+    const [status] = await ask<{ Value: string }>(pool, `show session status like 'Ssl_cipher'`)
+    return status?.Value !== ''
+  }
+
+  it('over TLS that is verified, through rotations', async () => {
+    const pool = await servers.pool(verified())
+    for (let n = 0; n < 3; n++) {
+      const connections = await Promise.all([connectionOf(pool), connectionOf(pool), connectionOf(pool)])
+      for (const connection of connections) connection.release()
+      expect(await isEncrypted(pool)).toBe(true)
+      const retired = once(pool.lease, 'retired')
+      await pool.lease.rotate()
+      await retired
+    }
+    expect(await isEncrypted(pool)).toBe(true)
+    expect(await userOf(pool)).toBe(pool.lease.current?.username)
+  })
+
+  it('over TLS, or not at all when the certificate is not trusted', async () => {
+    const pool = await servers.pool({ ssl: { ca: (await authority('other')).cert } })
+    expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({
+      code: 'ERR_CREDENTIALS_UNAVAILABLE',
+      cause: { code: 'ERR_CREDENTIAL_NOT_PROVEN', message: expect.stringContaining('certificate') },
+    })
+  })
+
+  it('over TLS that nobody verifies, where the caller says so', async () => {
+    const pool = await servers.pool({ ssl: { rejectUnauthorized: false } })
+    expect(await isEncrypted(pool)).toBe(true)
+    await pool.lease.rotate()
+    expect(await isEncrypted(pool)).toBe(true)
+  })
 
   it('in another database of the same server', async () => {
     await servers.database.query('create database other')
@@ -30,6 +72,7 @@ describe('a pool of createPool() reaches its database', () => {
 
   it.each<[string, () => PoolOptions]>([
     ['a network address', () => ({})],
+    ['TLS', verified],
     ['a compressed connection', () => ({ compress: true })],
     ['a Unix socket', () => ({ socketPath, host: 'nowhere.invalid' })],
   ])(

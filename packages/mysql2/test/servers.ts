@@ -1,4 +1,4 @@
-import type { Servers as TestServers } from '@vault-lease/testing'
+import type { DatabaseServerOptions, Servers as TestServers } from '@vault-lease/testing'
 import type { Pool, PoolConnection, QueryError } from 'mysql2'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { createPool, type VaultPool, type VaultPoolOptions } from '../src/index.ts'
@@ -12,10 +12,10 @@ export interface Servers extends LeasedServers {
 
 export const maxConnections = 20
 
-export async function startServers(): Promise<Servers> {
+export async function startServers(options: DatabaseServerOptions = {}): Promise<Servers> {
   const servers = await startLeasedServers({
     kind: 'mysql',
-    database: { maxConnections },
+    database: { maxConnections, ...options },
     schema: ['create table items (id serial primary key, name varchar(100))'],
   })
   const { place, role } = servers

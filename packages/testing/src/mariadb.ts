@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import mysql from 'mysql2/promise'
@@ -15,7 +16,7 @@ import {
   type SuperuserSession,
 } from './database-server.ts'
 import { freeze } from './freeze.ts'
-import { runAs, startOwn } from './own-server.ts'
+import { type Home, runAs, startOwn } from './own-server.ts'
 import { randomPassword } from './random-password.ts'
 import { ServerProcess } from './server-process.ts'
 
@@ -36,7 +37,7 @@ export async function startMariaDb(options: DatabaseServerOptions = {}): Promise
   return existingServer(connectionTo(placeOf(new URL(url), { port: 3306, database })), addressVariable)
 }
 
-async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Promise<DatabaseServer> {
+async function ownMariaDb({ maxConnections = 300, tls }: DatabaseServerOptions): Promise<DatabaseServer> {
   const { server, installDb } = await findMariaDb()
   const data = (folder: string): string[] => [
     ...['--no-defaults', `--datadir=${join(folder, 'data')}`],
@@ -47,6 +48,7 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
     async initialise(home) {
       const args = [...data(home.folder), '--skip-test-db', '--auth-root-authentication-method=normal']
       await promisify(execFile)(installDb, args, runAs(home))
+      if (tls) writeTlsFiles(home, tls)
     },
     start: ({ folder, uid }, port) =>
       ServerProcess.start({
@@ -58,6 +60,9 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
           // Else 127.0.0.1 becomes localhost, where users of '%' are others.
           ...['--skip-name-resolve', '--skip-log-bin', '--innodb-flush-log-at-trx-commit=2'],
           ...['--innodb-buffer-pool-size=32M', `--max-connections=${maxConnections}`],
+          ...(tls
+            ? [`--ssl-cert=${join(folder, tlsFiles.cert)}`, `--ssl-key=${join(folder, tlsFiles.key)}`]
+            : []),
         ],
         folder,
         uid,
@@ -81,6 +86,16 @@ async function ownMariaDb({ maxConnections = 300 }: DatabaseServerOptions): Prom
     resume: (running) => running.signal('SIGCONT'),
     signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },
   })
+}
+
+const tlsFiles = { cert: 'certificate.pem', key: 'key.pem' }
+
+function writeTlsFiles({ folder, uid }: Home, tls: NonNullable<DatabaseServerOptions['tls']>): void {
+  for (const part of ['cert', 'key'] as const) {
+    const path = join(folder, tlsFiles[part])
+    writeFileSync(path, tls[part], { mode: 0o600 })
+    if (uid !== undefined) chownSync(path, uid, uid)
+  }
 }
 
 /** What there is before our own database and superuser are made. */

@@ -21,11 +21,15 @@ export async function closeWhenIdle(client: PgClient): Promise<void> {
   await Promise.resolve()
   if (client.connection.stream.destroyed) return
   if (client.readyForQuery === false) {
-    const answered = await settlesWithin(emitted(client, 'drain', 'end'), answersWithinMs)
     // The driver itself destroys what it ends in the midst of a query, and the server would not notice.
-    if (!answered) cancelStatement(client)
+    if (!(await answeredWithin(client, answersWithinMs))) cancelStatement(client)
   }
   await inBoundedTime(client.connection, client.end())
+}
+
+/** Whether the queries that a connection runs are answered in time, or it has ended. */
+export async function answeredWithin(client: PgClient, ms: number): Promise<boolean> {
+  return await settlesWithin(emitted(client, 'drain', 'end'), ms)
 }
 
 /**
@@ -72,6 +76,11 @@ export function cancelStatement(client: PgClient): void {
   void inBoundedTime(wire, new Promise((resolve) => wire.once('end', resolve)))
 }
 
+/** A connection that is asked to end is left when the server does not close it in time: until then it counts as open. */
+export function leaveInTime(client: PgClient): void {
+  if (!client.connection.stream.destroyed) void inBoundedTime(client.connection, emitted(client, 'end'))
+}
+
 /** What `query` of a client does, in each of the forms that it can be called in, when nothing can be queried any more. */
 function refusing(client: PgClient, reason: () => Error): PgClient['query'] {
   const query = (config: unknown, ...rest: unknown[]): unknown => {
@@ -100,6 +109,10 @@ async function inBoundedTime(connection: WireConnection, ended: Promise<void>): 
 /** Like `once` of node:events, but an 'error' in between, which a closing connection may well emit, is not the end. */
 function emitted(client: PgClient, ...events: readonly ('drain' | 'end')[]): Promise<void> {
   return new Promise((resolve) => {
-    for (const event of events) client.once(event, resolve)
+    const heard = (): void => {
+      for (const event of events) client.off(event, heard)
+      resolve()
+    }
+    for (const event of events) client.on(event, heard)
   })
 }

@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import { leaveInTime } from './close.ts'
 import type { PgConnections } from './connections.ts'
 import { asPgClient, type ClientClass, unsupportedOnceConnected } from './driver.ts'
 
@@ -23,6 +24,15 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
     override emit(event: string | symbol, ...values: unknown[]): boolean {
       if (event === 'error' && this.listenerCount('error') === 0) return false
       return super.emit(event, ...values)
+    }
+
+    override end(): Promise<void>
+    override end(callback: Connected): void
+    override end(callback?: Connected): Promise<void> | undefined {
+      leaveInTime(asPgClient(this))
+      if (!callback) return super.end()
+      super.end(callback)
+      return undefined
     }
 
     #open(connected: Connected): void {

@@ -2,11 +2,12 @@ import type { AdapterOptions, LeaseManager } from '@vault-lease/core'
 import { type CheckedOut, Checkout, endPool, takeLease } from '@vault-lease/core/adapter'
 import type pg from 'pg'
 import type { PoolClient, PoolConfig } from 'pg'
-import { closeWhenIdle } from './close.ts'
+import { answeredWithin, cancelStatement, closeWhenIdle } from './close.ts'
 import { PgConnections } from './connections.ts'
 import { asPgClient, type ClientClass, type PgClient } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
 import { checkConnectionOptions, pgOptionNames, placeOf } from './options.ts'
+import { beforeProcessEnds } from './process-end.ts'
 import { checkSetRole, type SetRoleOptions } from './set-role.ts'
 
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
@@ -17,6 +18,9 @@ type Answer = (error: Error | undefined, client: PoolClient | undefined, release
 
 /** A client of the pool, with the `release` that the pool has given it. Its class was looked at when it was opened. */
 type Taken = PgClient & Pick<PoolClient, 'release'>
+
+/** A client whose query has run into `query_timeout` is closed when the server does not answer in this time after its release. */
+const answersWithinMs = 1_000
 
 /** A pool that `VaultPool` makes. */
 export interface VaultPool extends pg.Pool {
@@ -35,6 +39,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
     readonly #connections: PgConnections
     readonly #checkout: Checkout<Taken>
     #ended: Promise<void> | undefined
+    #forgetProcessEnd = (): void => {}
 
     constructor(options: VaultPoolOptions = {}) {
       checkConnectionOptions(options)
@@ -69,6 +74,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       })
       // The pool drops a broken idle connection by itself; without a listener its 'error' event would end the process.
       this.on('error', () => {})
+      if (this.options.allowExitOnIdle) this.#forgetProcessEnd = beforeProcessEnds(() => this.end())
     }
 
     override connect(): Promise<PoolClient>
@@ -110,6 +116,11 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       let released = false
       client.release = (error) => {
         if (released) throw new Error('Release called on client which has already been released to the pool.')
+        if (!error && this.#mayHaveTimedOut(client)) {
+          released = true
+          void this.#onceAnswered(client, release)
+          return
+        }
         const fate = error ? 'keep' : this.#connections.fateOf(client)
         if (fate === 'keep') return release(error)
         released = true
@@ -117,6 +128,21 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
         else void fate.then((known) => (known === 'keep' ? release() : closeStale(client, release)))
       }
       return client.release
+    }
+
+    /** The holder has heard that its query was too late, but the next one would wait behind it. */
+    #mayHaveTimedOut(client: Taken): boolean {
+      return Boolean(this.options.query_timeout) && client.readyForQuery === false
+    }
+
+    async #onceAnswered(client: Taken, release: Release): Promise<void> {
+      if (await answeredWithin(client, answersWithinMs)) {
+        if ((await this.#connections.fateOf(client)) === 'keep') release()
+        else closeStale(client, release)
+      } else {
+        cancelStatement(client)
+        release(true)
+      }
     }
 
     async #giveUpOne(): Promise<void> {
@@ -137,6 +163,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
     }
 
     #end(): Promise<void> {
+      this.#forgetProcessEnd()
       return endPool({
         lease: this.lease,
         ownsLease: this.#ownsLease,

@@ -233,18 +233,32 @@ describe('a VaultPool is a pg.Pool', () => {
     expect(stdout).toMatch(/^v-token-app-/)
   })
 
-  it('that keeps an idle process alive no longer than allowExitOnIdle wants it to', async () => {
-    const script = `
+  it.each([
+    ['', ''],
+    ['with two pools on one lease, ', 'new VaultPool({ allowExitOnIdle: true })'],
+  ])(
+    'that keeps an idle process alive no longer than allowExitOnIdle wants it to: %sit ends, and leaves no user',
+    async (_what, another) => {
+      const script = `
       import { VaultPool } from '@vault-lease/pg'
       const pool = new VaultPool({ allowExitOnIdle: true, idleTimeoutMillis: 60_000 })
+      ${another}
       await pool.query('select 1')
       console.log(performance.now())
       process.on('exit', () => console.log(performance.now()))`
-    const args = ['--conditions=@vault-lease/source', '--import', 'tsx', '--input-type=module', '-e', script]
-    const env = await servers.environment()
-    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 30_000 })
-    const [queried = 0, exited = Number.NaN] = stdout.trim().split('\n').map(Number)
-    expect(exited - queried).toBeLessThan(6_000)
-    await servers.engine.revokePrefix(servers.role)
-  })
+      const args = [
+        '--conditions=@vault-lease/source',
+        '--import',
+        'tsx',
+        '--input-type=module',
+        '-e',
+        script,
+      ]
+      const env = await servers.environment()
+      const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 30_000 })
+      const [queried = 0, exited = Number.NaN] = stdout.trim().split('\n').map(Number)
+      expect(exited - queried).toBeLessThan(6_000)
+      expect(await servers.engine.users()).toEqual([])
+    },
+  )
 })

@@ -46,17 +46,23 @@ interface ConnectionOptions extends Place {
   readonly max?: number | undefined
   readonly database?: string | undefined
   readonly connectionString?: string | undefined
+  readonly replication?: string | undefined
 }
 
 /**
  * Checks what `takeLease()` cannot know.
  *
- * @throws InvalidOptionError when no database is named, the place or the size of the pool is none, or a user or password stands in the connection string.
+ * @throws InvalidOptionError when no database is named, connections are for replication, the place or the size of the pool is none, or a user or password stands in the connection string.
  */
 export function checkConnectionOptions(options: ConnectionOptions): void {
-  const { host, port = process.env['PGPORT'], database, max, connectionString } = options
+  const { host, port = process.env['PGPORT'], database, max, connectionString, replication } = options
   checkPlace({ host, port, database })
   checkPoolSize('max', max, 0)
+  if (replication !== undefined) {
+    throw new InvalidOptionError(
+      'Leave out "replication": such a connection does not say which user it has. Open it yourself, as the user of lease.credential().',
+    )
+  }
   const url = parsed(connectionString)
   if (url && namesLogin(url)) {
     throw new InvalidOptionError(

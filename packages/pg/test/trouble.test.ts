@@ -204,6 +204,7 @@ describe('a VaultPool in trouble', () => {
       /Which data/,
     ],
     ['no database', nowhere, /Which database\?/],
+    ['connections for replication', { replication: 'database' }, /Leave out "replication"/],
     ['a port that is none', { port: 'tcp://10.0.0.1:5432' }, /"port" takes a number/],
     ['a negative port', { port: -1 }, /"port" takes a number/],
     ['a port beyond all', { port: 65_536 }, /"port" takes a number/],

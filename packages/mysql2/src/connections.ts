@@ -23,6 +23,7 @@ import { onCommand, onFailure } from './commands.ts'
 import {
   asMySqlConnection,
   checkDriver,
+  isFarewell,
   type MySqlDriver,
   type OpenStream,
   type StreamPlace,
@@ -147,11 +148,13 @@ export class MySqlConnections extends RotatingConnections<Session> {
     if (!session) return undefined
     const connection = asMySqlConnection(documented)
     session.adopt(connection)
-    onCommand(connection, (command) =>
+    onCommand(connection, (command) => {
+      // Whoever says it, until then the connection counts as open.
+      if (isFarewell(command)) command.once('end', () => void session.leaveInTime())
       onFailure(command, (error) => {
         if (isMySqlDenial(error)) this.denied(session)
-      }),
-    )
+      })
+    })
     return session
   }
 

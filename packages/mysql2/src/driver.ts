@@ -28,6 +28,11 @@ export interface Command extends EventEmitter {
   onResult?: (error: Error | null | undefined, ...answer: unknown[]) => void
 }
 
+/** Whether a command is the farewell, whose class the driver does not publish. */
+export function isFarewell(command: Command): boolean {
+  return command.constructor.name === 'Quit'
+}
+
 /** A connection with what mysql2 has beyond its published types. */
 export type MySqlConnection = Connection & {
   /** Everything that is asked of the connection goes through it. */

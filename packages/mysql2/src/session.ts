@@ -68,9 +68,14 @@ export class Session {
     connection.config.gracefulEnd = true
     const answered = new Promise<void>((resolve) => connection.end(() => resolve()))
     await Promise.race([answered, this.#closed])
+    await this.leaveInTime()
+    await this.#closed
+  }
+
+  /** The farewell was said: a server that does not close the connection in time is left. */
+  async leaveInTime(): Promise<void> {
     await settlesWithin(this.#closed, farewellMs)
     this.socket.destroy()
-    await this.#closed
   }
 
   /**

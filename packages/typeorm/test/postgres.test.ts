@@ -20,6 +20,14 @@ describe('a DataSource of vaultDataSource() for PostgreSQL', () => {
     await expect(servers.dataSource({ extra: { user: 'me' } })).rejects.toThrow('Leave out "user"')
   })
 
+  it('leaves a connection in use with no listener for errors but that of TypeORM', async () => {
+    const dataSource = await servers.dataSource()
+    const runner = dataSource.createQueryRunner()
+    const connection: pg.PoolClient = await runner.connect()
+    expect(connection.listenerCount('error')).toBe(1)
+    await runner.release()
+  })
+
   it('makes its pools of the driver that it is given', async () => {
     const clients: pg.Client[] = []
     class Client extends pg.Client {

@@ -38,6 +38,9 @@ const dialects: Readonly<Record<string, KnexDialect>> = { pg: pgDialect, mysql2:
  */
 export function vaultConnection(options: VaultConnectionOptions = {}): VaultConnection {
   const taken = takeLease<VaultConnectionOptions>(options, [...pgOptionNames, ...mysqlOptionNames])
+  if ('expirationChecker' in options) {
+    throw new InvalidOptionError('Leave out "expirationChecker": the lease knows when its user is over.')
+  }
   const rotations = new WeakMap<KnexClient, KnexRotation>()
   // knex calls this as a method of its client, before it opens the first connection.
   return async function connection(this: unknown): ReturnType<VaultConnection> {

@@ -237,6 +237,7 @@ describe('a knex on a vaultConnection()', () => {
     ['a misspelt role', { roel: 'app' }, /did you mean "role"/],
     ['a user', { user: 'me' }, /Leave out "user"/],
     ['a role with a slash', { role: 'a/b' }, /role "a\/b" holds "\/"/],
+    ['an expirationChecker', { expirationChecker: () => false }, /Leave out "expirationChecker"/],
   ])('refuses %s before anything is sent', (_name, options, message) => {
     expect(() => vaultConnection({ role: 'app', database: 'app', ...options })).toThrow(message)
   })

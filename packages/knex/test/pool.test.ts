@@ -80,6 +80,15 @@ describe('the pool of a knex on a vaultConnection()', () => {
     expect(await pidOf(db)).not.toBe(before)
   })
 
+  it('replaces a connection that is too old for maxConnectionLifetimeMillis', async () => {
+    const { db } = await servers.knex({ pool: { min: 0, max: 1, maxConnectionLifetimeMillis: 200 } })
+    await db.raw('select 1')
+    const before = await pidOf(db)
+    expect(await pidOf(db)).toBe(before)
+    await sleep(250)
+    expect(await pidOf(db)).not.toBe(before)
+  })
+
   it('is shared with a knex that has parameters of its own', async () => {
     const { db, lease } = await servers.knex()
     await db.raw('select 1')

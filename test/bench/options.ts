@@ -5,16 +5,21 @@ import { isSubjectName, type SubjectName, subjectNames } from '../subjects/index
 export interface BenchOptions {
   readonly adapters: readonly SubjectName[]
   readonly rounds: number
-  /** For each side in each round. */
+  /** For each side and each number of workers, in each round. */
   readonly seconds: number
+  /** With a rotation every 5 s, in place of none. */
+  readonly rotations: boolean
   readonly json: string
   /** Only what a lease adds to a checkout, without servers. */
   readonly checkout: boolean
 }
 
+const shortestWithRotationsS = 5
+
 export const usage = `npm run bench -- [options]
-  --rounds N          rounds for each line (5)
-  --seconds N         for each side in each round (4); with rotations at least 5
+  --rounds N          rounds for each adapter, each in new processes (7)
+  --seconds N         for each side and each number of workers in each round (2); with rotations at least 5
+  --rotations         with a rotation every 5 s, in place of none
   --adapter NAME      only this one: ${subjectNames.join(', ')}
   --checkout          only what a lease adds to taking a connection and giving it back, without servers
   --json FILE         where the figures are written (bench-results.json)`
@@ -24,21 +29,24 @@ export function parseOptions(args: string[]): BenchOptions {
   const { values } = parseArgs({
     args,
     options: {
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '4' },
+      rounds: { type: 'string', default: '7' },
+      seconds: { type: 'string', default: '2' },
+      rotations: { type: 'boolean', default: false },
       adapter: { type: 'string' },
       checkout: { type: 'boolean', default: false },
       json: { type: 'string', default: 'bench-results.json' },
     },
   })
-  const { adapter, rounds, seconds, json, checkout } = values
+  const { adapter, rounds, rotations, json, checkout } = values
+  const seconds = positive('seconds', values.seconds)
   if (adapter !== undefined && !isSubjectName(adapter)) {
     throw new Error(`--adapter ${adapter}: there is ${subjectNames.join(', ')}`)
   }
   return {
     adapters: adapter === undefined ? subjectNames : [adapter],
     rounds: positive('rounds', rounds),
-    seconds: positive('seconds', seconds),
+    seconds: rotations ? Math.max(shortestWithRotationsS, seconds) : seconds,
+    rotations,
     json,
     checkout,
   }

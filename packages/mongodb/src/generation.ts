@@ -47,6 +47,8 @@ export class Generation implements Home, Runner, RetirableClient {
   readonly #sockets = new Set<Duplex>()
   readonly #farewells = new Set<Promise<void>>()
   readonly #closedCursors = new WeakSet<ChangeStreamPosition>()
+  /** Of those who hold nothing yet there is only this number: nothing can be lost with them. */
+  #selecting = 0
   #taker: SessionUse | undefined
   #draining = false
   #ended: (() => Error) | undefined
@@ -60,7 +62,7 @@ export class Generation implements Home, Runner, RetirableClient {
 
   /** Whether somebody is at work. A change stream never comes to an end. */
   get busy(): boolean {
-    return [...this.#uses].some((use) => use.busy)
+    return this.#selecting > 0 || [...this.#uses].some((use) => use.busy)
   }
 
   get ended(): (() => Error) | undefined {
@@ -87,11 +89,13 @@ export class Generation implements Home, Runner, RetirableClient {
 
   async select(selector: unknown, options: SelectOptions, use: SessionUse | undefined): Promise<Server> {
     // It is bound from here on: the driver gives the operation to the server as soon as that is known.
-    if (use) this.begin(use)
+    use?.begin(this)
+    this.#selecting++
     try {
       return this.#watch(await this.topology.selectServer(selector, options))
     } finally {
-      if (use) this.end(use)
+      this.#selecting--
+      use?.end()
     }
   }
 
@@ -122,7 +126,7 @@ export class Generation implements Home, Runner, RetirableClient {
     this.#draining = true
     // What was selected just before is given to its server before the first look.
     do await sleep(systemClock, lookEveryMs, signal).catch(() => {})
-    while (!signal.aborted && [...this.#uses].some((use) => use.bound))
+    while (!signal.aborted && (this.#selecting > 0 || [...this.#uses].some((use) => use.bound)))
     const forced = [...this.#uses].filter((use) => use.busy).length
     this.#ended = stragglerError
     await Promise.all(Array.from(this.#uses, (use) => this.#part(use, stragglerError)))
@@ -210,7 +214,7 @@ export class Generation implements Home, Runner, RetirableClient {
 
   /** A client that is left for another keeps no more connections than there are sessions bound to it. */
   get #isSpare(): boolean {
-    return this.#draining && this.#sockets.size > this.#uses.size
+    return this.#draining && this.#sockets.size > this.#uses.size + this.#selecting
   }
 
   async #partWith(socket: Duplex): Promise<void> {

@@ -27,7 +27,6 @@ interface RotatingClientsParts {
 }
 
 const lookEveryMs = 10
-const isOfServers = /^(server|topology)/
 /** What the driver itself asks when it closes. */
 const farewells: readonly string[] = ['killCursors', 'endSessions']
 
@@ -44,7 +43,7 @@ export class RotatingClients {
       // What keeps the only one from being connected is worth to know.
       if (!this.#clients.inForce) ofServers.takeTurn()
       const relay: Emit = (event, ...values) => {
-        if (typeof event === 'string' && isOfServers.test(event)) return ofServers.say(event, values[0])
+        if (typeof event === 'string' && isOfServers(event)) return ofServers.say(event, values[0])
         return event !== 'open' && emit(event, ...values)
       }
       const { generation } = login()
@@ -131,6 +130,11 @@ export class RotatingClients {
     const generation = await this.#clients.current()
     return await generation.select(selector, options, use)
   }
+}
+
+/** Every operation tells three events: no pattern is matched for them. */
+function isOfServers(event: string): boolean {
+  return event.startsWith('server') || event.startsWith('topology')
 }
 
 function isNew(use: SessionUse | undefined): boolean {

@@ -1,13 +1,16 @@
 import { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import type { AdapterOptions } from '@vault-lease/core'
 import { vaultConnection } from '@vault-lease/knex'
+import { VaultMongoClient } from '@vault-lease/mongodb'
 import { createPool } from '@vault-lease/mysql2'
 import { VaultPool } from '@vault-lease/pg'
 import { vaultAdapter } from '@vault-lease/prisma'
 import createKnex, { type Knex } from 'knex'
+import { MongoClient } from 'mongodb'
 import mysql from 'mysql2'
 import pg from 'pg'
 import { answerOnMySql, answerOnPg } from './answering.ts'
+import { answerOnMongo } from './answering-mongo.ts'
 
 export type SideName = 'static' | 'leased'
 
@@ -27,6 +30,7 @@ export const makePool = {
   knex: makeKnex,
   mysql2: makeMySql2,
   'prisma-mysql': makePrisma,
+  mongodb: makeMongo,
 } as const
 export type PoolName = keyof typeof makePool
 export const poolNames = Object.keys(makePool) as PoolName[]
@@ -94,6 +98,24 @@ async function makePrisma(side: SideName): Promise<MeasuredPool> {
     checkout: async () => await (await pool.getConnection()).release(),
     close: async () => {
       await adapter.dispose()
+      await server.close()
+    },
+  }
+}
+
+/** A whole operation: there is nothing less that a caller can ask for. */
+async function makeMongo(side: SideName): Promise<MeasuredPool> {
+  const server = await answerOnMongo(user)
+  const uri = `mongodb://127.0.0.1:${server.port}/app`
+  const client =
+    side === 'leased'
+      ? new VaultMongoClient(uri, { maxPoolSize: max, ...fromFunction })
+      : new MongoClient(uri, { maxPoolSize: max, auth: { username: user, password }, authSource: 'admin' })
+  const database = client.db()
+  return {
+    checkout: async () => void (await database.command({ ping: 1 })),
+    close: async () => {
+      await client.close()
       await server.close()
     },
   }

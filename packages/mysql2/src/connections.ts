@@ -148,12 +148,13 @@ export class MySqlConnections extends RotatingConnections<Session> {
     if (!session) return undefined
     const connection = asMySqlConnection(documented)
     session.adopt(connection)
+    const hear = (error: Error): void => {
+      if (isMySqlDenial(error)) this.denied(session)
+    }
     onCommand(connection, (command) => {
       // Whoever says it, until then the connection counts as open.
       if (isFarewell(command)) command.once('end', () => void session.leaveInTime())
-      onFailure(command, (error) => {
-        if (isMySqlDenial(error)) this.denied(session)
-      })
+      onFailure(command, hear)
     })
     return session
   }

@@ -26,11 +26,20 @@ describe('a command', () => {
     onFailure(command, hear)
     command.onResult?.(null, ['row'], ['field'])
     expect(hear).not.toHaveBeenCalled()
+    onFailure(command, hear)
     command.onResult?.(denied)
     expect(hear).toHaveBeenCalledExactlyOnceWith(denied)
     expect(onResult.mock.calls).toEqual([[null, ['row'], ['field']], [denied]])
     expect(onResult.mock.contexts).toEqual([command, command])
     expect(hear.mock.invocationCallOrder[0]).toBeLessThan(Number(onResult.mock.invocationCallOrder[1]))
+  })
+
+  it('has its own callback again once it is answered: mysql2 takes it, to call it by itself, when it is given again', () => {
+    const onResult = vi.fn()
+    const command: Command = Object.assign(new EventEmitter(), { onResult })
+    onFailure(command, () => {})
+    command.onResult?.(null)
+    expect(command.onResult).toBe(onResult)
   })
 
   it('without a callback tells of its failure, which is as unheard as before when nobody else listens', () => {

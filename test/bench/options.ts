@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly json: string
   /** Only what a lease adds to a checkout, without servers. */
   readonly checkout: boolean
+  /** Only what a process pays that starts. */
+  readonly start: boolean
 }
 
 const shortestWithRotationsS = 5
@@ -22,6 +24,7 @@ export const usage = `npm run bench -- [options]
   --rotations         with a rotation every 5 s, in place of none
   --adapter NAME      only this one: ${subjectNames.join(', ')}
   --checkout          only what a lease adds to taking a connection and giving it back, without servers
+  --start             only what a process pays that starts: the import, the first row, the end
   --json FILE         where the figures are written (bench-results.json)`
 
 /** @throws Error that says what is wrong with an argument. */
@@ -34,10 +37,11 @@ export function parseOptions(args: string[]): BenchOptions {
       rotations: { type: 'boolean', default: false },
       adapter: { type: 'string' },
       checkout: { type: 'boolean', default: false },
+      start: { type: 'boolean', default: false },
       json: { type: 'string', default: 'bench-results.json' },
     },
   })
-  const { adapter, rounds, rotations, json, checkout } = values
+  const { adapter, rounds, rotations, json, checkout, start } = values
   const seconds = positive('seconds', values.seconds)
   if (adapter !== undefined && !isSubjectName(adapter)) {
     throw new Error(`--adapter ${adapter}: there is ${subjectNames.join(', ')}`)
@@ -49,6 +53,7 @@ export function parseOptions(args: string[]): BenchOptions {
     rotations,
     json,
     checkout,
+    start,
   }
 }
 

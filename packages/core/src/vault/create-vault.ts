@@ -3,7 +3,7 @@ import { RateLimit } from '../resilience/rate-limit.ts'
 import { writtenAddress } from './address.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
 import { Cluster } from './cluster.ts'
-import { Dispatchers } from './dispatchers.ts'
+import { Connections } from './connections.ts'
 import { TlsFiles } from './tls.ts'
 import { Transport } from './transport.ts'
 import type { Vault } from './vault.ts'
@@ -32,7 +32,7 @@ export function createVaultOn(
   const { addresses, namespace, auth, tls, proxy, timeoutMs, maxRetries, followRedirects } = config
   const transport = new Transport({
     cluster: new Cluster(addresses),
-    dispatchers: new Dispatchers(new TlsFiles(tls), proxy),
+    connections: new Connections(new TlsFiles(tls), proxy),
     rateLimit: config.rateLimit && new RateLimit(config.rateLimit, clock),
     timeoutMs,
     followRedirects,

@@ -1,11 +1,13 @@
-import type { Dispatcher } from 'undici'
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { plainCause, redact } from '../observe/redact.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import type { RateLimit } from '../resilience/rate-limit.ts'
+import { unlessAborted } from '../resilience/settle.ts'
 import type { VaultAddress } from './address.ts'
 import { badAnswer, type CacheUse } from './answer.ts'
 import type { Cluster } from './cluster.ts'
-import type { Dispatchers } from './dispatchers.ts'
+import type { Connections } from './connections.ts'
 import { errorOf, VaultError } from './errors.ts'
 
 /** One HTTP request to Vault. */
@@ -29,7 +31,7 @@ export interface WireAnswer {
 
 export interface TransportOptions {
   readonly cluster: Cluster
-  readonly dispatchers: Dispatchers
+  readonly connections: Connections
   readonly rateLimit: RateLimit | undefined
   readonly timeoutMs: number
   readonly followRedirects: boolean
@@ -61,7 +63,7 @@ export class Transport implements Wire {
   }
 
   async close(): Promise<void> {
-    await this.#options.dispatchers.close()
+    this.#options.connections.close()
   }
 
   async #sendTo(server: VaultAddress, wire: WireRequest): Promise<WireAnswer> {
@@ -75,7 +77,7 @@ export class Transport implements Wire {
       if (wire.signal?.aborted && clock.now() - began >= hangsAfterMs)
         throw givenUp(wire, clock.now() - began, wire.signal.reason)
       if (timeout.signal.aborted) throw timeout.signal.reason
-      throw unreachable(server, this.#options.dispatchers.proxy, error)
+      throw unreachable(server, this.#options.connections.proxy, error)
     } finally {
       timeout[Symbol.dispose]()
     }
@@ -87,24 +89,25 @@ export class Transport implements Wire {
     signal: AbortSignal,
     redirected = false,
   ): Promise<WireAnswer> {
-    // It costs more to load than all else together: whoever only imports the library does not pay for it.
-    const { request } = await import('undici')
-    const dispatcher = await this.#options.dispatchers.to(server)
+    const way = await this.#options.connections.to(server, signal)
     const sentAt = this.#options.clock.now()
-    const uri = `${server.base}/v1/${wire.path}`
-    const answer = await request(uri, {
-      dispatcher,
-      method: wire.method as Dispatcher.HttpMethod,
+    const uri = new URL(`${server.base}/v1/${wire.path}`)
+    const request = (uri.protocol === 'https:' ? httpsRequest : httpRequest)(uri, {
+      ...way,
+      method: wire.method,
       headers: { 'user-agent': 'vault-lease', 'x-vault-request': 'true', ...wire.headers },
-      ...(wire.json !== undefined && { body: JSON.stringify(wire.json) }),
       signal,
     })
-    const text = await readText(answer.body, wire)
-    if (answer.statusCode === 307 && !redirected) {
+    const body = wire.json === undefined ? undefined : JSON.stringify(wire.json)
+    // Node would tell of an abort a moment later, when the next request may have begun with the same server.
+    const answer = await unlessAborted(answerTo(request, body), signal)
+    const text = await readText(answer, wire)
+    const { statusCode: status = 0 } = answer
+    if (status === 307 && !redirected) {
       const target = this.#redirectTarget(uri, answer.headers['location'])
       if (target) return await this.#exchange(wire, target, signal, true)
     }
-    if (answer.statusCode >= 200 && answer.statusCode < 300) {
+    if (status >= 200 && status < 300) {
       const cachedMs = ageOf(answer.headers['age'])
       const ageMs = this.#options.clock.now() - sentAt + cachedMs
       const cache = cacheOf(first(answer.headers['x-cache']), cachedMs)
@@ -113,30 +116,38 @@ export class Transport implements Wire {
     throw errorOf({
       method: wire.method,
       path: wire.path,
-      status: answer.statusCode,
+      status,
       messages: messagesIn(text).map((message) => redact(message, secretsOf(wire))),
       retryAfter: first(answer.headers['retry-after']),
     })
   }
 
   /** Where a standby may send the token: a server that the caller has listed, and never out of TLS. */
-  #redirectTarget(from: string, location: string | string[] | undefined): VaultAddress | undefined {
-    const to = first(location)
-    if (!to || !this.#options.followRedirects || !URL.canParse(to, from)) return undefined
+  #redirectTarget(from: URL, to: string | undefined): VaultAddress | undefined {
+    if (!to || !this.#options.followRedirects || !URL.canParse(to, from.href)) return undefined
     const target = new URL(to, from)
-    const leavesTls = new URL(from).protocol === 'https:' && target.protocol !== 'https:'
+    const leavesTls = from.protocol === 'https:' && target.protocol !== 'https:'
     return leavesTls ? undefined : this.#options.cluster.serverAt(target)
   }
 }
 
-async function readText(body: Dispatcher.ResponseData['body'], wire: WireRequest): Promise<string> {
+/** Sends a request. Its answer is still to be read. */
+function answerTo(request: ClientRequest, body: string | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once('response', resolve)
+    // Also after the answer: whoever reads that hears of it.
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+async function readText(answer: IncomingMessage, wire: WireRequest): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of body) {
-    const bytes = Buffer.from(chunk)
-    size += bytes.length
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size += chunk.length
     if (size > largestAnswer) throw badAnswer('it is longer than 1 MiB', nameOf(wire))
-    chunks.push(bytes)
+    chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
 }

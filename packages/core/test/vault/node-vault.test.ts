@@ -8,8 +8,8 @@ import { appRole } from '../../src/vault/auth/approle.ts'
 import { token } from '../../src/vault/auth/token.ts'
 import { VaultClient } from '../../src/vault/client.ts'
 import { Cluster } from '../../src/vault/cluster.ts'
+import { Connections } from '../../src/vault/connections.ts'
 import { createVaultOn } from '../../src/vault/create-vault.ts'
-import { Dispatchers } from '../../src/vault/dispatchers.ts'
 import { apiPath } from '../../src/vault/path.ts'
 import { TlsFiles } from '../../src/vault/tls.ts'
 import { Transport } from '../../src/vault/transport.ts'
@@ -211,7 +211,7 @@ interface Debug {
 function transport(address: string): Transport {
   return new Transport({
     cluster: new Cluster([readAddress(address)]),
-    dispatchers: new Dispatchers(new TlsFiles({}), undefined),
+    connections: new Connections(new TlsFiles({}), undefined),
     rateLimit: undefined,
     timeoutMs: 1_000,
     followRedirects: true,

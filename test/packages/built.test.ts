@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { specifiersIn } from './imports.ts'
 
 const run = promisify(execFile)
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -56,6 +57,28 @@ const bothFormats = `
   console.log(JSON.stringify({ InvalidOptionError, ofVault }))
 `
 
+/** A credential from a Vault that is no more than its answers. */
+const credentialOfVault = `
+  import { createServer } from 'node:http'
+  import { createRequire } from 'node:module'
+  import * as esm from '@vault-lease/core'
+  const answers = {
+    '/v1/auth/token/lookup-self': { data: { ttl: 0, creation_ttl: 0, renewable: false } },
+    '/v1/database/creds/app': { lease_id: 'l', lease_duration: 60, renewable: true, data: { username: 'u', password: 'p' } },
+  }
+  const server = createServer((request, response) => response.end(JSON.stringify(answers[request.url] ?? {})))
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const usernames = []
+  for (const { createLease, token } of [esm, createRequire(import.meta.url)('@vault-lease/core')]) {
+    const vault = { address: 'http://127.0.0.1:' + server.address().port, auth: token('t') }
+    const lease = createLease({ role: 'app', vault })
+    usernames.push((await lease.credential()).username)
+    await lease.close()
+  }
+  server.close()
+  console.log(JSON.stringify(usernames))
+`
+
 describe('the built packages', () => {
   beforeAll(async () => {
     await run('npm', ['run', '-s', 'build'], { cwd: root })
@@ -84,6 +107,20 @@ describe('the built packages', () => {
       InvalidOptionError: [true, true, false],
       ofVault: ['ERR_VAULT_CLOSED', true],
     })
+  })
+
+  it('have everything that core needs built into it, and nothing that a bundler cannot follow', async () => {
+    const dist = join(root, 'packages/core/dist')
+    const modules = readdirSync(dist).filter((name) => name.endsWith('.js'))
+    const programs = modules.map((name) => readFileSync(join(dist, name), 'utf8'))
+    const imported = programs.flatMap(specifiersIn).filter((name) => !/^(node:|\.)/.test(name))
+    expect(imported).toEqual([])
+    expect(programs.join('\n')).not.toMatch(/createRequire|import\.meta/)
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', credentialOfVault], {
+      cwd: join(root, places['@vault-lease/core']),
+      env: {},
+    })
+    expect(JSON.parse(stdout)).toEqual(['u', 'u'])
   })
 
   it('take a lease of core in its other format', async () => {

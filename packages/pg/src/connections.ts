@@ -26,6 +26,19 @@ export interface PgPlace extends SetRoleOptions {
   newClient(): Client
 }
 
+/** What the pool around the connections has to offer. */
+export interface PgPoolHooks extends PoolHooks {
+  /** Begins to open the first client of the pool, if it has none, and keeps it. */
+  openFirst?(): Promise<void> | undefined
+}
+
+/** A credential that a client of the pool proves. */
+interface Proving {
+  readonly credential: Credential
+  client: PgClient | undefined
+  accepted: boolean
+}
+
 const invalidPassword = '28P01'
 const invalidAuthorization = '28000'
 const insufficientPrivilege = '42501'
@@ -36,22 +49,37 @@ const undefinedObject = '42704'
 /** The physical PostgreSQL connections of one pool. */
 export class PgConnections extends RotatingConnections<PgClient> {
   readonly #place: PgPlace
+  readonly #pool: PgPoolHooks
+  /** While the pool makes the client that proves a credential. */
+  #proving: Proving | undefined
+  readonly #provers = new WeakMap<PgClient, Proving>()
 
-  constructor(lease: LeaseManager, pool: PoolHooks, place: PgPlace) {
+  constructor(lease: LeaseManager, pool: PgPoolHooks, place: PgPlace) {
     super(lease, pool, {
       place: place.place,
-      connectAs: (credential, signal) => this.#connectAs(asPgClient(place.newClient()), credential, signal),
+      connectAs: (credential, signal) => this.#connectAs(credential, signal),
       askForUser,
       closeUnderHolder,
     })
     this.#place = place
+    this.#pool = pool
   }
 
-  /** Gives a client the user and password in force. Returns why it cannot, when there is none. */
+  /** Whether the next client is the one that proves a credential: its place was kept for it. */
+  get isProving(): boolean {
+    return this.#proving !== undefined
+  }
+
+  /** Gives a client the user and password in force, or those to prove. Returns why it cannot, when there is none. */
   assignCredential(client: PgClient): Error | undefined {
-    const credential = this.attachment.current
+    const proving = this.#proving
+    const credential = proving?.credential ?? this.attachment.current
     if (!credential)
       return new CredentialsUnavailableError('No database credential may be used at this moment.')
+    if (proving) {
+      proving.client = client
+      this.#provers.set(client, proving)
+    }
     this.#identify(client, credential)
     client.connection.on('errorMessage', (message: unknown) => {
       if (codeOf(message) === insufficientPrivilege) this.denied(client)
@@ -65,16 +93,55 @@ export class PgConnections extends RotatingConnections<PgClient> {
     if (credential && isRefusal(error)) this.noteRefusal(credential, error)
   }
 
-  async #connectAs(client: PgClient, credential: Credential, signal: AbortSignal): Promise<void> {
-    const stop = (reason: Error): unknown => client.connection.stream.destroy(reason)
+  /** The driver waits without end for the end of a connection that the socket refused to begin, as for a port that is none. */
+  neverOpened(client: PgClient): void {
+    client.connection.stream.destroy()
+    this.closed(client)
+  }
+
+  /** What a client proves that has just connected is asked before the pool may have it. */
+  proves(client: PgClient): Promise<void> | undefined {
+    const proving = this.#provers.get(client)
+    return (
+      proving &&
+      this.#ask(client, proving.credential).then(() => {
+        proving.accepted = true
+      })
+    )
+  }
+
+  async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     try {
-      await stoppable(signal, stop, () => this.#checkUser(client, credential))
+      await (this.#proveByFirst(credential, signal) ?? this.#proveApart(credential, signal))
     } catch (error) {
       if (error instanceof VaultLeaseError) throw error
       const { setRole } = this.#place
       if (setRole !== undefined && isAboutRole(error)) throw roleNotTaken(credential, setRole, error)
       throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')
     }
+  }
+
+  /** By the first client of the pool. What fails when the server has answered, as a hook of the caller's, says nothing of the user. */
+  #proveByFirst(credential: Credential, signal: AbortSignal): Promise<void> | undefined {
+    const proving: Proving = { credential, client: undefined, accepted: false }
+    this.#proving = proving
+    const opened = this.#pool.openFirst?.()
+    this.#proving = undefined
+    const stop = (reason: Error): unknown => proving.client?.connection.stream.destroy(reason)
+    return (
+      opened &&
+      stoppable(signal, stop, () => opened).catch((error: unknown) => {
+        if (!proving.accepted) throw error
+      })
+    )
+  }
+
+  /** By a client that the pool does not know. */
+  async #proveApart(credential: Credential, signal: AbortSignal): Promise<void> {
+    const client = asPgClient(this.#place.newClient())
+    const stop = (reason: Error): unknown => client.connection.stream.destroy(reason)
+    await stoppable(signal, stop, () => this.#checkUser(client, credential))
   }
 
   async #checkUser(client: PgClient, credential: Credential): Promise<void> {
@@ -89,14 +156,18 @@ export class PgConnections extends RotatingConnections<PgClient> {
       await client.connect()
       const unsupported = unsupportedOnceConnected(client)
       if (unsupported) throw unsupported
-      // The rows are not read: they may go through type parsers of the caller's.
-      const { rowCount } = await client.query('select 1 where session_user = $1', [credential.username])
-      if (rowCount !== 1) throw new Error('the session belongs to another user')
-      await this.#checkRole(client, credential)
+      await this.#ask(client, credential)
     } finally {
       if (reached) await client.end()
-      else this.#neverOpened(client)
+      else this.neverOpened(client)
     }
+  }
+
+  async #ask(client: PgClient, credential: Credential): Promise<void> {
+    // The rows are not read: they may go through type parsers of the caller's.
+    const { rowCount } = await client.query('select 1 where session_user = $1', [credential.username])
+    if (rowCount !== 1) throw new Error('the session belongs to another user')
+    await this.#checkRole(client, credential)
   }
 
   async #checkRole(client: PgClient, credential: Credential): Promise<void> {
@@ -104,12 +175,6 @@ export class PgConnections extends RotatingConnections<PgClient> {
     if (setRole === undefined) return
     const { rowCount } = await client.query('select 1 where current_user = $1', [setRole])
     if (rowCount !== 1) throw roleLost(credential, setRole)
-  }
-
-  /** The driver waits without end for the end of a connection that the socket refused to begin, as for a port that is none. */
-  #neverOpened(client: PgClient): void {
-    client.connection.stream.destroy()
-    this.closed(client)
   }
 
   #identify(client: PgClient, credential: Credential): void {

@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
 import { leaveInTime } from './close.ts'
 import type { PgConnections } from './connections.ts'
-import { asPgClient, type ClientClass, unsupportedOnceConnected } from './driver.ts'
+import { asPgClient, type ClientClass, type PgClient, unsupportedOnceConnected } from './driver.ts'
 
 type Connected = (error: Error | null) => void
 
@@ -36,7 +36,7 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
     }
 
     #open(connected: Connected): void {
-      const room = connections.whenRoom()
+      const room = connections.isProving ? undefined : connections.whenRoom()
       if (room) void room.then(() => this.#open(connected))
       else this.#openNow(connected)
     }
@@ -52,16 +52,32 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
         process.nextTick(connected, unavailable)
         return
       }
-      super.connect((error: Error | null) => {
-        if (error) {
-          connections.noteError(client, error)
-          connected(error)
-          return
-        }
-        connections.opened(client)
-        // The driver makes the rest of its parts when it has called back.
-        queueMicrotask(() => this.#answer(connected, unsupportedOnceConnected(client)))
-      })
+      try {
+        super.connect((error: Error | null) => this.#answered(client, connected, error))
+      } catch (error) {
+        // The pool that has made it would keep its place.
+        connections.neverOpened(client)
+        process.nextTick(connected, error as Error)
+      }
+    }
+
+    #answered(client: PgClient, connected: Connected, error: Error | null): void {
+      if (error) {
+        connections.noteError(client, error)
+        connected(error)
+        return
+      }
+      connections.opened(client)
+      // The driver makes the rest of its parts when it has called back.
+      queueMicrotask(() => this.#answerOnceProven(client, connected))
+    }
+
+    #answerOnceProven(client: PgClient, connected: Connected): void {
+      const answer = (failure?: Error): void => this.#answer(connected, failure)
+      const unsupported = unsupportedOnceConnected(client)
+      const proving = unsupported ? undefined : connections.proves(client)
+      if (proving) proving.then(() => answer(), answer)
+      else answer(unsupported)
     }
 
     /** What a connection fails with that the pool never gets has to be closed here. */

@@ -51,6 +51,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
         max: () => this.options.max,
         giveUpOne: () => this.#giveUpOne(),
         drainIdle: () => this.#drainIdle(),
+        openFirst: () => (this.totalCount === 0 && !this.ending ? this.#openFirst() : undefined),
       }
       const { setRole } = driver
       const place = placeOf(driver)
@@ -149,6 +150,17 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       const client = await super.connect()
       await closeWhenIdle(asPgClient(client))
       client.release(true)
+    }
+
+    #openFirst(): Promise<void> {
+      return new Promise((resolve, reject) => {
+        this.#take((error, client) => {
+          if (!client) return reject(error)
+          // A proof is no use that maxUses counts.
+          Object.assign(client, { _poolUseCount: -1 }).release()
+          resolve()
+        })
+      })
     }
 
     #drainIdle(): void {

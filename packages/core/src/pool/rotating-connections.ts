@@ -24,7 +24,8 @@ export interface DriverHooks<Connection> {
   /** Where it connects, without a secret, such as `postgresql://db.internal:5432/app`. */
   readonly place: string
   /**
-   * Begins at once to open a connection with the credential, asks the server who it is, and closes it.
+   * Begins at once to open a connection with the credential, and asks the server who it is. It is closed again, unless the pool
+   * has none yet and can have it as its first: until the credential is in force it is one of those that nobody is lent.
    *
    * @throws CredentialNotProvenError when the database does not accept it.
    */

@@ -38,21 +38,24 @@ function connected(
       port: portOf(proxy),
       method: 'CONNECT',
       path,
-      headers: { host: path, ...authorization(proxy) },
+      headers: { host: path },
       agent: false,
       rejectUnauthorized: true,
       signal,
     })
+    const authorization = authorizationOf(proxy)
+    // Not with the options, which NODE_DEBUG prints.
+    if (authorization !== undefined) request.setHeader('proxy-authorization', authorization)
     request.once('connect', (answer, socket) => resolve({ answer, socket: socket as Socket }))
     request.on('error', reject)
     request.end()
   })
 }
 
-function authorization({ username, password }: URL): { readonly 'proxy-authorization'?: string } {
-  if (!username && !password) return {}
+function authorizationOf({ username, password }: URL): string | undefined {
+  if (!username && !password) return undefined
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` }
+  return `Basic ${Buffer.from(pair).toString('base64')}`
 }
 
 function portOf({ port, protocol }: URL): string {

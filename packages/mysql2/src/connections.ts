@@ -45,15 +45,31 @@ export interface MySqlPlace {
   readonly options: ConnectionOptions
 }
 
+/** What the pool around the connections has to offer. */
+export interface MySqlPoolHooks extends PoolHooks {
+  /** Begins to open the first connection of the pool, if it has none, and keeps it when it stands the check. */
+  openFirst?(check: (connection: Connection) => Promise<void>): Promise<void> | undefined
+}
+
+/** A credential that a connection of the pool proves. */
+interface Proving {
+  readonly credential: Credential
+  socket: Socket | undefined
+  unsupported: InvalidOptionError | undefined
+}
+
 /** The physical MySQL connections of one pool. */
 export class MySqlConnections extends RotatingConnections<Session> {
   readonly #driver: MySqlDriver
   readonly #options: ConnectionOptions
   /** By the configuration of the connection: the driver makes one for each. */
   readonly #sessions = new WeakMap<object, Session>()
+  readonly #pool: MySqlPoolHooks
+  /** While the pool makes the connection that proves a credential. */
+  #proving: Proving | undefined
 
   /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
-  constructor(lease: LeaseManager, pool: PoolHooks, { driver, options }: MySqlPlace) {
+  constructor(lease: LeaseManager, pool: MySqlPoolHooks, { driver, options }: MySqlPlace) {
     checkDriver(driver)
     super(lease, pool, {
       place: placeOf(options),
@@ -66,20 +82,27 @@ export class MySqlConnections extends RotatingConnections<Session> {
           ),
         ),
     })
+    this.#pool = pool
     this.#driver = driver
     this.#options = options
   }
 
-  /** The driver's option `stream`: it opens each connection with the credential in force at that moment. */
+  /** The driver's option `stream`: it opens each connection with the credential in force at that moment, or the one to prove. */
   readonly stream: OpenStream = (place) => {
-    const credential = this.attachment.current
-    if (credential) return this.#open(place, credential)
+    const proving = this.#proving
+    const credential = proving?.credential ?? this.attachment.current
+    if (credential) {
+      const socket = this.#open(place, credential)
+      if (proving) proving.socket = socket
+      return socket
+    }
     const unavailable = new CredentialsUnavailableError('No database credential may be used at this moment.')
     return new Socket().destroy(unavailable)
   }
 
   /** The driver opens a connection, and keeps the password in its first command for as long as the server lets it wait. */
   opens(connection: Connection): void {
+    if (this.#proving && !this.#sessionOf(connection)) this.#proving.unsupported = configLost()
     const { _command: handshake } = asMySqlConnection(connection)
     if (handshake) for (const name of ['password', 'password1']) hidePassword(handshake, undefined, name)
   }
@@ -172,12 +195,32 @@ export class MySqlConnections extends RotatingConnections<Session> {
   }
 
   async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const check = (connection: Connection): Promise<void> => checkUser(connection, credential)
     try {
-      await this.#withConnectionAs(credential, signal, (connection) => checkUser(connection, credential))
+      await (this.#proveByFirst(credential, signal, check) ??
+        this.#withConnectionAs(credential, signal, check))
     } catch (error) {
       if (error instanceof InvalidOptionError) throw error
       throw notProven(credential, this.place, error, isMySqlRefusal(error) ? 'refused' : 'unreachable')
     }
+  }
+
+  #proveByFirst(
+    credential: Credential,
+    signal: AbortSignal,
+    check: (connection: Connection) => Promise<void>,
+  ): Promise<void> | undefined {
+    const proving: Proving = { credential, socket: undefined, unsupported: undefined }
+    this.#proving = proving
+    const opened = this.#pool.openFirst?.(check)
+    this.#proving = undefined
+    if (!opened) return undefined
+    const stop = (reason: Error): unknown => proving.socket?.destroy(reason)
+    if (proving.unsupported) stop(proving.unsupported)
+    return stoppable(signal, stop, () => opened).catch((error: unknown) => {
+      throw proving.unsupported ?? error
+    })
   }
 
   /** A user may end its own sessions, and the statements in them. */
@@ -208,7 +251,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     const connection = this.#driver.createConnection(options)
     this.opens(connection)
     const session = this.#adopt(connection)
-    if (!session) throw unsupported('a connection does not keep its config')
+    if (!session) throw configLost()
     try {
       await stoppable(
         signal,
@@ -219,6 +262,10 @@ export class MySqlConnections extends RotatingConnections<Session> {
       await session.closeWhenIdle()
     }
   }
+}
+
+function configLost(): InvalidOptionError {
+  return unsupported('a connection does not keep its config')
 }
 
 /** Its holder may have called changeUser(). */

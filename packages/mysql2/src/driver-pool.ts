@@ -1,15 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
-import type { CheckedOut, Fate, PoolHooks } from '@vault-lease/core/adapter'
-import type { PoolConnection } from 'mysql2'
+import type { CheckedOut, Fate } from '@vault-lease/core/adapter'
+import type { Connection, PoolConnection } from 'mysql2'
 import { HeldPlaces } from './admission.ts'
-import { MySqlConnections, type MySqlPlace } from './connections.ts'
+import { MySqlConnections, type MySqlPlace, type MySqlPoolHooks } from './connections.ts'
 import { asUnderlyingPool, type UnderlyingPool } from './driver.ts'
 
 type Taken = CheckedOut<PoolConnection>
 
 /** A pool of mysql2: how connections leave it and come back to it, and which of them it closes. */
-export class DriverPool implements PoolHooks {
+export class DriverPool implements MySqlPoolHooks {
   readonly pool: UnderlyingPool
   readonly connections: MySqlConnections
   readonly #original: Pick<
@@ -78,6 +78,13 @@ export class DriverPool implements PoolHooks {
     this.#lookAtIdle(this.#idleCount)
   }
 
+  /** Not where a connection is reset before it is idle, or where the caller formats what is asked on it. */
+  openFirst(check: (connection: Connection) => Promise<void>): Promise<void> | undefined {
+    const { resetOnRelease, connectionConfig } = this.pool.config
+    const isFirst = this.pool._allConnections.peekBack() === undefined && !this.#closingIdle
+    return isFirst && !resetOnRelease && !connectionConfig.queryFormat ? this.#openFirst(check) : undefined
+  }
+
   /** Closes what nobody uses, and from now on what is given back. */
   closeIdle(): void {
     this.#closingIdle = true
@@ -108,6 +115,20 @@ export class DriverPool implements PoolHooks {
     })
     const newest = this.pool._allConnections.peekBack()
     if (newest && newest !== before) this.connections.opens(newest)
+  }
+
+  async #openFirst(check: (connection: Connection) => Promise<void>): Promise<void> {
+    const connection = await new Promise<PoolConnection>((resolve, reject) => {
+      this.#openOrQueue((error, opened) => (opened ? resolve(opened) : reject(error)))
+    })
+    try {
+      await check(connection)
+    } catch (error) {
+      this.closeStale(connection)
+      throw error
+    }
+    // Its user is not in force yet.
+    this.#original.releaseConnection(connection)
   }
 
   #takeAfterAll(done: Taken): void {

@@ -58,7 +58,7 @@ export type OpenStream = (place: StreamPlace) => Socket
 export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 'end'> & {
   readonly config: Admission & {
     readonly connectionLimit: number
-    readonly connectionConfig: { readonly connectTimeout: number }
+    readonly connectionConfig: { readonly connectTimeout: number; readonly queryFormat?: unknown }
     /** Absent before mysql2 had the option. */
     readonly resetOnRelease?: boolean
   }

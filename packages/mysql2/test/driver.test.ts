@@ -1,7 +1,7 @@
 import { createLease } from '@vault-lease/core'
-import mysql, { type Pool } from 'mysql2'
+import mysql, { type Connection, type Pool } from 'mysql2'
 import { describe, expect, it } from 'vitest'
-import type { MySqlDriver } from '../src/driver.ts'
+import type { MySqlDriver, UnderlyingPool } from '../src/driver.ts'
 import { leasedPool } from '../src/leased-pool.ts'
 import { ask, failureOf } from './servers.ts'
 
@@ -59,6 +59,21 @@ describe('mysql2', () => {
         connection.on('error', () => {})
         return Object.assign(connection, { config: { ...connection.config } })
       },
+    })
+    // So that the pool has its user proven by a connection apart.
+    const options = { lease: leaseOfOne(), host: '127.0.0.1', port: 1, resetOnRelease: true }
+    const pool = leasedPool(driver, options)
+    expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({ cause: unsupported })
+    await pool.end()
+  })
+
+  it('is refused by the first acquire when the first connection of the pool does not keep its config', async () => {
+    const driver = driverWithPool((pool) => {
+      const { _allConnections: all } = pool as unknown as Pick<UnderlyingPool, '_allConnections'>
+      const peek = all.peekBack.bind(all)
+      const withoutConfig = (newest: Connection | undefined) =>
+        newest && Object.create(newest, { config: { value: {} } })
+      return { _allConnections: Object.assign(all, { peekBack: () => withoutConfig(peek()) }) }
     })
     const pool = leasedPool(driver, { lease: leaseOfOne(), host: '127.0.0.1', port: 1 })
     expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({ cause: unsupported })

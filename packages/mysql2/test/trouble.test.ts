@@ -46,17 +46,19 @@ describe('a pool of createPool() in trouble', () => {
 
   it('rotates once when the user is gone as connections are opened', async () => {
     const pool = await servers.pool()
-    await pool.lease.ready()
+    const inUse = await connectionOf(pool)
     await servers.engine.revokePrefix(servers.role)
     await Promise.all(Array.from({ length: 10 }, () => ask(pool, 'select count(*) from items')))
     await isWell(pool, 2)
+    inUse.release()
   })
 
   it('rotates when the user is locked', async () => {
     const pool = await servers.pool()
-    await pool.lease.ready()
+    const inUse = await connectionOf(pool)
     await asSuperuser(`alter user '${pool.lease.status().username}'@'%' account lock`)
     await isWell(pool, 2)
+    inUse.release()
   })
 
   /** Rights to a whole database stay with the sessions that have them, those to a table or a procedure do not. */
@@ -165,14 +167,15 @@ describe('a pool of createPool() in trouble', () => {
   })
 
   it('keeps the user whose right to the whole database was taken away, says so, and goes on when it is back', async () => {
-    const pool = await servers.pool({ connectionLimit: 1 })
-    await pool.lease.ready()
+    const pool = await servers.pool({ connectionLimit: 2 })
+    const inUse = await connectionOf(pool)
     const { username } = pool.lease.status()
     const rights = `select, insert, update, delete on app.*`
     await asSuperuser(`revoke ${rights} from '${username}'@'%'`)
     expect(await failureOf(ask(pool, 'select 1'))).toMatchObject({ errno: 1044 })
     await asSuperuser(`grant ${rights} to '${username}'@'%'`)
     await isWell(pool, 1)
+    inUse.release()
   })
 
   it('whose database is down at the start says so, leaves no user, and works once it is up', async () => {

@@ -75,7 +75,9 @@ describe('a DataSource of vaultDataSource() for MySQL', () => {
       }
       return detours.map(({ connections }, index) => connections - (before[index] ?? 0))
     }
-    expect(await connectTwice()).toEqual([1, 1])
+    await connectTwice()
+    // Each by the connection that has proven the user there.
+    expect(detours.map(({ connections }) => connections)).toEqual([1, 1])
     second.reachable = false
     expect(await connectTwice()).toEqual([2, 1])
     for (const runner of runners) await runner.release()

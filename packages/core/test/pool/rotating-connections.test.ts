@@ -116,6 +116,64 @@ describe('the connections of a pool', () => {
   })
 })
 
+describe('a connection that has proven a user and stays in its pool', () => {
+  /** Its driver keeps it, and its pool closes it when it is asked to drain. */
+  function keeping() {
+    const clock = new ManualClock()
+    const source = new ScriptedSource(clock)
+    const lease = managerOf({ source, clock, random: () => 0.5, drainTimeoutMs: 1_000 })
+    const connection = {}
+    let drained = 0
+    const connections: RotatingConnections<object> = new RotatingConnections<object>(
+      lease,
+      {
+        max: () => 1,
+        giveUpOne: async () => {},
+        drainIdle() {
+          drained++
+          if (connections.isStale(connection)) connections.closed(connection)
+        },
+      },
+      {
+        place: 'test://db',
+        async connectAs(as) {
+          connections.opening(connection, as)
+        },
+        askForUser: async () => 'exists',
+        closeUnderHolder: async () => {},
+      },
+      clock,
+    )
+    return { connections, connection, drained: () => drained }
+  }
+
+  it('is stale until its user is in force', async () => {
+    const { connections, connection } = keeping()
+    await connections.prove(credential, new AbortController().signal)
+    expect(connections.isStale(connection)).toBe(true)
+    const { generation } = await connections.attachment.credential()
+    expect(generation).toBe(1)
+    expect(connections.isStale(connection)).toBe(false)
+  })
+
+  it('is closed when its user will never be in force', async () => {
+    const { connections, connection } = keeping()
+    await connections.prove(credential, new AbortController().signal)
+    const terms = { deadline: 0, signal: AbortSignal.abort(), stragglerError: () => new Error('never') }
+    expect(await connections.retire(1, terms)).toEqual({ closed: 1, forced: 0 })
+    expect(connections.credentialOf(connection)).toBeUndefined()
+    await connections.allClosed()
+  })
+
+  it('makes room for the next user to prove, in a pool of one', async () => {
+    const { connections, connection, drained } = keeping()
+    await connections.prove(credential, new AbortController().signal)
+    await connections.prove(new Credential(2, 'v-2', 'secret'), new AbortController().signal)
+    expect(drained()).toBe(1)
+    expect(connections.credentialOf(connection)?.generation).toBe(2)
+  })
+})
+
 describe('the connections of a user that was replaced', () => {
   async function replaced(count: number) {
     const { connections, proof, clock } = setUp(10)

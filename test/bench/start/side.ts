@@ -1,5 +1,4 @@
 // One start, in a process of its own: prints how long each of its parts took, in milliseconds.
-import { get } from 'node:http'
 import type { StartTimes } from './compare-starts.ts'
 import { type SideName, type StartName, type StartPlace, starts } from './starts.ts'
 
@@ -21,6 +20,8 @@ async function start(name: StartName, side: SideName): Promise<StartTimes> {
 
 /** The request that a lease begins with, by nothing but node. */
 async function readCredential({ role }: StartPlace): Promise<StartTimes> {
+  // Not with this file: it is part of what the others may load.
+  const { get } = await import('node:http')
   const began = performance.now()
   const headers = { 'X-Vault-Token': process.env['VAULT_TOKEN'] }
   await new Promise<void>((resolve, reject) => {

@@ -5,17 +5,12 @@ import {
   type LeaseManager,
   VaultLeaseError,
 } from '@vault-lease/core'
-import {
-  hidePassword,
-  notProven,
-  type PoolHooks,
-  RotatingConnections,
-  stoppable,
-} from '@vault-lease/core/adapter'
+import { notProven, type PoolHooks, RotatingConnections, stoppable } from '@vault-lease/core/adapter'
 import type { Client } from 'pg'
 import { closeUnderHolder } from './close.ts'
 import { asPgClient, type PgClient, unsupportedOnceConnected } from './driver.ts'
 import { answerCursorsOnceLost } from './lost-connection.ts'
+import { answerChallenges } from './password.ts'
 import { optionsWithRole, type SetRoleOptions } from './set-role.ts'
 
 /** Where connections are made, and how. */
@@ -140,6 +135,7 @@ export class PgConnections extends RotatingConnections<PgClient> {
   /** By a client that the pool does not know. */
   async #proveApart(credential: Credential, signal: AbortSignal): Promise<void> {
     const client = asPgClient(this.#place.newClient())
+    client.once('end', () => this.closed(client))
     const stop = (reason: Error): unknown => client.connection.stream.destroy(reason)
     await stoppable(signal, stop, () => this.#checkUser(client, credential))
   }
@@ -182,13 +178,12 @@ export class PgConnections extends RotatingConnections<PgClient> {
     const { setRole } = this.#place
     client.user = username
     client.connectionParameters.user = username
-    for (const holder of [client, client.connectionParameters]) hidePassword(holder, password)
+    answerChallenges(client, password)
     if (setRole !== undefined) {
       const { options } = client.connectionParameters
       client.connectionParameters.options = optionsWithRole(options, setRole)
     }
     this.opening(client, credential)
-    client.once('end', () => this.closed(client))
     answerCursorsOnceLost(client)
   }
 }

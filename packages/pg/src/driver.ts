@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { InvalidOptionError } from '@vault-lease/core'
-import type { Client, ClientConfig } from 'pg'
+import type { Client, ClientConfig, Pool, PoolClient, PoolConfig } from 'pg'
 
 /** The class that a pool, or knex, makes its connections of: pg.Client or a subclass of it. */
 export type ClientClass = new (config?: string | ClientConfig) => Client
@@ -20,6 +20,16 @@ interface Undocumented {
   readonly _activeQuery?: unknown
   /** The same in pg 8.11; absent before the first one could run. */
   readonly activeQuery?: unknown
+}
+
+export type Release = PoolClient['release']
+
+/** pg.Pool with what is needed of it here beyond its published types. */
+export interface ReleasingPool extends Pool {
+  /** Makes the `release` of a client that is about to be handed out. */
+  _releaseOnce(client: PoolClient, idleListener: () => void): Release
+  /** Takes a client back, or strikes it off after an error. */
+  _release(client: PoolClient, idleListener: () => void, error?: Error | boolean): void
 }
 
 /** The protocol layer below a client: pg.Connection. */
@@ -49,7 +59,21 @@ export function asPgClient(client: Client): PgClient {
     known.made.add(client.constructor)
     return client as PgClient
   }
-  throw unsupported('connectionParameters, connection, processID, secretKey or ssl')
+  throw unsupported('a client lacks connectionParameters, connection, processID, secretKey or ssl')
+}
+
+/**
+ * The class of pools with its undocumented parts.
+ *
+ * @throws InvalidOptionError when it is not one of node-postgres 8 that works the way this package needs.
+ */
+export function asReleasingPool(PoolClass: typeof Pool): new (config?: PoolConfig) => ReleasingPool {
+  const { _releaseOnce, _release } = PoolClass.prototype as Pool & Partial<ReleasingPool>
+  if (typeof _releaseOnce === 'function' && typeof _release === 'function')
+    return PoolClass as unknown as new (
+      config?: PoolConfig,
+    ) => ReleasingPool
+  throw unsupported('a pool lacks _releaseOnce or _release')
 }
 
 /** Why a client cannot be used that has just connected: some of its parts are there only then. */
@@ -57,7 +81,7 @@ export function unsupportedOnceConnected(client: PgClient): InvalidOptionError |
   if (known.connected.has(client.constructor)) return undefined
   const hasQuery = '_activeQuery' in client || 'activeQuery' in client
   if (!hasQuery || typeof client.readyForQuery !== 'boolean')
-    return unsupported('readyForQuery or _activeQuery')
+    return unsupported('a client lacks readyForQuery or _activeQuery')
   known.connected.add(client.constructor)
   return undefined
 }
@@ -79,9 +103,9 @@ function isPgClient(client: Client): client is PgClient {
   return hasParameters && hasWire && hasStream && hasSession
 }
 
-function unsupported(parts: string): InvalidOptionError {
+function unsupported(what: string): InvalidOptionError {
   return new InvalidOptionError(
-    `This version of pg is not supported: a client lacks ${parts}. ` +
+    `This version of pg is not supported: ${what}. ` +
       'Use the JavaScript client of pg 8 (not pg.native), or upgrade @vault-lease/pg.',
   )
 }

@@ -20,8 +20,12 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
       })
     }
 
-    /** Queries report the loss of a connection to whoever made them. Where nobody listens, the event would end the process. */
+    /**
+     * In place of listeners: pg.Pool adds and removes one at each checkout, which takes a tenth of a microsecond less when it is the only one.
+     * Queries report the loss of a connection to whoever made them: where nobody listens, the event would end the process.
+     */
     override emit(event: string | symbol, ...values: unknown[]): boolean {
+      if (event === 'end') connections.closed(asPgClient(this))
       if (event === 'error' && this.listenerCount('error') === 0) return false
       return super.emit(event, ...values)
     }

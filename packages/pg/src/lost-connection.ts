@@ -28,5 +28,5 @@ export function answerCursorsOnceLost(client: PgClient): void {
   connection.prependListener('error', remember)
   connection.prependListener('end', remember)
   // Before it has connected, the client takes ReadyForQuery for its success.
-  client.once('connect', () => client.once('end', onEnd))
+  client.once('connect', () => connection.once('end', () => process.nextTick(onEnd)))
 }

@@ -1,10 +1,10 @@
 import type { AdapterOptions, LeaseManager } from '@vault-lease/core'
-import { type CheckedOut, Checkout, endPool, takeLease } from '@vault-lease/core/adapter'
+import { type CheckedOut, Checkout, endPool, type Fate, takeLease } from '@vault-lease/core/adapter'
 import type pg from 'pg'
 import type { PoolClient, PoolConfig } from 'pg'
 import { answeredWithin, cancelStatement, closeWhenIdle } from './close.ts'
 import { PgConnections } from './connections.ts'
-import { asPgClient, type ClientClass, type PgClient } from './driver.ts'
+import { asPgClient, asReleasingPool, type ClientClass, type PgClient, type Release } from './driver.ts'
 import { leasedClient } from './leased-client.ts'
 import { checkConnectionOptions, pgOptionNames, placeOf } from './options.ts'
 import { beforeProcessEnds } from './process-end.ts'
@@ -13,11 +13,10 @@ import { checkSetRole, type SetRoleOptions } from './set-role.ts'
 /** The options of `VaultPool`: where the lease comes from, and every option of pg.Pool but the user and the password. */
 export type VaultPoolOptions = AdapterOptions & SetRoleOptions & Omit<PoolConfig, 'user' | 'password'>
 
-type Release = PoolClient['release']
 type Answer = (error: Error | undefined, client: PoolClient | undefined, release: Release) => void
 
 /** A client of the pool, with the `release` that the pool has given it. Its class was looked at when it was opened. */
-type Taken = PgClient & Pick<PoolClient, 'release'>
+type Taken = PgClient & PoolClient
 
 /** A client whose query has run into `query_timeout` is closed when the server does not answer in this time after its release. */
 const answersWithinMs = 1_000
@@ -33,12 +32,13 @@ export type VaultPoolClass = new (options?: VaultPoolOptions) => VaultPool
 
 /** `VaultPool` over another copy of node-postgres, such as the one that an ORM brings. */
 export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Client'>): VaultPoolClass {
-  return class VaultPool extends Pool {
+  return class VaultPool extends asReleasingPool(Pool) {
     readonly lease: LeaseManager
     readonly #ownsLease: boolean
     readonly #connections: PgConnections
     readonly #checkout: Checkout<Taken>
     #ended: Promise<void> | undefined
+    #isGivingBack = false
     #forgetProcessEnd = (): void => {}
 
     constructor(options: VaultPoolOptions = {}) {
@@ -66,9 +66,9 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       this.#connections = connections
       this.#checkout = new Checkout(connections.attachment, {
         take: (done) => this.#take(done),
-        giveBack: (client) => client.release(),
+        giveBack: (client) => this.#giveBack(client),
         isStale: (client) => connections.isStale(client),
-        closeStale: (client) => closeStale(client, client.release),
+        closeStale,
         worthConnectingAgain: (error, wait) => connections.worthConnectingAgain(error, wait),
         patienceMs: () => this.options.connectionTimeoutMillis || undefined,
         tooLate: () => new Error('timeout exceeded when trying to connect'),
@@ -87,8 +87,20 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
         return undefined
       }
       return new Promise((resolve, reject) => {
-        this.#acquire((error, client) => (client ? resolve(client) : reject(error)))
+        this.#checkout.acquire((error, client) => (client ? resolve(client) : reject(error)))
       })
+    }
+
+    /** A connection that was replaced while it was out, or is in doubt, does not go back to the pool as it is. */
+    override _releaseOnce(client: PoolClient, idleListener: () => void): Release {
+      let released = false
+      return (error) => {
+        if (released) throw new Error('Release called on client which has already been released to the pool.')
+        released = true
+        const fate = error || this.#isGivingBack ? 'keep' : this.#fateOf(client as Taken)
+        if (fate === 'keep') this._release(client, idleListener, error)
+        else void this.#meet(fate, client as Taken, idleListener)
+      }
     }
 
     override end(): Promise<void>
@@ -102,7 +114,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
 
     #acquire(done: Answer): void {
       this.#checkout.acquire((error, client) => {
-        if (client) done(undefined, client, this.#watchRelease(client))
+        if (client) done(undefined, client, client.release)
         else done(error ?? undefined, undefined, noRelease)
       })
     }
@@ -111,24 +123,8 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       super.connect(done as CheckedOut<PoolClient>)
     }
 
-    /** A connection that was replaced while it was out, or is in doubt, does not go back to the pool as it is. */
-    #watchRelease(client: Taken): Release {
-      const { release } = client
-      let released = false
-      client.release = (error) => {
-        if (released) throw new Error('Release called on client which has already been released to the pool.')
-        if (!error && this.#mayHaveTimedOut(client)) {
-          released = true
-          void this.#onceAnswered(client, release)
-          return
-        }
-        const fate = error ? 'keep' : this.#connections.fateOf(client)
-        if (fate === 'keep') return release(error)
-        released = true
-        if (fate === 'close') closeStale(client, release)
-        else void fate.then((known) => (known === 'keep' ? release() : closeStale(client, release)))
-      }
-      return client.release
+    #fateOf(client: Taken): Fate | Promise<Fate | 'cancel'> {
+      return this.#mayHaveTimedOut(client) ? this.#fateOnceAnswered(client) : this.#connections.fateOf(client)
     }
 
     /** The holder has heard that its query was too late, but the next one would wait behind it. */
@@ -136,13 +132,29 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       return Boolean(this.options.query_timeout) && client.readyForQuery === false
     }
 
-    async #onceAnswered(client: Taken, release: Release): Promise<void> {
-      if (await answeredWithin(client, answersWithinMs)) {
-        if ((await this.#connections.fateOf(client)) === 'keep') release()
-        else closeStale(client, release)
-      } else {
-        cancelStatement(client)
-        release(true)
+    async #fateOnceAnswered(client: Taken): Promise<Fate | 'cancel'> {
+      return (await answeredWithin(client, answersWithinMs)) ? this.#connections.fateOf(client) : 'cancel'
+    }
+
+    /** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
+    async #meet(
+      fate: Fate | Promise<Fate | 'cancel'>,
+      client: Taken,
+      idleListener: () => void,
+    ): Promise<void> {
+      const known = await fate
+      if (known === 'cancel') cancelStatement(client)
+      if (known === 'close') await closeWhenIdle(client).catch(() => {})
+      this._release(client, idleListener, known !== 'keep')
+    }
+
+    /** Back into the pool as it is: nobody has used it. */
+    #giveBack(client: Taken): void {
+      this.#isGivingBack = true
+      try {
+        client.release()
+      } finally {
+        this.#isGivingBack = false
       }
     }
 
@@ -157,7 +169,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
         this.#take((error, client) => {
           if (!client) return reject(error)
           // A proof is no use that maxUses counts.
-          Object.assign(client, { _poolUseCount: -1 }).release()
+          this.#giveBack(Object.assign(client, { _poolUseCount: -1 }))
           resolve()
         })
       })
@@ -168,8 +180,8 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
         this.#take((_error, client) => {
           // A pool that is ending answers with nothing.
           if (!client) return
-          if (this.#connections.isStale(client)) closeStale(client, client.release)
-          else client.release()
+          if (this.#connections.isStale(client)) closeStale(client)
+          else this.#giveBack(client)
         })
       }
     }
@@ -189,9 +201,9 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
   }
 }
 
-/** The connection keeps its place in the pool until the server has closed it, so that `max` holds on both sides. */
-function closeStale(client: PgClient, release: Release): void {
-  const vacate = (): void => release(true)
+/** Nobody uses it. Its place is free when the server has closed it. */
+function closeStale(client: Taken): void {
+  const vacate = (): void => client.release(true)
   closeWhenIdle(client).then(vacate, vacate)
 }
 

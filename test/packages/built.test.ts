@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { specifiersIn } from './imports.ts'
 
 const run = promisify(execFile)
@@ -79,11 +79,8 @@ const credentialOfVault = `
   console.log(JSON.stringify(usernames))
 `
 
+// Which `npm test` has built.
 describe('the built packages', () => {
-  beforeAll(async () => {
-    await run('npm', ['run', '-s', 'build'], { cwd: root })
-  }, 120_000)
-
   it.each(Object.entries(places))(
     '%s loads as ESM and as CommonJS, with the same exports',
     async (name, place) => {

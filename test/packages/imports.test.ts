@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   prisma: [...core, ...drivers],
   mongoose: [...core, ...drivers],
   testing: [],
+  cli: [...core, '@vault-lease/testing'],
 }
 
 const base = ['errors.ts', 'error-brand.ts', 'observe']

@@ -1,0 +1,52 @@
+import { VaultLeaseError } from '@vault-lease/core'
+import { Command, CommanderError } from 'commander'
+import type { AddCommand } from './add-command.ts'
+import { addCreds } from './commands/creds.ts'
+import { addExec } from './commands/exec.ts'
+import { addShells } from './commands/shells.ts'
+import { addWait } from './commands/wait.ts'
+import { exitCodeOf, exitCodes } from './exit-codes.ts'
+import { tell } from './terminal.ts'
+import { version } from './version.ts'
+
+const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait]
+
+const environment = `
+Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,
+VAULT_CACERT … VAULT_DB_ROLE and VAULT_DB_MOUNT are the defaults of --role and --mount.`
+
+/** Runs the command with its arguments. Never rejects: gives the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  let code: number = exitCodes.done
+  const program = new Command('vault-lease')
+    .description(
+      'Database credentials of Vault and OpenBao: run programs with them, hand them out, wait for them.',
+    )
+    .version(version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+    .addHelpText('after', environment)
+  for (const add of commands) {
+    add(program, (exitCode) => {
+      code = exitCode
+    })
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    // Commander has told its own already.
+    if (!(error instanceof CommanderError)) tell(`vault-lease: ${textOf(error)}`)
+    return exitCodeOf(error)
+  }
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof VaultLeaseError)) return error.stack ?? error.message
+  const { cause } = error
+  return cause instanceof Error && !error.message.includes(cause.message)
+    ? `${error.message} (${cause.message})`
+    : error.message
+}

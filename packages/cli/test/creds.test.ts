@@ -1,0 +1,95 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Servers, startServers } from '@vault-lease/testing'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { accessTo, type Running, run, start } from './cli.ts'
+
+const patience = { timeout: 20_000, interval: 100 }
+
+describe.each(['postgresql', 'mysql', 'mongodb'] as const)('vault-lease on %s', (kind) => {
+  let servers: Servers
+  let env: Record<string, string>
+  let folder: string
+  let running: Running | undefined
+
+  beforeAll(async () => {
+    servers = await startServers({ kind })
+    folder = mkdtempSync(join(tmpdir(), 'creds-'))
+  })
+  beforeEach(async () => {
+    await servers.engine.role('app', { ttl: '60s', maxTtl: '120s' })
+    env = await accessTo(servers)
+  })
+  afterEach(async () => {
+    running?.child.kill('SIGKILL')
+    await servers.engine.revokePrefix('app')
+  })
+  afterAll(async () => {
+    rmSync(folder, { recursive: true })
+    await servers?.stop()
+  })
+
+  const creds = (...args: string[]) => run(['creds', '--role', 'app', ...args], env)
+
+  it('creds prints a credential that lives on, as JSON', async () => {
+    const { code, stdout, stderr } = await creds('--json')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const { username, password, url } = JSON.parse(stdout)
+    expect(await servers.engine.users()).toEqual([username])
+    expect(url).toContain(`${username}:${encodeURIComponent(password)}@`)
+  })
+
+  it('creds prints what a shell evaluates', async () => {
+    const { stdout } = await creds()
+    const names = Array.from(stdout.matchAll(/^export (\w+)="[^"]+"$/gm), ([, name]) => name)
+    expect(names).toEqual(expect.arrayContaining(['DB_USERNAME', 'DB_PASSWORD', 'DATABASE_URL']))
+    expect(stdout.trimEnd().split('\n')).toHaveLength(names.length)
+  })
+
+  it('creds keeps a file up to date, and removes it with the user', async () => {
+    await servers.engine.role('app', { ttl: '4s', maxTtl: '8s' })
+    const out = join(folder, 'creds')
+    const seen = join(folder, 'seen')
+    const after = `cat ${out} >> ${seen}`
+    running = start(
+      ['creds', '--role', 'app', '--watch', '--out', out, '--format', 'lines', '--exec-after', after],
+      env,
+    )
+    const users = (): string[] =>
+      existsSync(seen) ? (readFileSync(seen, 'utf8').match(/^v-.*$/gm) ?? []) : []
+    await vi.waitFor(() => expect(new Set(users()).size).toBe(2), patience)
+    expect(statSync(out).mode & 0o777).toBe(0o600)
+    expect(await servers.engine.users()).toContain(readFileSync(out, 'utf8').split('\n')[0])
+    running.child.kill('SIGTERM')
+    expect(await running.ended).toBe(0)
+    expect(existsSync(out)).toBe(false)
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('wait tells when a role gives what the database takes, and leaves nothing', async () => {
+    const { code, stdout } = await run(['wait', '--role', 'app', '--json'], env)
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      source: 'database/creds/app',
+      place: env['VAULT_LEASE_DATABASE_URL'],
+    })
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('wait goes on until the database is there', async () => {
+    servers.database.pause()
+    const waiting = start(['wait', '--role', 'app', '--timeout', '40s'], env)
+    running = waiting
+    await sleep(2_000)
+    servers.database.resume()
+    expect(await waiting.ended).toBe(0)
+  })
+
+  it('wait gives up after its time: Vault', async () => {
+    const nowhere = { ...env, VAULT_ADDR: 'http://127.0.0.1:1' }
+    const ended = await run(['wait', '--role', 'app', '--timeout', '1s'], nowhere)
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('ECONNREFUSED') })
+  })
+})

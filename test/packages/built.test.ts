@@ -120,6 +120,19 @@ describe('the built packages', () => {
     expect(JSON.parse(stdout)).toEqual(['u', 'u'])
   })
 
+  it('have a notice of whatever is built into core, and of nothing else', () => {
+    const core = join(root, 'packages/core')
+    const maps = readdirSync(join(core, 'dist')).filter((name) => name.endsWith('.map'))
+    const sources = maps.flatMap(
+      (name): string[] => JSON.parse(readFileSync(join(core, 'dist', name), 'utf8')).sources,
+    )
+    const builtIn = sources.flatMap(
+      (path) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? [],
+    )
+    const notices = readFileSync(join(core, 'THIRD-PARTY.md'), 'utf8').matchAll(/^## (.+)$/gm)
+    expect(Array.from(notices, ([, name]) => name).sort()).toEqual([...new Set(builtIn)].sort())
+  })
+
   it('take a lease of core in its other format', async () => {
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', leaseOfOtherFormat], {
       cwd: join(root, places['@vault-lease/pg']),

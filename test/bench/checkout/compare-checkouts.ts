@@ -6,7 +6,14 @@ import { promisify } from 'node:util'
 import { spreadOf } from '../spread.ts'
 import { type PoolName, poolNames, type SideName } from './pools.ts'
 
-const goalNs = 300
+/** An operation of MongoDB takes and gives back by itself. */
+const goalNs: Readonly<Record<PoolName, number>> = {
+  pg: 300,
+  knex: 300,
+  mysql2: 300,
+  'prisma-mysql': 300,
+  mongodb: 1_000,
+}
 const side = fileURLToPath(new URL('./checkout/side.js', import.meta.url))
 const run = promisify(execFile)
 
@@ -20,14 +27,15 @@ pool          static  leased  added`)
     const pairs: Record<SideName, number>[] = []
     for (let round = 0; round < rounds; round++) pairs.push(await pairOf(pool, round % 2 === 0))
     const added = spreadOf(pairs.map(({ leased, static: plain }) => leased - plain))
-    const met = added.median <= goalNs
-    lines.push({ pool, added, goal: `<= ${goalNs}`, met, pairs })
+    const goal = `<= ${goalNs[pool]}`
+    const met = added.median <= goalNs[pool]
+    lines.push({ pool, added, goal, met, pairs })
     const medians = (['static', 'leased'] as const).map(
       (name) => spreadOf(pairs.map((pair) => pair[name])).median,
     )
     const cells = [pool.padEnd(12), ...medians.map((ns) => ns.toFixed(0).padStart(7))]
     const { median, min, max } = added
-    const verdict = `<= ${goalNs} ${met ? 'met' : 'missed'}`
+    const verdict = `${goal} ${met ? 'met' : 'missed'}`
     console.log(`${cells.join(' ')}  ${median.toFixed(0)} (${min.toFixed(0)}-${max.toFixed(0)}) ${verdict}`)
   }
   writeFileSync(json, `${JSON.stringify({ node: process.version, rounds, lines }, undefined, 2)}\n`)

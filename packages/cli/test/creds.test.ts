@@ -87,6 +87,31 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('vault-lease on %s', 
     expect(await waiting.ended).toBe(0)
   })
 
+  it('creds says that it cannot write, when it begins and later', async () => {
+    const nowhere = join(folder, 'no-folder', 'creds')
+    for (const more of [[], ['--watch']]) {
+      const ended = await creds('--out', nowhere, ...more)
+      expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('--out') })
+    }
+    expect(await servers.engine.users()).toEqual([])
+    await servers.engine.role('app', { ttl: '4s', maxTtl: '8s' })
+    const inner = mkdtempSync(join(folder, 'inner-'))
+    const watching = start(['creds', '--role', 'app', '--watch', '--out', join(inner, 'creds')], env)
+    running = watching
+    await watching.until(/database user is/)
+    rmSync(inner, { recursive: true })
+    await watching.until(/could not be written/)
+    watching.child.kill('SIGTERM')
+    expect(await watching.ended).toBe(0)
+  })
+
+  it('wait gives up after its time: the database', async () => {
+    const nowhere = `${kind}://127.0.0.1:1/app`
+    const ended = await run(['wait', '--role', 'app', '--url', nowhere, '--timeout', '6s'], env)
+    expect(ended).toMatchObject({ code: 4, stderr: expect.stringContaining('ECONNREFUSED') })
+    expect(await servers.engine.users()).toEqual([])
+  })
+
   it('wait gives up after its time: Vault', async () => {
     const nowhere = { ...env, VAULT_ADDR: 'http://127.0.0.1:1' }
     const ended = await run(['wait', '--role', 'app', '--timeout', '1s'], nowhere)

@@ -69,11 +69,12 @@ async function printOnce({ format, out, ...flags }: CredsFlags): Promise<void> {
 async function watch({ format, out, execAfter, drain, ...flags }: CredsFlags): Promise<void> {
   if (out === undefined) throw new InvalidOptionError('--watch needs --out: a file that is kept up to date.')
   const database = databaseOf(flags)
+  const file = new CredentialFile(out)
   const interrupted = untilInterrupted()
   const lease = createLease({ ...leaseOptionsOf(flags), rotation: { drainTimeoutMs: drain } })
   const followed = new FollowedFile(lease, {
     database,
-    file: new CredentialFile(out),
+    file,
     text: (credential: Credential) => textIn(format, credential, database),
     execAfter,
     tell,

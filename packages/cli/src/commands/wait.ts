@@ -31,6 +31,7 @@ export const addWait: AddCommand = (program, exit) => {
       await using lease = createLease(leaseOptionsOf(flags))
       lease.on('failed', ({ error }) => tell(`Not yet: ${error.message}`))
       const attachment = attachOnce(lease, database)
+      // It takes part in the lease from here on; what fails is told by the lease, and thrown by `ready()`.
       attachment.credential().catch(() => {})
       await lease.ready({ timeoutMs: timeout })
       const { source } = lease.status()

@@ -1,12 +1,25 @@
 import { randomUUID } from 'node:crypto'
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { InvalidOptionError } from '@vault-lease/core'
 
 /** A file that always holds one whole credential, and that only its owner can read. */
 export class CredentialFile {
   readonly #path: string
 
+  /** @throws InvalidOptionError when nothing can be written in its folder. */
   constructor(path: string) {
     this.#path = path
+    try {
+      accessSync(dirname(path), constants.W_OK)
+    } catch (cause) {
+      throw new InvalidOptionError(
+        `Nothing can be written in the folder of --out ${path}: it has to be there, and yours.`,
+        {
+          cause,
+        },
+      )
+    }
   }
 
   /** Whoever reads it meanwhile reads the one before. */

@@ -53,7 +53,12 @@ export class FollowedFile implements Consumer {
 
   follow(credential: Credential): void {
     const { file, text, execAfter, tell } = this.#what
-    file.write(text(credential))
+    try {
+      file.write(text(credential))
+    } catch (error) {
+      tell(`--out could not be written, and still has what it had: ${messageOf(error)}`)
+      return
+    }
     tell(`The database user is ${credential.username}.`)
     if (execAfter === undefined) return
     const child = spawn(execAfter, { shell: true, stdio: ['ignore', 2, 2] })
@@ -68,4 +73,8 @@ export class FollowedFile implements Consumer {
     if (!over.aborted) await new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }))
     return nothing
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -11,7 +11,7 @@ export const mongodb: DatabaseKind = {
   variables: (_address, _login, url) => ({ MONGODB_URI: url }),
   async logIn(url, signal) {
     const { MongoClient } = await import('mongodb')
-    const client = new MongoClient(url, { serverSelectionTimeoutMS: 10_000, maxPoolSize: 1 })
+    const client = new MongoClient(url, { serverSelectionTimeoutMS: 2_000, maxPoolSize: 1 })
     const stop = (): void => void client.close().catch(() => {})
     signal.addEventListener('abort', stop, { once: true })
     try {

@@ -31,3 +31,5 @@ export { type BorrowedConnections, ValidateOnBorrow } from './pool/validate-on-b
 export { awaited, type Clock, deadlineAfter, sleep, systemClock } from './resilience/clock.ts'
 export { stoppable } from './resilience/stoppable.ts'
 export { type TakenLease, takeLease } from './take-lease.ts'
+export { apiPath } from './vault/path.ts'
+export { type SessionAnswer, type VaultForLeases, vaultBehind } from './vault/vault-for-leases.ts'

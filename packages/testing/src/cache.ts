@@ -7,9 +7,9 @@ import { packageFile } from './package-file.ts'
  * the node_modules of the working folder. Never above: whoever may write there would choose what is run.
  */
 export function cacheFolder(): string {
-  const folder =
-    process.env['VAULT_LEASE_CACHE'] ??
-    join(ownWorkspace() ?? resolve('node_modules'), '.cache', 'vault-lease')
+  const folder = resolve(
+    process.env['VAULT_LEASE_CACHE'] ?? join(ownWorkspace() ?? 'node_modules', '.cache', 'vault-lease'),
+  )
   mkdirSync(folder, { recursive: true })
   return folder
 }

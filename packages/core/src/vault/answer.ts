@@ -20,6 +20,8 @@ export interface TimedAnswer extends VaultAnswer {
   readonly ageMs: number
   /** Whether a cache before Vault had the answer: `undefined` when there is no cache, or it does not say so. */
   readonly cache: CacheUse | undefined
+  /** All of it: what the server says of itself is in no `data`. */
+  readonly body: Readonly<Record<string, unknown>>
 }
 
 /** What the X-Cache header of Vault Agent and Vault Proxy says. */
@@ -50,6 +52,7 @@ export function readAnswer(
     renewable: answer['renewable'] === true,
     data: recordOf(answer['data'] ?? {}, 'data', request),
     auth: auth === undefined ? undefined : readAuth(recordOf(auth, 'auth', request), request),
+    body: answer,
     sentAt,
     ageMs,
     cache,

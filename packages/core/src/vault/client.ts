@@ -5,7 +5,7 @@ import type { Wire, WireRequest } from './transport.ts'
 
 /** One call of Vault's API. */
 export interface VaultRequest {
-  readonly method: 'GET' | 'PUT' | 'POST'
+  readonly method: 'GET' | 'LIST' | 'PUT' | 'POST' | 'DELETE'
   /** Below /v1/, without a slash before it; what stands between two slashes is URI-encoded. */
   readonly path: string
   /** Sent as JSON. */

@@ -18,7 +18,6 @@ export {
   type RetirableClient,
 } from './pool/client-per-generation.ts'
 export { endPool } from './pool/end-pool.ts'
-export { hidePassword } from './pool/hidden-password.ts'
 export { notProven } from './pool/not-proven.ts'
 export {
   type DriverHooks,

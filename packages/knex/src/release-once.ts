@@ -9,16 +9,19 @@ export function releaseStreamsOnce(client: KnexClient): void {
   const makeRunner = client.runner.bind(client)
   client.runner = (builder) => {
     const runner = makeRunner(builder)
-    const stream = runner.stream.bind(runner)
-    runner.stream = (...args) => {
-      runner.client = releasingOnce(client)
-      return stream(...args)
-    }
+    runner.stream = streamReleasingOnce
     return runner
   }
 }
 
-function releasingOnce(client: KnexClient): KnexRunner['client'] {
+/** One for all runners: every query has one, few are streams. */
+function streamReleasingOnce(this: KnexRunner, ...args: unknown[]): unknown {
+  this.client = releasingOnce(this.client)
+  const { stream }: KnexRunner = Object.getPrototypeOf(this)
+  return stream.apply(this, args)
+}
+
+function releasingOnce(client: KnexRunner['client']): KnexRunner['client'] {
   let released = false
   const releaseConnection = async (connection?: KnexConnection): Promise<void> => {
     // knex 3.0 and 3.1 release also when no connection could be acquired.

@@ -9,7 +9,6 @@ import {
   deadlineAfter,
   endMySqlSession,
   type Fate,
-  hidePassword,
   isMySqlDenial,
   isMySqlRefusal,
   notProven,
@@ -29,6 +28,7 @@ import {
   type StreamPlace,
   unsupported,
 } from './driver.ts'
+import { hidePasswords, isPasswordHidden } from './hidden-password.ts'
 import { placeOf } from './options.ts'
 import { Session } from './session.ts'
 import { checkUser, rowsOf } from './statements.ts'
@@ -104,7 +104,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
   opens(connection: Connection): void {
     if (this.#proving && !this.#sessionOf(connection)) this.#proving.unsupported = configLost()
     const { _command: handshake } = asMySqlConnection(connection)
-    if (handshake) for (const name of ['password', 'password1']) hidePassword(handshake, undefined, name)
+    if (handshake) hidePasswords(handshake)
   }
 
   /** A pool of the driver has opened a connection through `stream`. */
@@ -184,9 +184,9 @@ export class MySqlConnections extends RotatingConnections<Session> {
 
   #open(place: StreamPlace, credential: Credential): Socket {
     const { config } = place
-    if (this.#sessions.has(config)) return new Socket().destroy(unsupported('connections share a config'))
     config.user = credential.username
-    hidePassword(config, credential.password)
+    if (!isPasswordHidden(config)) hidePasswords(config)
+    config.password = credential.password
     const session = new Session(openSocket(place, this.#options.stream), credential.username)
     this.#sessions.set(config, session)
     this.opening(session, credential)

@@ -5,6 +5,7 @@ import type { Connection, PoolConnection } from 'mysql2'
 import { HeldPlaces } from './admission.ts'
 import { MySqlConnections, type MySqlPlace, type MySqlPoolHooks } from './connections.ts'
 import { asUnderlyingPool, type UnderlyingPool } from './driver.ts'
+import { copyHidingPassword } from './hidden-password.ts'
 
 type Taken = CheckedOut<PoolConnection>
 
@@ -40,6 +41,8 @@ export class DriverPool implements MySqlPoolHooks {
       _removeConnection: pool._removeConnection.bind(itself),
       end: pool.end.bind(pool),
     }
+    const makeConfig = pool._createConnectionConfig.bind(pool)
+    pool._createConnectionConfig = () => copyHidingPassword(makeConfig())
     this.#places = new HeldPlaces(pool.config)
     pool.on('connection', (connection) => this.connections.connected(connection))
     pool.on('release', (connection) => this.#becameIdle(connection))

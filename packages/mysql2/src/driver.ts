@@ -71,6 +71,8 @@ export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 
   /** A connection that has ended calls it: the pool gives its place to whoever is next in the queue. */
   _removeConnection(connection: PoolConnection): void
   end(ended?: (error?: Error) => void): unknown
+  /** A configuration for one connection, which mysql2 makes as it opens it. */
+  _createConnectionConfig(): object
 }
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
@@ -85,7 +87,7 @@ export function checkDriver(driver: MySqlDriver): void {
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
 export function asUnderlyingPool(pool: Pool): UnderlyingPool {
-  const { config, _allConnections, _freeConnections, _removeConnection } =
+  const { config, _allConnections, _freeConnections, _removeConnection, _createConnectionConfig } =
     pool as unknown as Partial<UnderlyingPool>
   const { connectionLimit, queueLimit, waitForConnections, connectionConfig }: Partial<typeof config> =
     config ?? {}
@@ -97,6 +99,7 @@ export function asUnderlyingPool(pool: Pool): UnderlyingPool {
   if (typeof _freeConnections?.length !== 'number') throw unsupported('a pool lacks _freeConnections')
   if (typeof _allConnections?.peekBack !== 'function') throw unsupported('a pool lacks _allConnections')
   if (typeof _removeConnection !== 'function') throw unsupported('a pool lacks _removeConnection')
+  if (typeof _createConnectionConfig !== 'function') throw unsupported('a pool lacks _createConnectionConfig')
   return pool as unknown as UnderlyingPool
 }
 

@@ -42,6 +42,7 @@ describe('mysql2', () => {
       driverWith({ Connection: Object.assign(Object.create(mysql.Connection), { createQuery: () => ({}) }) }),
     ],
     ['_removeConnection of a pool', driverWithPool(() => ({ _removeConnection: undefined }))],
+    ['_createConnectionConfig of a pool', driverWithPool(() => ({ _createConnectionConfig: undefined }))],
     ...['connectionLimit', 'queueLimit', 'waitForConnections', 'connectionConfig'].map(
       (name): [string, MySqlDriver] => [
         `config.${name} of a pool`,

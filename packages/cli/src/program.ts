@@ -2,6 +2,7 @@ import { VaultLeaseError } from '@vault-lease/core'
 import { Command, CommanderError } from 'commander'
 import type { AddCommand } from './add-command.ts'
 import { addCreds } from './commands/creds.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addExec } from './commands/exec.ts'
 import { addShells } from './commands/shells.ts'
 import { addWait } from './commands/wait.ts'
@@ -9,7 +10,7 @@ import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { tell } from './terminal.ts'
 import { version } from './version.ts'
 
-const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait]
+const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor]
 
 const environment = `
 Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,

@@ -7,3 +7,8 @@ export function print(text: string): void {
 export function tell(text: string): void {
   process.stderr.write(`${text}\n`)
 }
+
+/** On a terminal only, and not for who has NO_COLOR set (no-color.org). */
+export function hasColours(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && !process.env['NO_COLOR']
+}

@@ -1,5 +1,11 @@
-import { createVault, VaultError } from '@vault-lease/core'
-import { type SessionAnswer, type VaultForLeases, vaultBehind } from '@vault-lease/core/adapter'
+import { type AuthMethod, createVault, none, VaultError } from '@vault-lease/core'
+import {
+  awaited,
+  type SessionAnswer,
+  systemClock,
+  type VaultForLeases,
+  vaultBehind,
+} from '@vault-lease/core/adapter'
 import { authOf, type VaultFlags } from './vault-flags.ts'
 
 type Data = Readonly<Record<string, unknown>>
@@ -18,31 +24,41 @@ export class VaultApi implements AsyncDisposable {
 
   /** `undefined` when there is nothing. */
   async read(path: string): Promise<Data | undefined> {
-    return (await this.#found(() => this.#vault.send({ method: 'GET', path })))?.data
+    return (await this.#found(() => this.#send({ method: 'GET', path })))?.data
+  }
+
+  /** The whole answer, with its lease. */
+  async ask(path: string): Promise<SessionAnswer> {
+    return await this.#send({ method: 'GET', path })
   }
 
   /** What the server says of itself, such as `sys/seal-status`: it is not in `data`. */
   async about(path: string): Promise<Data> {
-    return (await this.#vault.send({ method: 'GET', path })).body
+    return (await this.ask(path)).body
   }
 
   /** The names below a path; none when there is nothing. */
   async list(path: string): Promise<readonly string[]> {
-    const keys = (await this.#found(() => this.#vault.send({ method: 'LIST', path })))?.data['keys']
+    const keys = (await this.#found(() => this.#send({ method: 'LIST', path })))?.data['keys']
     return Array.isArray(keys) ? keys.map(String) : []
   }
 
   async write(path: string, body: Data = {}): Promise<SessionAnswer> {
-    return await this.#vault.send({ method: 'POST', path, body })
+    return await this.#send({ method: 'POST', path, body })
   }
 
   async remove(path: string): Promise<void> {
-    await this.#vault.send({ method: 'DELETE', path })
+    await this.#send({ method: 'DELETE', path })
   }
 
   /** Gives back the token, if there was a login for it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#vault.close()
+  }
+
+  /** The library keeps no process alive by itself, not even between two attempts. */
+  #send(request: Parameters<VaultForLeases['send']>[0]): Promise<SessionAnswer> {
+    return awaited(systemClock, this.#vault.send(request))
   }
 
   async #found(ask: () => Promise<SessionAnswer>): Promise<SessionAnswer | undefined> {
@@ -57,7 +73,19 @@ export class VaultApi implements AsyncDisposable {
 
 /** @throws InvalidOptionError when flags or variables are wrong. */
 export function openVault(flags: VaultFlags): VaultApi {
-  const auth = authOf(flags)
+  return apiOf(authOf(flags))
+}
+
+/**
+ * For what needs no token.
+ *
+ * @throws InvalidOptionError when variables are wrong.
+ */
+export function openVaultWithoutToken(): VaultApi {
+  return apiOf(none())
+}
+
+function apiOf(auth: AuthMethod | undefined): VaultApi {
   const vault = vaultBehind(createVault({ ...(auth && { auth }) }))
   if (!vault) throw new TypeError('What createVault() makes is a Vault.')
   return new VaultApi(vault)

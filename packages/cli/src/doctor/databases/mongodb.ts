@@ -1,0 +1,60 @@
+import { type Finding, skipped } from '../finding.ts'
+import { links } from '../links.ts'
+import { databaseClock } from './clock.ts'
+import { connectWithinMs, type DatabaseSession, type Load, type Named } from './examined.ts'
+import { roomFor } from './room.ts'
+
+export async function openMongodb(url: string): Promise<DatabaseSession> {
+  const { MongoClient } = await import('mongodb')
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: connectWithinMs, maxPoolSize: 1 })
+  try {
+    await client.connect()
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+  const db = client.db('admin')
+  return {
+    async user() {
+      const { authInfo } = await db.command({ connectionStatus: 1 })
+      return `${authInfo?.authenticatedUsers?.[0]?.user}`
+    },
+    async look(load): Promise<readonly Named[]> {
+      const began = Date.now()
+      const { localTime } = await db.command({ hello: 1 })
+      const at = (began + Date.now()) / 2
+      const clock =
+        localTime instanceof Date
+          ? databaseClock(localTime.getTime(), at)
+          : skipped('the server does not tell its time')
+      return [
+        ['clock', clock],
+        ['connections', await roomOf(() => db.command({ serverStatus: 1 }), load)],
+      ]
+    },
+    close: () => client.close(),
+  }
+}
+
+async function roomOf(
+  serverStatus: () => Promise<{
+    readonly connections?: { readonly current: number; readonly available: number }
+  }>,
+  load: Load,
+): Promise<Finding> {
+  try {
+    const { connections } = await serverStatus()
+    if (!connections) return skipped('the server does not tell how many it takes')
+    const limit = connections.current + connections.available
+    // Its own is counted.
+    return roomFor(
+      load,
+      { limitName: 'maxIncomingConnections', limit, others: connections.current - 1 },
+      links.databases,
+    )
+  } catch {
+    return skipped(
+      'the user may not ask how many the server takes (serverStatus, of the role clusterMonitor)',
+    )
+  }
+}

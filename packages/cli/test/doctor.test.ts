@@ -1,0 +1,265 @@
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Servers, startServers, startVault, type VaultServer } from '@vault-lease/testing'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { authority, localhost } from '../../core/test/certificates.ts'
+import { accessTo, type Ended, run } from './cli.ts'
+
+interface Result {
+  readonly group: string
+  readonly check: string
+  readonly status: 'ok' | 'warning' | 'failed' | 'skipped'
+  readonly found: string
+  readonly hint?: string
+}
+
+const good = {
+  db_name: 'postgresql',
+  creation_statements: `create role "{{name}}" login password '{{password}}' valid until '{{expiration}}' in role readers`,
+  revocation_statements: [],
+  default_ttl: '10m',
+  max_ttl: '1h',
+}
+
+describe('vault-lease doctor', () => {
+  let servers: Servers
+  let env: Record<string, string>
+
+  beforeAll(async () => {
+    servers = await startServers({
+      kind: 'postgresql',
+      schema: [
+        'create table items (id int)',
+        'create role readers nologin',
+        'grant select on items to readers',
+      ],
+    })
+    await servers.vault.must('PUT', 'sys/policies/acl/look', {
+      policy:
+        'path "database/roles/*" { capabilities = ["read", "list"] } path "database/config/*" { capabilities = ["read"] }',
+    })
+  })
+  beforeEach(async () => {
+    await role({})
+    env = { ...(await accessTo(servers)), VAULT_TOKEN: await tokenWith(['vault-lease-database', 'look']) }
+  })
+  afterAll(async () => {
+    await servers?.stop()
+  })
+
+  const role = (changes: Record<string, unknown>, name = 'app'): Promise<unknown> =>
+    servers.vault.must('POST', `database/roles/${name}`, { ...good, ...changes })
+  const tokenWith = async (policies: string[], more: Record<string, unknown> = {}): Promise<string> => {
+    const { body } = await servers.vault.must('POST', 'auth/token/create', { policies, ttl: '1h', ...more })
+    return body.auth.client_token
+  }
+  const doctor = (args: readonly string[] = [], more: Record<string, string> = {}): Promise<Ended> =>
+    run(['doctor', '--role', 'app', ...args], { ...env, ...more })
+  /** What it finds wrong, as `group/check`, and its exit code. */
+  const trouble = async (
+    args: readonly string[] = [],
+    more: Record<string, string> = {},
+  ): Promise<{ wrong: string[]; code: Ended['code']; results: Result[] }> => {
+    const { stdout, code } = await doctor(['--json', ...args], more)
+    const { results }: { results: Result[] } = JSON.parse(stdout)
+    const wrong = results.filter(({ status }) => status === 'failed' || status === 'warning')
+    for (const { hint } of wrong) expect(hint).toBeTruthy()
+    return { wrong: wrong.map(({ group, check }) => `${group}/${check}`), code, results }
+  }
+
+  it('finds a healthy system healthy, and leaves nothing behind', async () => {
+    const { results, code, wrong } = await trouble()
+    expect({ wrong, code }).toEqual({ wrong: [], code: 0 })
+    expect(results.map(({ status }) => status)).toEqual(results.map(() => 'ok'))
+    expect(results.map(({ check }) => check)).toEqual(
+      expect.arrayContaining(['seal', 'TTLs', 'renew', 'gone', 'grants']),
+    )
+    expect(await servers.engine.users()).toEqual([])
+    expect(await servers.engine.leases('app')).toEqual([])
+  })
+
+  it('tells people the same, without a colour where nobody looks', async () => {
+    const { stdout, code } = await doctor()
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^Vault\n {2}✓ name/)
+    expect(stdout).toMatch(/\d+ good\n$/)
+    expect(stdout).not.toContain('\x1b')
+  })
+
+  it.each([
+    ['a name that is none', { VAULT_ADDR: 'http://nowhere.invalid:8200' }, 'Vault/name'],
+    ['a port where nobody listens', { VAULT_ADDR: 'http://127.0.0.1:1' }, 'Vault/connection'],
+    ['a token that nobody knows', { VAULT_TOKEN: 'hvs.unknown' }, 'Authentication/login'],
+    [
+      'a database that is not there',
+      { VAULT_LEASE_DATABASE_URL: 'postgresql://127.0.0.1:1/app' },
+      'Credential/connect',
+    ],
+  ])('names %s', async (_what, variables, check) => {
+    expect(await trouble([], variables)).toMatchObject({ wrong: [check], code: 1 })
+  })
+
+  it.each([
+    ['may be used a few times', { num_uses: 50 }, 'Authentication/life', 1],
+    ['ends soon and for good', { ttl: '15m', renewable: false }, 'Authentication/life', 0],
+  ])('names a token that %s', async (_what, options, check, code) => {
+    const VAULT_TOKEN = await tokenWith(['vault-lease-database', 'look'], options)
+    expect(await trouble([], { VAULT_TOKEN })).toMatchObject({ wrong: [check], code })
+  })
+
+  const creds = 'path "database/creds/*" { capabilities = ["read"] }'
+  const renew = 'path "sys/leases/renew" { capabilities = ["update"] }'
+  const revoke = 'path "sys/leases/revoke" { capabilities = ["update"] }'
+
+  const self = `path "auth/token/*" { capabilities = ["read", "update"] }
+    path "sys/capabilities-self" { capabilities = ["update"] }`
+
+  it.each([
+    ['credentials', renew + revoke, 1],
+    ['renewals', creds + revoke, 0],
+    ['revocations', creds + renew, 0],
+  ])('names a policy without %s', async (check, policy, code) => {
+    await servers.vault.must('PUT', `sys/policies/acl/without-${check}`, { policy: self + policy })
+    // What no policy lets it give back ends with its token.
+    const VAULT_TOKEN = await tokenWith([`without-${check}`], { no_default_policy: true })
+    expect(await trouble([], { VAULT_TOKEN })).toMatchObject({ wrong: [`Policy/${check}`], code })
+    await servers.vault.must('PUT', 'auth/token/revoke', { token: VAULT_TOKEN })
+  })
+
+  it('names a role that is not there, and says which are', async () => {
+    const { wrong, results } = await trouble(['--role', 'ap'])
+    expect(wrong).toEqual(['Role/configuration'])
+    expect(results.at(-1)?.hint).toContain('There are: app')
+  })
+
+  it.each([
+    ['a connection that does not allow it', { db_name: 'narrow' }, 'Role/connection', 1],
+    ['a TTL that leaves no time to drain', { default_ttl: '30s' }, 'Role/TTLs', 0],
+    ['a TTL above its largest', { default_ttl: '2h', max_ttl: '1h' }, 'Role/TTLs', 0],
+    ['statements that are wrong', { creation_statements: 'create rolle "{{name}}"' }, 'Credential/create', 1],
+    [
+      'users that may not log in',
+      { creation_statements: `create role "{{name}}" password '{{password}}'` },
+      'Credential/connect',
+      1,
+    ],
+    [
+      'revocations that are wrong',
+      { revocation_statements: 'drop rolle "{{name}}"' },
+      'Credential/revoke',
+      1,
+    ],
+    ['revocations that drop nobody', { revocation_statements: 'select 1' }, 'Credential/gone', 1],
+  ])('names a role with %s', async (_what, changes, check, code) => {
+    await servers.vault.must('POST', 'database/config/narrow', {
+      plugin_name: 'postgresql-database-plugin',
+      connection_url: 'postgresql://127.0.0.1:1/app',
+      allowed_roles: 'other',
+      verify_connection: false,
+    })
+    await role(changes)
+    expect(await trouble()).toMatchObject({ wrong: [check], code })
+    await role({})
+    await servers.vault.call('PUT', 'sys/leases/revoke-force/database/creds/app')
+    for (const user of await servers.engine.users()) await servers.database.query(`drop role "${user}"`)
+  })
+
+  it('names a database that has too few connections', async () => {
+    expect(await trouble(['--instances', '100', '--pool-max', '20'])).toMatchObject({
+      wrong: ['Database/connections'],
+      code: 1,
+    })
+  })
+
+  it('names objects of a user of Vault', async () => {
+    await servers.database.query('create role "v-old-app" nologin')
+    await servers.database.query('create table theirs (id int)')
+    await servers.database.query('alter table theirs owner to "v-old-app"')
+    expect(await trouble()).toMatchObject({ wrong: ['Database/objects'], code: 0 })
+    await servers.database.query('drop table theirs')
+    await servers.database.query('drop role "v-old-app"')
+  })
+
+  it('names users whose time is over', async () => {
+    await servers.database.query(`create role "v-old-app" login valid until '2020-01-01'`)
+    expect(await trouble()).toMatchObject({ wrong: ['Database/expired users'], code: 0 })
+    await servers.database.query('drop role "v-old-app"')
+  })
+
+  it('names grants that fill their row', async () => {
+    // As many grants to users that were left over: PostgreSQL packs them, and random ones less.
+    const grants = (value: string): Promise<unknown> =>
+      servers.database.query(
+        `set allow_system_table_mods = on; update pg_class set relacl = ${value} where relname = 'items'`,
+      )
+    await servers.database.query('create table kept as select relacl from pg_class where false')
+    await servers.database.query(`insert into kept select relacl from pg_class where relname = 'items'`)
+    await grants(`(select array_agg(makeaclitem((random() * 2e9)::int::oid, 10::oid, 'SELECT', false))
+      || (select relacl from kept) from generate_series(1, 900))`)
+    expect((await trouble()).wrong).toEqual(['Database/grants'])
+    await grants('(select relacl from kept)')
+    await servers.database.query('drop table kept')
+  })
+
+  it('names a clock that is wrong', async () => {
+    const behind = await vaultBehindTime(servers.vault)
+    expect(await trouble([], { VAULT_ADDR: behind.address })).toMatchObject({
+      wrong: ['Vault/clock'],
+      code: 0,
+    })
+    behind.close()
+  })
+
+  it('names a Vault that is sealed, and one that is not trusted', async () => {
+    const vault = await startVault({ tls: await localhost(await authority('unknown')) })
+    expect((await trouble([], { VAULT_ADDR: vault.tlsAddress })).wrong).toEqual(['Vault/TLS'])
+    await vault.seal()
+    expect((await trouble([], { VAULT_ADDR: vault.address })).wrong).toEqual(['Vault/seal'])
+    await vault.stop()
+  })
+
+  it('looks before anything is set up', async () => {
+    const asOperator = await run(['doctor', '--pre'], { ...env, VAULT_TOKEN: servers.vault.token })
+    expect(asOperator).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('may write sys/mounts/database'),
+    })
+    expect(await run(['doctor', '--pre'], env)).toMatchObject({ code: 1 })
+  })
+
+  it.each([
+    [['--instances', '0'], /whole number/],
+    [['--url', 'nonsense'], /named by a URL/],
+  ])('refuses %j', async (args, said) => {
+    expect(await doctor(args)).toMatchObject({ code: 2, stderr: expect.stringMatching(said) })
+  })
+
+  it('needs a role', async () => {
+    const { VAULT_ADDR = '' } = env
+    expect(await run(['doctor'], { VAULT_ADDR })).toMatchObject({ code: 2, stderr: /Name the role/ })
+  })
+})
+
+/** A Vault whose time is a minute ago. */
+async function vaultBehindTime({ address }: VaultServer): Promise<{ address: string; close(): void }> {
+  const server = createServer((incoming, outgoing) => {
+    const { method, headers, url } = incoming
+    const asked = request(`${address}${url}`, { method, headers }, (answer) => {
+      let body = ''
+      answer.setEncoding('utf8').on('data', (text: string) => {
+        body += text
+      })
+      answer.on('end', () => {
+        const earlier = body.replace(
+          /"server_time_utc":(\d+)/,
+          (_all, s) => `"server_time_utc":${Number(s) - 60}`,
+        )
+        outgoing.writeHead(answer.statusCode ?? 500, { 'content-type': 'application/json' }).end(earlier)
+      })
+    })
+    incoming.pipe(asked)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { address: `http://127.0.0.1:${port}`, close: () => server.close() }
+}

@@ -68,6 +68,13 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('vault-lease on %s', 
     expect(await servers.engine.users()).toEqual([])
   })
 
+  it('creds ends when there is nothing to watch', async () => {
+    const out = join(folder, 'never')
+    const ended = await run(['creds', '--role', 'nobody', '--watch', '--out', out], env)
+    expect(ended).toMatchObject({ code: 3, stderr: expect.stringContaining('nobody') })
+    expect(existsSync(out)).toBe(false)
+  })
+
   it('wait tells when a role gives what the database takes, and leaves nothing', async () => {
     const { code, stdout } = await run(['wait', '--role', 'app', '--json'], env)
     expect(code).toBe(0)

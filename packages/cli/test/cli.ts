@@ -45,7 +45,10 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
       for (;;) {
         const found = pattern.exec(`${written.stdout}\n${written.stderr}`)
         if (found) return found
-        const goesOn = await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data'), ended])
+        const waiting = new AbortController()
+        const more = [child.stdout, child.stderr].map((out) => once(out, 'data', { signal: waiting.signal }))
+        const goesOn = await Promise.race([...more, ended])
+        waiting.abort()
         if (!Array.isArray(goesOn) && !pattern.test(`${written.stdout}\n${written.stderr}`))
           throw new Error(
             `ended with ${goesOn} before it wrote ${pattern}: ${written.stdout}${written.stderr}`,

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { downloadOpenBao, downloadPostgres, installMariaDb } from './pinned.ts'
+import { downloadOpenBao, downloadPostgres, installByApt } from './pinned.ts'
 import { ServerUnavailableError } from './server-unavailable.ts'
 
 /** Debian keeps PostgreSQL's server programs off the PATH. */
@@ -19,7 +19,7 @@ export async function findPostgres(): Promise<string> {
 
 /** MariaDB's server program, and the one that makes its data folder. */
 export async function findMariaDb(): Promise<{ readonly server: string; readonly installDb: string }> {
-  const found = installedMariaDb() ?? (await installMariaDb().then(installedMariaDb))
+  const found = installedMariaDb() ?? (await installByApt('mariadb-server').then(installedMariaDb))
   if (found) return found
   throw new ServerUnavailableError(
     'Neither mariadbd nor mysqld of MariaDB is on the PATH. Install MariaDB (on Debian: apt-get install mariadb-server).',
@@ -30,6 +30,16 @@ function installedMariaDb(): { server: string; installDb: string } | undefined {
   const server = executable('mariadbd')
   const installDb = executable('mariadb-install-db')
   return server && installDb ? { server, installDb } : undefined
+}
+
+/** PgBouncer. */
+export async function findPgBouncer(): Promise<string> {
+  const found =
+    executable('pgbouncer') ?? (await installByApt('pgbouncer').then(() => executable('pgbouncer')))
+  if (found) return found
+  throw new ServerUnavailableError(
+    'pgbouncer is not on the PATH. Install PgBouncer (on Debian: apt-get install pgbouncer).',
+  )
 }
 
 /** MongoDB's server program, where it is installed. */

@@ -24,6 +24,7 @@ export {
 } from './hammer.ts'
 export { startMariaDb } from './mariadb.ts'
 export { startMongo } from './mongo/server.ts'
+export { type PgBouncer, startPgBouncer } from './pgbouncer.ts'
 export { startPostgres } from './postgres.ts'
 export { type PostgresPair, startPostgresPair } from './postgres-pair.ts'
 export { ServerUnavailableError } from './server-unavailable.ts'

@@ -95,11 +95,22 @@ export async function downloadOpenBao(): Promise<string> {
   return join(await downloaded(openbao), 'bao')
 }
 
-/** SecantusDB with its packages, from PyPI, and the Python that they are for. */
-export async function downloadSecantus(): Promise<{ readonly python: string; readonly packages: string }> {
-  const { executable, tag } = await installedPython()
-  const requirements = packageFile('secantusdb.txt')
-  const packages = await cached(`secantusdb-${fingerprint(requirements)}-${platform}-${tag}`, (folder) =>
+/** Packages from PyPI, and the Python that they are for. */
+export interface PythonPackages {
+  readonly python: string
+  /** For PYTHONPATH. */
+  readonly packages: string
+}
+
+/** SecantusDB with its packages. */
+export async function downloadSecantus(): Promise<PythonPackages> {
+  return await downloadPython('secantusdb', packageFile('secantusdb.txt'))
+}
+
+/** What a file of requirements names, with hashes. */
+export async function downloadPython(name: string, requirements: string): Promise<PythonPackages> {
+  const { executable, tag } = await installedPython(name)
+  const packages = await cached(`${name}-${fingerprint(requirements)}-${platform}-${tag}`, (folder) =>
     run(executable, [
       ...['-m', 'pip', 'install', '--require-hashes', '--no-deps', '--only-binary', ':all:'],
       ...['--disable-pip-version-check', '--quiet', '--target', folder],
@@ -110,21 +121,23 @@ export async function downloadSecantus(): Promise<{ readonly python: string; rea
 }
 
 /** Which Python there is: compiled packages are for one of them. */
-async function installedPython(): Promise<{ readonly executable: string; readonly tag: string }> {
+async function installedPython(
+  forWhat: string,
+): Promise<{ readonly executable: string; readonly tag: string }> {
   const program = 'import json, sys; print(json.dumps([sys.executable, sys.implementation.cache_tag]))'
   const { stdout } = await run('python3', ['-c', program]).catch((cause: unknown) => {
-    throw new ServerUnavailableError('MongoDB: there is neither mongod nor python3 on the PATH.', { cause })
+    throw new ServerUnavailableError(`${forWhat} needs python3 on the PATH, and there is none.`, { cause })
   })
   const [executable = '', tag = '']: string[] = JSON.parse(stdout)
   return { executable, tag }
 }
 
-/** Has Debian install MariaDB where this process may: it is in no registry of packages for other machines. */
-export async function installMariaDb(): Promise<void> {
+/** Has Debian install what is in no registry of packages for other machines, where this process may. */
+export async function installByApt(debianPackage: string): Promise<void> {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return
   await withLock(join(cacheFolder(), 'apt.lock'), async () => {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    const install = ['install', '-y', '-q', '--no-install-recommends', 'mariadb-server']
+    const install = ['install', '-y', '-q', '--no-install-recommends', debianPackage]
     const asked = run('apt-get', install, { env })
     // The list of packages may be missing, or older than the archive.
     await asked.catch(() =>

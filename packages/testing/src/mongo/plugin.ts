@@ -1,12 +1,8 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
+import { builtByGo } from '../built-by-go.ts'
 import { cacheFolder } from '../cache.ts'
-import { cached } from '../cached.ts'
-import { platform } from '../download.ts'
-import { fingerprint } from '../fingerprint.ts'
 import { packageFile } from '../package-file.ts'
 import type { VaultApi } from '../vault-api.ts'
 
@@ -29,14 +25,6 @@ export async function providePlugin(vault: VaultApi, plugin: string): Promise<vo
 }
 
 async function builtPlugin(plugin: string): Promise<string> {
-  const source = packageFile(plugin)
-  const hash = fingerprint(...['main.go', 'go.mod', 'go.sum'].map((file) => join(source, file)))
   pluginFolder()
-  return await cached(join(folderName, `${plugin}-${platform}-${hash}`), async (made) => {
-    const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '-buildvcs=false' }
-    const building = promisify(execFile)('go', ['build', '-trimpath', '-o', made, '.'], { cwd: source, env })
-    await building.catch((cause: unknown) => {
-      throw new Error(`it is built with go, 1.25.7 or newer, on the PATH: ${String(cause)}`, { cause })
-    })
-  })
+  return await builtByGo(join(folderName, plugin), packageFile(plugin))
 }

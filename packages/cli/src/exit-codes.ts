@@ -6,6 +6,7 @@ import {
   VaultError,
 } from '@vault-lease/core'
 import { CommanderError } from 'commander'
+import { PgBouncerError } from './pgbouncer/pgbouncer-error.ts'
 
 /** What the command exits with. `exec` and its short forms exit with what their program exits with, once it runs. */
 export const exitCodes = {
@@ -16,7 +17,7 @@ export const exitCodes = {
   usage: 2,
   /** Vault cannot be reached, or refuses. */
   vault: 3,
-  /** The database cannot be reached, or refuses. */
+  /** The database, or PgBouncer before it, cannot be reached, or refuses. */
   database: 4,
   /** Something else, that should not be. */
   software: 70,
@@ -28,7 +29,7 @@ export const exitCodes = {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   if (error instanceof InvalidOptionError) return exitCodes.usage
-  if (error instanceof CredentialNotProvenError) return exitCodes.database
+  if (error instanceof CredentialNotProvenError || error instanceof PgBouncerError) return exitCodes.database
   if (error instanceof CredentialsUnavailableError)
     return codeOf(error.cause) === 'ERR_CREDENTIAL_NOT_PROVEN' ? exitCodes.database : exitCodes.vault
   if (error instanceof VaultError || error instanceof CredentialSourceError) return exitCodes.vault

@@ -4,13 +4,14 @@ import type { AddCommand } from './add-command.ts'
 import { addCreds } from './commands/creds.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExec } from './commands/exec.ts'
+import { addPgBouncer } from './commands/pgbouncer.ts'
 import { addShells } from './commands/shells.ts'
 import { addWait } from './commands/wait.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { tell } from './terminal.ts'
 import { version } from './version.ts'
 
-const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor]
+const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer]
 
 const environment = `
 Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,

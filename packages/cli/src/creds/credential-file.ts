@@ -1,20 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, chownSync, constants, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { InvalidOptionError } from '@vault-lease/core'
 
-/** A file that always holds one whole credential, and that only its owner can read. */
+/**
+ * A file that always holds one whole credential, and that only its owner can read. What root writes belongs to the owner of the
+ * folder: who reads it seldom is root.
+ */
 export class CredentialFile {
   readonly #path: string
 
   /** @throws InvalidOptionError when nothing can be written in its folder. */
-  constructor(path: string) {
+  constructor(path: string, option = '--out') {
     this.#path = path
     try {
       accessSync(dirname(path), constants.W_OK)
     } catch (cause) {
       throw new InvalidOptionError(
-        `Nothing can be written in the folder of --out ${path}: it has to be there, and yours.`,
+        `Nothing can be written in the folder of ${option} ${path}: it has to be there, and yours.`,
         {
           cause,
         },
@@ -27,6 +30,10 @@ export class CredentialFile {
     const next = `${this.#path}.${randomUUID()}`
     try {
       writeFileSync(next, `${text}\n`, { mode: 0o600, flag: 'wx' })
+      if (process.getuid?.() === 0) {
+        const { uid, gid } = statSync(dirname(this.#path))
+        chownSync(next, uid, gid)
+      }
       renameSync(next, this.#path)
     } catch (error) {
       rmSync(next, { force: true })

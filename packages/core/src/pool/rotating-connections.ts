@@ -230,12 +230,16 @@ export class RotatingConnections<Connection extends object> implements Consumer 
       await this.#untilRoom(signal)
     }
     let givingUp: Promise<void> | undefined
+    let room: Promise<void> | undefined
     while (!this.#isRoom && !signal.aborted) {
       givingUp ??= this.#giveUpOne(signal).finally(() => {
         givingUp = undefined
       })
       // What is free can be taken by somebody else before it is seen here.
-      await Promise.race([givingUp, this.#untilRoom(signal)])
+      room ??= this.#untilRoom(signal).finally(() => {
+        room = undefined
+      })
+      await Promise.race([givingUp, room])
     }
     return this.#isRoom
   }
@@ -243,7 +247,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   /** A pool may give up nothing, or what was no place of its own: it is asked again after a while then. */
   async #giveUpOne(signal: AbortSignal): Promise<void> {
     await this.#pool.giveUpOne().catch(() => {})
-    if (!this.#isRoom) await settled(this.#clock, this.#untilRoom(signal), pauseMs)
+    if (!this.#isRoom) await this.#roomWithin(pauseMs, signal)
   }
 
   #untilRoom(signal: AbortSignal): Promise<void> {
@@ -251,10 +255,14 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   }
 
   async #roomByItself(signal: AbortSignal): Promise<boolean> {
-    const limit = deadlineAfter(this.#clock, roomWithinMs, () => new Error('there is no room'), signal)
+    await this.#roomWithin(roomWithinMs, signal)
+    return this.#isRoom
+  }
+
+  async #roomWithin(ms: number, signal: AbortSignal): Promise<void> {
+    const limit = deadlineAfter(this.#clock, ms, () => new Error('there is no room'), signal)
     await this.#untilRoom(limit.signal)
     limit[Symbol.dispose]()
-    return this.#isRoom
   }
 
   /** For the first of those whose place is kept. */

@@ -8,6 +8,9 @@ import {
   ClientPerGeneration,
   type ClientPerGenerationParts,
 } from '../../src/pool/client-per-generation.ts'
+import { shareOfNew } from '../../src/pool/hand-over.ts'
+import { type Clock, systemClock } from '../../src/resilience/clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const refusal = new Error('refused')
 const never = new AbortController().signal
@@ -25,7 +28,7 @@ type FakeClient = ReturnType<typeof fakeClient>
 type Open = (credential: Credential, signal: AbortSignal) => Promise<FakeClient>
 
 /** Clients of a driver that opens them at once, on a lease whose credential a test replaces. */
-function setUp(open: Open = async ({ username }) => fakeClient(username)) {
+function setUp(open: Open = async ({ username }) => fakeClient(username), clock: Clock = systemClock) {
   const lease = {
     current: new Credential(1, 'v-1', 'secret') as Credential | undefined,
     generation: 1,
@@ -53,7 +56,7 @@ function setUp(open: Open = async ({ username }) => fakeClient(username)) {
   })
   const isRefusal = (error: unknown): boolean => error === refusal
   const parts = { attach, place: 'test://db', open: driver, isRefusal, patienceMs: 300 }
-  return { lease, attach, publish, driver, logins, opened, clients: new ClientPerGeneration(parts) }
+  return { lease, attach, publish, driver, logins, opened, clients: new ClientPerGeneration(parts, clock) }
 }
 
 /** A driver that has opened no client until it is let. */
@@ -276,5 +279,67 @@ describe('a client for each generation', () => {
     await expect(clients.current()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     await expect(clients.prove(publish(3), never)).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     expect(opened).toHaveLength(2)
+  })
+})
+
+describe('a client that is replaced while its user can be used', () => {
+  const turnsMs = 1_000
+
+  async function replaced() {
+    const clock = new ManualClock()
+    const { clients, lease, publish } = setUp(undefined, clock)
+    const first = await clients.current()
+    publish(2)
+    const second = await clients.current()
+    const over = new AbortController()
+    const drained = new AbortController()
+    const turns = { by: clock.now() + turnsMs, over: over.signal }
+    const retiring = clients.retire(1, { ...terms, signal: drained.signal, turns })
+    /** How many of a thousand operations the first client gets. */
+    const kept = (): number =>
+      Array.from({ length: 1_000 }, () => clients.usableInTurn).filter((client) => client === first).length
+    return { clock, clients, lease, first, second, over, drained, retiring, kept }
+  }
+
+  it('hands what is new over little by little, and is retired then', async () => {
+    const { clock, clients, first, second, retiring, kept } = await replaced()
+    expect(kept()).toBe(1_000)
+    expect(clients.usable).toBe(second)
+    expect(clients.isInForce(1)).toBe(true)
+    await clock.advance(turnsMs / 2)
+    expect(kept()).toBeGreaterThan(650)
+    expect(kept()).toBeLessThan(850)
+    expect(first.retire).not.toHaveBeenCalled()
+    await clock.advance(turnsMs / 2)
+    expect(kept()).toBe(0)
+    expect(clients.isInForce(1)).toBe(false)
+    await retiring
+    expect(first.retire).toHaveBeenCalledOnce()
+  })
+
+  it.each(['over', 'drained'] as const)('has nothing more once it is %s', async (signal) => {
+    const { retiring, kept, ...signals } = await replaced()
+    signals[signal].abort()
+    await retiring
+    expect(kept()).toBe(0)
+  })
+
+  it('has nothing more once the server does not know its user', async () => {
+    const { clients, retiring, kept } = await replaced()
+    clients.doubts(2)
+    expect(kept()).toBe(1_000)
+    clients.doubts(1)
+    await retiring
+    expect(kept()).toBe(0)
+  })
+
+  it('serves nobody while no credential may be used', async () => {
+    const { clients, lease } = await replaced()
+    lease.current = undefined
+    expect(clients.usableInTurn).toBe(undefined)
+  })
+
+  it('gives the new one a small share at first', () => {
+    expect([-1, 0, 0.1, 0.5, 1, 2].map(shareOfNew)).toEqual([0, 0, expect.closeTo(0.01), 0.25, 1, 1])
   })
 })

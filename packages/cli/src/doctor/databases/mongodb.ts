@@ -47,8 +47,10 @@ async function roomOf(
     if (!connections) return skipped('the server does not tell how many it takes')
     const limit = connections.current + connections.available
     // Its own is counted.
+    // While an old client drains each instance has two.
+    const whileRotating = { ...load, poolMax: 2 * load.poolMax }
     return roomFor(
-      load,
+      whileRotating,
       { limitName: 'maxIncomingConnections', limit, others: connections.current - 1 },
       links.databases,
     )

@@ -53,6 +53,8 @@ export class Generation implements Home, Runner, RetirableClient {
   readonly #giveUpIdle: (() => Promise<void>)[] = []
   /** Of those who hold nothing yet there is only this number: nothing can be lost with them. */
   #selecting = 0
+  /** Operations that were given to a server. */
+  #running = 0
   #taker: SessionUse | undefined
   #draining = false
   #ended: (() => Error) | undefined
@@ -73,7 +75,16 @@ export class Generation implements Home, Runner, RetirableClient {
     return this.#ended
   }
 
+  get connections(): number {
+    return this.#sockets.size
+  }
+
+  get atWork(): number {
+    return this.#selecting + this.#running
+  }
+
   begin(use: SessionUse, watching = false): void {
+    this.#running++
     use.begin(this, watching)
     this.#uses.add(use)
   }
@@ -83,6 +94,7 @@ export class Generation implements Home, Runner, RetirableClient {
   }
 
   end(use: SessionUse, watching = false): void {
+    this.#running--
     use.end(watching)
     if (!use.remembered) this.forget(use)
   }

@@ -3,12 +3,12 @@ import type { PoolAttachment } from '../lease/attachment.ts'
 import type { Consumer, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { type Clock, sleep, systemClock } from '../resilience/clock.ts'
-import { HandOver } from './hand-over.ts'
+import { type Busy, HandOver } from './hand-over.ts'
 import { notProven } from './not-proven.ts'
 import { settlesWithin } from './settles-within.ts'
 
 /** A client of a driver whose connections all belong to one user. */
-export interface RetirableClient {
+export interface RetirableClient extends Busy {
   /** Told that it is the client for what is new, as long as there is no other. */
   takeOver(): void
   /** Lets the work that it has come to its end, and closes it; at the deadline, under whoever still uses it. */
@@ -97,7 +97,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   get usableInTurn(): Client | undefined {
     const newest = this.usable
     const before = this.#handOver
-    return newest && before?.keeps(this.#clock.now(), Math.random()) ? before.client : newest
+    return newest && before ? before.next(newest, this.#clock.now()) : newest
   }
 
   /**
@@ -193,7 +193,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     drained: AbortSignal,
   ): Promise<void> {
     this.#handOver?.stop()
-    const handOver = new HandOver(client, generation, { from: this.#clock.now(), by })
+    const handOver = new HandOver({ client, generation, from: this.#clock.now(), by })
     this.#handOver = handOver
     const stopped = AbortSignal.any([over, drained, handOver.stopped, this.#closing.signal])
     await sleep(this.#clock, by - this.#clock.now(), stopped).catch(() => {})

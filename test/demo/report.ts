@@ -46,13 +46,13 @@ function numbers({ figures, poolMax, pools }: Run): string {
     ['failed', figures.failed.toLocaleString('en'), figures.failed > 0],
     ['rotations', String(figures.rotations)],
     ['p50', `${figures.p50Ms} ms`],
-    ['p99', `${figures.p99Ms} ms`],
+    ['p99', `${figures.p99Ms.toFixed(1)} ms`],
     [
       'connections',
       `${figures.maxConnections} of ${poolMax * pools}`,
       figures.maxConnections > poolMax * pools,
     ],
-    ['logins in 100 ms', `at most ${figures.maxLoginsPer100Ms}`],
+    ['most logins in 100 ms', `${figures.maxLoginsPer100Ms}`],
     ['open at a drop', String(openAtRevoke), openAtRevoke > 0],
     ['users left', String(figures.usersLeft), figures.usersLeft > 0],
   ]

@@ -120,7 +120,8 @@ export class RotatingClients {
     const use = options.session && useOf(options.session)
     const bound = use?.bound ? use.home : undefined
     if (bound && !bound.ended) return bound.select(selector, options, use)
-    const usable = isNew(use) ? this.#clients.usableInTurn : this.#clients.usable
+    // A change stream would go to and fro.
+    const usable = use?.watches ? this.#clients.usable : this.#clients.usableInTurn
     if (usable && !this.#refusing) return usable.select(selector, options, use)
     return this.#selectOnCurrent(selector, options, use).catch(failWithLabels)
   }

@@ -5,13 +5,14 @@ import { addCreds } from './commands/creds.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExec } from './commands/exec.ts'
 import { addPgBouncer } from './commands/pgbouncer.ts'
+import { addSetup } from './commands/setup.ts'
 import { addShells } from './commands/shells.ts'
 import { addWait } from './commands/wait.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { tell } from './terminal.ts'
 import { version } from './version.ts'
 
-const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer]
+const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer, addSetup]
 
 const environment = `
 Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,

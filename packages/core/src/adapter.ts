@@ -9,6 +9,7 @@ export {
 export type { PoolAttachment } from './lease/attachment.ts'
 export type { Consumer, Proof, Retired, RetireTerms } from './lease/consumer.ts'
 export { attach } from './lease/manager.ts'
+export { nearestName } from './options/check-options.ts'
 export { checkPlace, checkPoolSize, type Place } from './options/place.ts'
 export { namesLogin } from './options/url.ts'
 export { type CheckedOut, Checkout, type CheckoutHooks } from './pool/checkout.ts'

@@ -24,8 +24,17 @@ export interface Ended {
 
 /** Starts the built command. Of our environment it gets only what every program needs. */
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+  return startProgram(process.execPath, [main, ...args], env)
+}
+
+/** On a terminal of its own, which writes everything to stdout. Arguments have no blanks. */
+export function startOnTerminal(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+  return startProgram('script', ['-qec', [process.execPath, main, ...args].join(' '), '/dev/null'], env)
+}
+
+function startProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
   const { PATH, HOME } = process.env
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH, HOME, ...env } })
+  const child = spawn(program, args, { env: { PATH, HOME, ...env } })
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {

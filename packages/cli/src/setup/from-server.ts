@@ -7,6 +7,7 @@ import { type Fields, fieldText, normalised, unsetOf, type Values } from './fiel
 import { flat } from './found.ts'
 import { pathsReadBy } from './policy.ts'
 import { withoutPassword } from './report.ts'
+import { recognised } from './templates/recognised.ts'
 import { pluginNames } from './templates/templates.ts'
 import * as vault from './vault-fields.ts'
 
@@ -45,11 +46,12 @@ class ServerReader {
         list: string,
         write: (name: string, data: Data) => Section | undefined,
       ): Promise<Section> => this.#named(`${mount}/${list}`, write)
+      const connections = await named('config', (name, data) =>
+        this.#connection(`${mount}/config/${name}`, name, data),
+      )
       return withoutEmpty({
-        connections: await named('config', (name, data) =>
-          this.#connection(`${mount}/config/${name}`, name, data),
-        ),
-        roles: await named('roles', (_name, data) => ofConnection(vault.role, data)),
+        connections,
+        roles: await named('roles', (_name, data) => roleOf(data, connections)),
         static_roles: await named('static-roles', (_name, data) => ofConnection(vault.staticRole, data)),
       })
     })
@@ -91,16 +93,19 @@ class ServerReader {
 
   #connection(path: string, name: string, data: Data): Section | undefined {
     const { allowed_roles: _derived, ...fields } = vault.connection
-    const { connection_url: url, ...rest } = written(fields, flat(data))
-    if (!pluginNames.some((plugin) => plugin === rest['plugin_name'])) {
-      this.leftOut.push(`${path} is left out: there is no place for ${rest['plugin_name']}.`)
+    const { plugin_name: plugin, connection_url: url, ...rest } = written(fields, flat(data))
+    if (!pluginNames.some((known) => known === plugin)) {
+      this.leftOut.push(`${path} is left out: there is no place for ${plugin}.`)
       return undefined
     }
+    if (asTexts(data['allowed_roles']).some((role) => role.includes('*')))
+      this.leftOut.push(`${path} allows roles by a pattern: by the file it allows those that it names.`)
     const variable = `${name.toUpperCase().replaceAll(/\W/g, '_')}_PASSWORD`
     const isRotated = asData(data['connection_details'])['root_rotated_at'] !== undefined
     return {
-      ...rest,
+      plugin_name: plugin,
       connection_url: withLogin(String(url ?? '')),
+      ...rest,
       password_env: /^\d/.test(variable) ? `_${variable}` : variable,
       ...(isRotated && { rotate_root: true }),
     }
@@ -138,6 +143,23 @@ class ServerReader {
   }
 }
 
+/** By its template, when it is made by one. */
+function roleOf(data: Data, connections: Section): Section {
+  const role = ofConnection(vault.role, data)
+  const pluginName = asData(connections[String(role['connection'])])['plugin_name']
+  const plugin = pluginNames.find((plugin) => plugin === pluginName)
+  const template = plugin && recognised(plugin, normalised(vault.role, data))
+  if (!template) return role
+  const {
+    connection,
+    creation_statements: _c,
+    renew_statements: _r,
+    revocation_statements: _v,
+    ...rest
+  } = role
+  return { connection, ...template, ...rest }
+}
+
 function ofConnection(fields: Fields, data: Data): Section {
   const { db_name: connection, ...rest } = written(fields, data)
   return { connection, ...rest }
@@ -166,6 +188,10 @@ function withoutEmpty(section: Section): Section {
       ([, value]) => Object.keys(asData(value)).length > 0 || typeof value === 'string',
     ),
   )
+}
+
+function asTexts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : []
 }
 
 function asData(value: unknown): Data {

@@ -12,7 +12,15 @@ import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { tell } from './terminal.ts'
 import { version } from './version.ts'
 
-const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer, addSetup]
+const commands: readonly AddCommand[] = [
+  addExec,
+  addShells,
+  addCreds,
+  addWait,
+  addDoctor,
+  addPgBouncer,
+  addSetup,
+]
 
 const environment = `
 Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,

@@ -158,6 +158,7 @@ describe('vault-lease setup with the example', () => {
   it('shows what somebody has changed by hand, and mends it', async () => {
     const { vault } = servers
     await vault.must('POST', 'database/roles/readonly', { default_ttl: '2h' })
+    await vault.must('POST', 'database/config/my-postgresql-database', { allowed_roles: ['readonly'] })
     await vault.must('POST', 'database/roles/extra', {
       db_name: 'my-mysql-database',
       creation_statements: ['x'],
@@ -173,6 +174,7 @@ describe('vault-lease setup with the example', () => {
     const json = await setup(servers.example, '--plan', '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({
       changes: [
+        { path: 'database/config/my-postgresql-database', differences: [{ field: 'allowed_roles' }] },
         {
           action: 'change',
           path: 'database/roles/readonly',
@@ -205,6 +207,11 @@ describe('vault-lease setup with the example', () => {
     const audit = (path: string) =>
       `audit:\n  ${path}:\n    type: file\n    options:\n      file_path: ${servers.auditFile}\n`
     expect(await setup(servers.file('audit.yaml', audit('main')), '--plan')).toMatchObject({ code: 0 })
+    const other = servers.file('other-audit.yaml', audit('main').replace('audit.log', 'other.log'))
+    expect((await setup(other, '--plan')).stdout).toMatch(
+      /^~ audit device sys\/audit\/main\n {4}options: .*audit\.log.*other\.log/,
+    )
+    expect(await setup(other)).toMatchObject({ code: 2, stderr: expect.stringContaining('disable this one') })
     const { code, stderr } = await setup(servers.file('more-audit.yaml', audit('other')))
     expect(code).toBe(3)
     expect(stderr).toMatch(

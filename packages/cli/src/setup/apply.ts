@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { InvalidOptionError } from '@vault-lease/core'
 import { apiPath } from '@vault-lease/core/adapter'
 import type { VaultApi } from '../vault/vault-api.ts'
 import { unsetOf, type Values } from './fields.ts'
@@ -13,10 +14,18 @@ export interface Applying {
   prove(role: { readonly mount: string; readonly name: string }): Promise<void>
 }
 
-/** Does one thing. A role that gives no credential is not left behind: what was there before is there again. */
+/**
+ * Does one thing. A role that gives no credential is not left behind: what was there before is there again.
+ *
+ * @throws VaultLeaseError when it could not be done.
+ */
 export async function apply(change: Change, { vault, prove }: Applying): Promise<void> {
   const { wanted, action } = change
   if (action === 'rotate') return await rotate(wanted, vault)
+  if (action === 'change' && wanted.kind === 'audit device')
+    throw new InvalidOptionError(
+      'Vault cannot change an audit device: disable this one, or write here what it has.',
+    )
   await vault.write(apiPath(wanted.path), bodyOf(change))
   if (wanted.kind !== 'role') return
   try {
@@ -28,7 +37,7 @@ export async function apply(change: Change, { vault, prove }: Applying): Promise
 }
 
 /** What is sent. Empty fields are left out of what is new: not every database and server knows all of them. */
-export function bodyOf({ wanted, found }: Pick<Change, 'wanted' | 'found'>): Values {
+function bodyOf({ wanted, found }: Pick<Change, 'wanted' | 'found'>): Values {
   const { secret } = wanted
   const isSent = secret && (!found || secret.sent === 'always')
   return { ...valuesToSend(wanted, found), ...(isSent && secretField(secret)) }
@@ -48,7 +57,7 @@ export function valuesToSend({ fields, values }: Wanted, found?: Values): Values
 
 function secretField({ field, place }: NonNullable<Wanted['secret']>): Values {
   const read = secretAt(place)
-  if ('missing' in read) throw new Error(read.missing)
+  if ('missing' in read) throw new InvalidOptionError(read.missing)
   return { [field]: read.secret }
 }
 

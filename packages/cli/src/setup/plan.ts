@@ -31,10 +31,11 @@ export async function planFor(file: SetupFile, vault: VaultApi): Promise<Plan> {
   const changes: Change[] = []
   for (const wanted of wantedOf(file)) {
     const change = changeTo(wanted, await server.valuesOf(wanted))
-    if (change) changes.push(change)
+    if (!change) continue
+    if (isOfAnotherType(change)) return { changes: [], beside: [], problems: [otherType(change)] }
+    changes.push(change)
   }
-  const problems = [...unchangeable(changes), ...(await unknownPolicies(file, vault))]
-  return { changes, beside: await besideOf(file, vault), problems }
+  return { changes, beside: await besideOf(file, vault), problems: await unknownPolicies(file, vault) }
 }
 
 /** Pure: `undefined` when all is as it should be. */
@@ -49,26 +50,14 @@ export function changeTo(wanted: Wanted, found: Values | undefined): Change | un
   return differences.length > 0 ? { action: 'change', wanted, found, differences } : undefined
 }
 
-/** What Vault can only make anew, which would take with it what is in it. */
-function unchangeable(changes: readonly Change[]): Problem[] {
-  return changes.flatMap(({ action, wanted: { kind, path, at, values }, found }) => {
-    if (action !== 'change') return []
-    if (kind === 'mount' || kind === 'auth method')
-      return [
-        {
-          ...at,
-          message: `${path} is there, and of the type ${found?.['type']}, not ${values['type']}: choose another path.`,
-        },
-      ]
-    if (kind === 'audit device')
-      return [
-        {
-          ...at,
-          message: `${path} is there with other options, which Vault cannot change: disable it first, or write here what it has.`,
-        },
-      ]
-    return []
-  })
+/** What is mounted there is another thing altogether, which is not asked for what it cannot have. */
+function isOfAnotherType({ action, wanted: { kind } }: Change): boolean {
+  return action === 'change' && (kind === 'mount' || kind === 'auth method')
+}
+
+function otherType({ wanted: { path, at, values }, found }: Change): Problem {
+  const message = `${path} is there, and of the type ${found?.['type']}, not ${values['type']}: choose another path.`
+  return { ...at, message }
 }
 
 async function unknownPolicies({ policies, auth }: SetupFile, vault: VaultApi): Promise<Problem[]> {

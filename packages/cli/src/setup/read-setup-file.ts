@@ -151,12 +151,11 @@ function roleOf(
   if (!template && !creation) value.problem('"template" or "creation_statements" is missing here.')
   if (template && creation) creation.problem('Give either a template or statements of your own.')
   const plugin = plugins.get(connection)
-  const statements = template && plugin && fromTemplate(value, template, found, plugin)
+  const statements = template && plugin && fromTemplate(template, found, plugin)
   return { name, at, values: { db_name: connection, ...statements, ...valuesOf(own, found) } }
 }
 
 function fromTemplate(
-  role: YamlValue,
   named: YamlValue,
   { group, schema, database, tables }: Partial<Record<string, YamlValue>>,
   plugin: PluginName,
@@ -173,7 +172,7 @@ function fromTemplate(
   const given = { group, schema, database, tables }
   for (const parameter of parameterNames) {
     if (needs.includes(parameter) && !given[parameter])
-      role.problem(`The template ${name} needs "${parameter}".`)
+      named.problem(`The template ${name} needs "${parameter}".`)
     if (![...needs, ...takes].includes(parameter))
       given[parameter]?.problem(`The template ${name} takes no "${parameter}".`)
   }

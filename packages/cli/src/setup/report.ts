@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { hasColours } from '../terminal.ts'
 import { type FieldDifference, type FieldValue, fieldText } from './fields.ts'
 import type { Change } from './plan.ts'
 import type { WantedKind } from './wanted.ts'
@@ -12,7 +13,8 @@ const marks = {
 /** A change as people read it: the object, and below it each field that differs. */
 export function changeText({ action, wanted: { kind, path, fields }, differences }: Change): string {
   const { mark, color } = marks[action]
-  const head = styleText(color, `${mark} ${kind} ${path}`, { stream: process.stdout })
+  const plain = `${mark} ${kind} ${path}`
+  const head = hasColours(process.stdout) ? styleText(color, plain, { validateStream: false }) : plain
   const note = action === 'change' ? undefined : notes[kind]
   const lines = differences.map((one) => differenceText(one, fields))
   return [note === undefined ? head : `${head} (${note})`, ...lines].join('\n')

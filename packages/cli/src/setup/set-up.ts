@@ -1,4 +1,4 @@
-import { InvalidOptionError, VaultLeaseError } from '@vault-lease/core'
+import { CredentialsUnavailableError, InvalidOptionError, VaultLeaseError } from '@vault-lease/core'
 import { exitCodeOf, exitCodes } from '../exit-codes.ts'
 import { untilInterrupted } from '../signals.ts'
 import { print, tell } from '../terminal.ts'
@@ -125,7 +125,14 @@ async function applyAll(
         error: failure?.text,
       }),
     )
-  else tell(left.length > 0 ? `${left.length} left to do.` : applied.length > 0 ? 'Done.' : 'Nothing to do.')
+  else
+    tell(
+      left.length > 0
+        ? `${left.length} left to do by another run.`
+        : applied.length > 0
+          ? 'Done.'
+          : 'Nothing to do.',
+    )
   return failure?.code ?? (left.length > 0 ? exitCodes.found : exitCodes.done)
 }
 
@@ -149,8 +156,10 @@ function failureOf(
   error: unknown,
 ): { text: string; code: number } {
   if (!(error instanceof VaultLeaseError)) throw error
-  const { cause } = error
-  const why = cause instanceof Error ? cause.message : error.message
+  // What was sent is why there is no credential.
+  const reason =
+    error instanceof CredentialsUnavailableError && error.cause instanceof Error ? error.cause : error
+  const why = reason.message
   const gone = kind === 'role' ? ' The role was taken back.' : ''
   const ofDatabase = codesOf(error).includes('ERR_VAULT_DATABASE') || why.includes('verifying connection')
   return {

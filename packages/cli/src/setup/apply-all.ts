@@ -1,0 +1,34 @@
+import { untilInterrupted } from '../signals.ts'
+import { type Applying, apply } from './apply.ts'
+import type { Change } from './plan.ts'
+
+/** What came of the changes. What failed, and what comes after it, is done by another run. */
+export interface Outcome {
+  readonly applied: readonly Change[]
+  readonly failed: { readonly change: Change; readonly error: unknown } | undefined
+}
+
+/** Makes one change after another, and ends between two when a signal comes. */
+export async function applyAll(
+  changes: readonly Change[],
+  applying: Applying,
+  onApplied: (change: Change) => void,
+): Promise<Outcome> {
+  using interrupted = untilInterrupted()
+  let isInterrupted = false
+  void interrupted.then(() => {
+    isInterrupted = true
+  })
+  const applied: Change[] = []
+  for (const change of changes) {
+    if (isInterrupted) break
+    try {
+      await apply(change, applying)
+    } catch (error) {
+      return { applied, failed: { change, error } }
+    }
+    applied.push(change)
+    onApplied(change)
+  }
+  return { applied, failed: undefined }
+}

@@ -84,7 +84,6 @@ ${check}    CREATE ROLE "${group}" NOLOGIN;
   FOR missing IN
 ${missing.join('\n    UNION ALL\n')}
   LOOP
-    PERFORM pg_advisory_xact_lock(hashtext('${group}'));
     EXECUTE missing;
   END LOOP;
 END $$`

@@ -40,6 +40,8 @@ export interface SuperuserSession {
 export interface DatabaseServerOptions {
   /** Default: 300. SecantusDB has no limit of its own to set. */
   readonly maxConnections?: number
+  /** Where its data stay when it ends, and are found by the next one, which has the same port. Default: they end with it. */
+  readonly folder?: string
   /** Certificate and key, as PEM, for those who connect with TLS. MariaDB only, which takes them at its start and never later. */
   readonly tls?: { readonly cert: string; readonly key: string }
 }

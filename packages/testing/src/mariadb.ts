@@ -16,11 +16,13 @@ import {
   type SuperuserSession,
 } from './database-server.ts'
 import { freeze } from './freeze.ts'
-import { type Home, runAs, startOwn } from './own-server.ts'
+import { KeptData } from './kept-data.ts'
+import { type Home, type OwnServer, runAs, startOwn } from './own-server.ts'
 import { randomPassword } from './random-password.ts'
 import { ServerProcess } from './server-process.ts'
 
-const superuser = { user: 'vault_lease_admin', password: randomPassword() }
+const superuser = 'vault_lease_admin'
+const ownPassword = randomPassword()
 const database = 'app'
 const addressVariable = 'VAULT_LEASE_TEST_MYSQL_URL'
 
@@ -37,35 +39,44 @@ export async function startMariaDb(options: DatabaseServerOptions = {}): Promise
   return existingServer(connectionTo(placeOf(new URL(url), { port: 3306, database })), addressVariable)
 }
 
-async function ownMariaDb({ maxConnections = 300, tls }: DatabaseServerOptions): Promise<DatabaseServer> {
-  const { server, installDb } = await findMariaDb()
-  const data = (folder: string): string[] => [
-    ...['--no-defaults', `--datadir=${join(folder, 'data')}`],
+async function ownMariaDb({
+  maxConnections = 300,
+  tls,
+  folder: keptIn,
+}: DatabaseServerOptions): Promise<DatabaseServer> {
+  const { server: program, installDb } = await findMariaDb()
+  const kept = keptIn === undefined ? undefined : new KeptData(keptIn)
+  const own = (port: number): Place => ownPlace(port, kept?.password ?? ownPassword)
+  const folders = ({ folder, data }: Home): string[] => [
+    ...['--no-defaults', `--datadir=${data}`],
     // A server that starts removes the temporary tables of every other that shares its folder for them.
     `--tmpdir=${folder}`,
   ]
-  return await startOwn({
+  const server: OwnServer = {
     async initialise(home) {
-      const args = [...data(home.folder), '--skip-test-db', '--auth-root-authentication-method=normal']
+      const args = [...folders(home), '--skip-test-db', '--auth-root-authentication-method=normal']
       await promisify(execFile)(installDb, args, runAs(home))
       if (tls) writeTlsFiles(home, tls)
     },
-    start: ({ folder, uid }, port) =>
+    start: (home, port) =>
       ServerProcess.start({
         name: 'mariadbd',
-        command: server,
+        command: program,
         args: [
-          ...[...data(folder), `--port=${port}`, '--bind-address=127.0.0.1'],
-          ...[`--socket=${join(folder, 'socket')}`, `--pid-file=${join(folder, 'pid')}`],
+          ...[...folders(home), `--port=${port}`, '--bind-address=127.0.0.1'],
+          ...[`--socket=${join(home.folder, 'socket')}`, `--pid-file=${join(home.folder, 'pid')}`],
           // Else 127.0.0.1 becomes localhost, where users of '%' are others.
           ...['--skip-name-resolve', '--skip-log-bin', '--innodb-flush-log-at-trx-commit=2'],
           ...['--innodb-buffer-pool-size=32M', `--max-connections=${maxConnections}`],
           ...(tls
-            ? [`--ssl-cert=${join(folder, tlsFiles.cert)}`, `--ssl-key=${join(folder, tlsFiles.key)}`]
+            ? [
+                `--ssl-cert=${join(home.folder, tlsFiles.cert)}`,
+                `--ssl-key=${join(home.folder, tlsFiles.key)}`,
+              ]
             : []),
         ],
-        folder,
-        uid,
+        folder: home.folder,
+        uid: home.uid,
         ready: () =>
           queryOnce(openSession(own(port)), 'select 1').catch(() =>
             queryOnce(openSession(asRoot(port)), 'select 1'),
@@ -74,18 +85,20 @@ async function ownMariaDb({ maxConnections = 300, tls }: DatabaseServerOptions):
     async setUp(port) {
       const root = await openSession(asRoot(port))
       await root.query(`create database ${database}`)
-      await root.query(`create user '${superuser.user}'@'%' identified by '${superuser.password}'`)
-      await root.query(`grant all privileges on *.* to '${superuser.user}'@'%' with grant option`)
+      const { user, password } = own(port).superuser
+      await root.query(`create user '${user}'@'%' identified by '${password}'`)
+      await root.query(`grant all privileges on *.* to '${user}'@'%' with grant option`)
       await root.end()
       const connection = connectionTo(own(port))
       const open = await connection.query<{ name: string }>(openUsers)
       for (const { name } of open) await connection.query(`drop user ${name}`)
-      return connection
     },
+    connection: (port) => connectionTo(own(port)),
     pause: ({ pid }) => freeze(pid),
     resume: (running) => running.signal('SIGCONT'),
     signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },
-  })
+  }
+  return await startOwn(server, kept)
 }
 
 const tlsFiles = { cert: 'certificate.pem', key: 'key.pem' }
@@ -103,8 +116,8 @@ function asRoot(port: number): Place {
   return { host: '127.0.0.1', port, database: 'mysql', superuser: { user: 'root', password: '' } }
 }
 
-function own(port: number): Place {
-  return { host: '127.0.0.1', port, database, superuser }
+function ownPlace(port: number, password: string): Place {
+  return { host: '127.0.0.1', port, database, superuser: { user: superuser, password } }
 }
 
 /** Root and nobody, whom a new server lets in without a password. */

@@ -7,7 +7,7 @@ import { findPostgres } from './binaries.ts'
 import type { Connection } from './database-server.ts'
 import { openFaultProxy } from './fault-proxy.ts'
 import { type OwnServer, startOwn } from './own-server.ts'
-import { dataIn, ownConnection, postgresServer } from './postgres.ts'
+import { ownConnection, postgresServer } from './postgres.ts'
 
 /** A primary PostgreSQL and a standby that follows it, behind one address. */
 export interface PostgresPair extends Connection, AsyncDisposable {
@@ -54,8 +54,7 @@ export async function startPostgresPair(): Promise<PostgresPair> {
 function standbyOf({ host, port, superuser }: Connection, primaryData: string, server: OwnServer): OwnServer {
   return {
     ...server,
-    async initialise({ folder, uid }) {
-      const data = dataIn(folder)
+    async initialise({ data, uid }) {
       await cp(primaryData, data, { recursive: true, filter: (path) => !path.endsWith('postmaster.pid') })
       const { user, password } = superuser
       const from = `primary_conninfo = 'host=${host} port=${port} user=${user} password=${password}'\n`
@@ -64,6 +63,6 @@ function standbyOf({ host, port, superuser }: Connection, primaryData: string, s
       chmodSync(data, 0o700)
       if (uid !== undefined) await promisify(execFile)('chown', ['-R', `${uid}:${uid}`, data])
     },
-    setUp: async (ownPort) => ownConnection(ownPort),
+    setUp: async () => {},
   }
 }

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
@@ -16,12 +16,14 @@ import {
   type SuperuserSession,
 } from './database-server.ts'
 import { freeze } from './freeze.ts'
+import { KeptData } from './kept-data.ts'
 import { type Home, type OwnServer, runAs, startOwn } from './own-server.ts'
 import { randomPassword } from './random-password.ts'
 import { ServerProcess, signalIfThere } from './server-process.ts'
 import { watchdog } from './watchdog.ts'
 
-const superuser = { user: 'postgres', password: randomPassword() }
+const ownPassword = randomPassword()
+const superuser = 'postgres'
 const database = 'app'
 const addressVariable = 'VAULT_LEASE_TEST_POSTGRES_URL'
 
@@ -39,58 +41,57 @@ export async function startPostgres(options: DatabaseServerOptions = {}): Promis
 }
 
 async function ownPostgres(options: DatabaseServerOptions): Promise<DatabaseServer> {
-  return await startOwn(postgresServer(await findPostgres(), options))
+  const kept = options.folder === undefined ? undefined : new KeptData(options.folder)
+  return await startOwn(postgresServer(await findPostgres(), options, kept?.password), kept)
 }
 
 /** PostgreSQL with the programs in a folder. */
-export function postgresServer(bin: string, { maxConnections = 300 }: DatabaseServerOptions): OwnServer {
+export function postgresServer(
+  bin: string,
+  { maxConnections = 300 }: DatabaseServerOptions,
+  password: string = ownPassword,
+): OwnServer {
   return {
-    initialise: (home) => initialise(bin, home),
-    start: ({ folder, uid }, port) =>
+    initialise: (home) => initialise(bin, home, password),
+    start: ({ folder, data, kept, uid }, port) =>
       ServerProcess.start({
         name: 'postgres',
         command: join(bin, 'postgres'),
         args: [
-          ...['-D', dataIn(folder), '-p', String(port), '-k', folder],
-          ...['-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'],
+          ...['-D', data, '-p', String(port), '-k', folder],
+          ...['-c', 'listen_addresses=127.0.0.1', '-c', `fsync=${kept ? 'on' : 'off'}`],
           ...['-c', `max_connections=${maxConnections}`],
         ],
         folder,
         uid,
-        ready: () => queryOnce(openSession(initial(port)), 'select 1'),
+        ready: () => queryOnce(openSession(initial(port, password)), 'select 1'),
       }),
     async setUp(port) {
-      await queryOnce(openSession(initial(port)), `create database ${database}`)
-      return ownConnection(port)
+      await queryOnce(openSession(initial(port, password)), `create database ${database}`)
     },
+    connection: (port) => ownConnection(port, password),
     pause,
     resume,
     signals: { immediate: 'SIGQUIT', fast: 'SIGINT' },
   }
 }
 
-export function dataIn(folder: string): string {
-  return join(folder, 'data')
-}
-
 /** As the superuser, to the database that `postgresServer` sets up. */
-export function ownConnection(port: number): Connection {
-  return connectionTo({ ...initial(port), database })
+export function ownConnection(port: number, password: string = ownPassword): Connection {
+  return connectionTo({ ...initial(port, password), database })
 }
 
 /** What there is before our own database is made. */
-function initial(port: number): Place {
-  return { host: '127.0.0.1', port, database: 'postgres', superuser }
+function initial(port: number, password: string): Place {
+  return { host: '127.0.0.1', port, database: 'postgres', superuser: { user: superuser, password } }
 }
 
-async function initialise(bin: string, home: Home): Promise<void> {
-  const { folder, uid } = home
-  const data = dataIn(folder)
+async function initialise(bin: string, home: Home, password: string): Promise<void> {
+  const { folder, data, uid } = home
   const passwordFile = join(folder, 'password')
-  writeFileSync(passwordFile, superuser.password, { mode: 0o600 })
-  mkdirSync(data)
-  if (uid !== undefined) for (const path of [passwordFile, data]) chownSync(path, uid, uid)
-  const args = ['-D', data, '-U', superuser.user, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+  writeFileSync(passwordFile, password, { mode: 0o600 })
+  if (uid !== undefined) chownSync(passwordFile, uid, uid)
+  const args = ['-D', data, '-U', superuser, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
   const options = ['-E', 'UTF8', '--no-locale', '--no-sync']
   await promisify(execFile)(join(bin, 'initdb'), [...args, ...options], runAs(home))
   rmSync(passwordFile)

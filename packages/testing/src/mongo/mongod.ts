@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseServerOptions } from '../database-server.ts'
@@ -12,22 +12,25 @@ import { connectionTo } from './session.ts'
 const replicaSet = 'vault-lease'
 
 /** MongoDB's own server, as a replica set of one member. */
-export function mongod(command: string, { maxConnections = 300 }: DatabaseServerOptions): OwnServer {
+export function mongod(
+  command: string,
+  { maxConnections = 300 }: DatabaseServerOptions,
+  password: string,
+): OwnServer {
   return {
-    async initialise({ folder, uid }) {
+    async initialise() {},
+    start({ folder, data, uid }, port) {
       const keyFile = join(folder, 'key')
-      const data = join(folder, 'data')
-      writeFileSync(keyFile, randomBytes(48).toString('base64'), { mode: 0o600 })
-      mkdirSync(data)
-      if (uid !== undefined) for (const path of [keyFile, data]) chownSync(path, uid, uid)
-    },
-    start: ({ folder, uid }, port) =>
-      ServerProcess.start({
+      if (!existsSync(keyFile)) {
+        writeFileSync(keyFile, randomBytes(48).toString('base64'), { mode: 0o600 })
+        if (uid !== undefined) chownSync(keyFile, uid, uid)
+      }
+      return ServerProcess.start({
         name: 'mongod',
         command,
         args: [
-          ...['--dbpath', join(folder, 'data'), '--port', String(port), '--bind_ip', '127.0.0.1'],
-          ...['--replSet', replicaSet, '--keyFile', join(folder, 'key'), '--nounixsocket'],
+          ...['--dbpath', data, '--port', String(port), '--bind_ip', '127.0.0.1'],
+          ...['--replSet', replicaSet, '--keyFile', keyFile, '--nounixsocket'],
           ...['--wiredTigerCacheSizeGB', '0.25', '--oplogSize', '64', '--maxConns', String(maxConnections)],
         ],
         folder,
@@ -36,15 +39,16 @@ export function mongod(command: string, { maxConnections = 300 }: DatabaseServer
           const { isWritablePrimary, isreplicaset } = await hello(port)
           if (!isWritablePrimary && !isreplicaset) throw new Error('not yet primary')
         },
-      }),
+      })
+    },
     async setUp(port) {
       const members = [{ _id: 0, host: `127.0.0.1:${port}` }]
       const initiate = { replSetInitiate: { _id: replicaSet, members }, $db: 'admin' }
       await connectionTo(asNobody(port)).query(JSON.stringify(initiate))
       await untilPrimary(port)
-      await createSuperuser(port)
-      return connectionTo(ownPlace(port))
+      await createSuperuser(ownPlace(port, password))
     },
+    connection: (port) => connectionTo(ownPlace(port, password)),
     pause: ({ pid }) => freeze(pid),
     resume: (running) => running.signal('SIGCONT'),
     signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },

@@ -2,22 +2,21 @@ import type { Place } from '../database-server.ts'
 import { randomPassword } from '../random-password.ts'
 import { connectionTo } from './session.ts'
 
-const superuser = { user: 'vault_lease_admin', password: randomPassword() }
+export const ownPassword: string = randomPassword()
 
 export const database = 'app'
 
 /** Where a server of our own is, and as whom it is reached. */
-export function ownPlace(port: number): Place {
-  return { host: '127.0.0.1', port, database, superuser }
+export function ownPlace(port: number, password: string): Place {
+  return { host: '127.0.0.1', port, database, superuser: { user: 'vault_lease_admin', password } }
 }
 
 /** What there is before our superuser is made, while nobody has to log in. */
 export function asNobody(port: number): Place {
-  return { ...ownPlace(port), superuser: { user: '', password: '' } }
+  return { host: '127.0.0.1', port, database, superuser: { user: '', password: '' } }
 }
 
-export async function createSuperuser(port: number): Promise<void> {
-  const { user, password } = superuser
+export async function createSuperuser({ port, superuser: { user, password } }: Place): Promise<void> {
   const command = { createUser: user, pwd: password, roles: ['root'], $db: 'admin' }
   await connectionTo(asNobody(port)).query(JSON.stringify(command))
 }

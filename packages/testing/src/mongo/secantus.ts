@@ -1,22 +1,21 @@
-import { join } from 'node:path'
 import { freeze } from '../freeze.ts'
-import type { OwnServer } from '../own-server.ts'
+import type { Home, OwnServer } from '../own-server.ts'
 import { downloadSecantus } from '../pinned.ts'
 import { onFreePort, ServerProcess } from '../server-process.ts'
 import { createSuperuser, hello, ownPlace } from './own-place.ts'
 import { connectionTo } from './session.ts'
 
 /** SecantusDB speaks MongoDB's protocol, and says of itself that it is a replica set of one member. */
-export async function secantus(): Promise<OwnServer> {
+export async function secantus(password: string): Promise<OwnServer> {
   const { python, packages } = await downloadSecantus()
   // Not as another user than ours: the Python of a developer is often in the home folder.
-  const start = (folder: string, port: number, ...auth: string[]): Promise<ServerProcess> =>
+  const start = ({ folder, data }: Home, port: number, ...auth: string[]): Promise<ServerProcess> =>
     ServerProcess.start({
       name: 'secantusd',
       command: python,
       args: [
         ...['-m', 'secantus', '--host', '127.0.0.1', '--port', String(port), ...auth],
-        ...['--storage-path', join(folder, 'data'), '--cache-size', '128M'],
+        ...['--storage-path', data, '--cache-size', '128M'],
         // A member of a replica set that is killed has what it acknowledged.
         '--sync-on-commit',
       ],
@@ -26,16 +25,17 @@ export async function secantus(): Promise<OwnServer> {
     })
   return {
     // Users are made while nobody has to log in.
-    async initialise({ folder }) {
+    async initialise(home) {
       const open = await onFreePort(async (port) => {
-        const server = await start(folder, port)
-        await createSuperuser(port)
+        const server = await start(home, port)
+        await createSuperuser(ownPlace(port, password))
         return server
       })
       await open.stop('SIGKILL')
     },
-    start: ({ folder }, port) => start(folder, port, '--auth'),
-    setUp: async (port) => connectionTo(ownPlace(port)),
+    start: (home, port) => start(home, port, '--auth'),
+    setUp: async () => {},
+    connection: (port) => connectionTo(ownPlace(port, password)),
     pause: ({ pid }) => freeze(pid),
     resume: (running) => running.signal('SIGCONT'),
     signals: { immediate: 'SIGKILL', fast: 'SIGTERM' },

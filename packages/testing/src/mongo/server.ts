@@ -5,9 +5,10 @@ import {
   existingServer,
   placeOf,
 } from '../database-server.ts'
+import { KeptData } from '../kept-data.ts'
 import { startOwn } from '../own-server.ts'
 import { mongod } from './mongod.ts'
-import { database } from './own-place.ts'
+import { database, ownPassword } from './own-place.ts'
 import { secantus } from './secantus.ts'
 import { connectionTo } from './session.ts'
 
@@ -26,5 +27,7 @@ export async function startMongo(options: DatabaseServerOptions = {}): Promise<D
     if (url) return existingServer(connectionTo(placeOf(new URL(url), { port: 27_017, database })), variable)
   }
   const installed = findMongod()
-  return await startOwn(installed ? mongod(installed, options) : await secantus())
+  const kept = options.folder === undefined ? undefined : new KeptData(options.folder)
+  const password = kept?.password ?? ownPassword
+  return await startOwn(installed ? mongod(installed, options, password) : await secantus(password), kept)
 }

@@ -7,6 +7,7 @@ import {
 } from '@vault-lease/core'
 import { CommanderError } from 'commander'
 import { PgBouncerError } from './pgbouncer/pgbouncer-error.ts'
+import { DatabaseError } from './database/database-error.ts'
 
 /** What the command exits with. `exec` and its short forms exit with what their program exits with, once it runs. */
 export const exitCodes = {
@@ -30,6 +31,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   if (error instanceof InvalidOptionError) return exitCodes.usage
   if (error instanceof CredentialNotProvenError || error instanceof PgBouncerError) return exitCodes.database
+  if (error instanceof CredentialNotProvenError || error instanceof DatabaseError) return exitCodes.database
   if (error instanceof CredentialsUnavailableError)
     return codeOf(error.cause) === 'ERR_CREDENTIAL_NOT_PROVEN' ? exitCodes.database : exitCodes.vault
   if (error instanceof VaultError || error instanceof CredentialSourceError) return exitCodes.vault

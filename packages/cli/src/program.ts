@@ -6,21 +6,15 @@ import { addDoctor } from './commands/doctor.ts'
 import { addExec } from './commands/exec.ts'
 import { addPgBouncer } from './commands/pgbouncer.ts'
 import { addSetup } from './commands/setup.ts'
+import { addDev } from './commands/dev.ts'
+import { addOrphans } from './commands/orphans.ts'
 import { addShells } from './commands/shells.ts'
 import { addWait } from './commands/wait.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { tell } from './terminal.ts'
 import { version } from './version.ts'
 
-const commands: readonly AddCommand[] = [
-  addExec,
-  addShells,
-  addCreds,
-  addWait,
-  addDoctor,
-  addPgBouncer,
-  addSetup,
-]
+const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer, addSetup, addDev, addOrphans]
 
 const environment = `
 Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,

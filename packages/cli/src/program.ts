@@ -1,4 +1,5 @@
 import { VaultLeaseError } from '@vault-lease/core'
+import { awaited, systemClock } from '@vault-lease/core/adapter'
 import { Command, CommanderError } from 'commander'
 import type { AddCommand } from './add-command.ts'
 import { addCreds } from './commands/creds.ts'
@@ -8,13 +9,15 @@ import { addPgBouncer } from './commands/pgbouncer.ts'
 import { addSetup } from './commands/setup.ts'
 import { addDev } from './commands/dev.ts'
 import { addOrphans } from './commands/orphans.ts'
+import { addRevoke } from './commands/revoke.ts'
 import { addShells } from './commands/shells.ts'
+import { addStatus } from './commands/status.ts'
 import { addWait } from './commands/wait.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { tell } from './terminal.ts'
 import { version } from './version.ts'
 
-const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer, addSetup, addDev, addOrphans]
+const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer, addSetup, addDev, addOrphans, addRevoke, addStatus]
 
 const environment = `
 Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,
@@ -38,7 +41,8 @@ export async function run(args: readonly string[]): Promise<number> {
     })
   }
   try {
-    await program.parseAsync(args, { from: 'user' })
+    // Between two tries at Vault there is nothing else that keeps the process alive.
+    await awaited(systemClock, program.parseAsync(args, { from: 'user' }))
     return code
   } catch (error) {
     // Commander has told its own already.

@@ -3,12 +3,14 @@ import { Option } from 'commander'
 import type { AddCommand } from '../add-command.ts'
 import { CredentialFile } from '../creds/credential-file.ts'
 import type { Coming } from '../dev/comings.ts'
-import { type Environment, environmentOf, exportsOf, fileOf } from '../dev/environment.ts'
+import { type Environment, environmentOf, exportsOf, fileOf, forOperators } from '../dev/environment.ts'
 import { startLocal } from '../dev/local.ts'
 import { revokeAll } from '../dev/roles.ts'
+import { openUsersOf } from '../dev/users.ts'
 import { watchUsers } from '../dev/watch-users.ts'
 import { secondsOf } from '../durations.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { namesOfVault } from '../orphans/names.ts'
 import { withProgress } from '../progress.ts'
 import { untilInterrupted } from '../signals.ts'
 import { print, tell } from '../terminal.ts'
@@ -75,7 +77,7 @@ async function runDev({ out, json, ...flags }: DevFlags): Promise<void> {
   try {
     const token = await servers.engine.createToken({ ttl: tokenTtl })
     const environment = environmentOf(servers, token)
-    file?.write(fileOf(environment.application))
+    file?.write(fileOf(environment))
     if (json) print(JSON.stringify({ event: 'ready', ...(out === undefined ? environment : { out }) }))
     else print(readyText(environment, out))
     await watch(servers, interrupted, json ? (coming) => print(JSON.stringify(coming)) : printComing)
@@ -94,23 +96,30 @@ function kindOf({ mysql, mongo }: Pick<DevFlags, 'mysql' | 'mongo'>): keyof type
 }
 
 function readyText({ application, operator }: Environment, out: string | undefined): string {
-  const forApplication =
+  const variables =
     out === undefined
-      ? `For the application, to be pasted into its shell:\n\n${exportsOf(application)}\n`
-      : `The environment of the application is in ${out}.\n`
-  const forOperator = `For orphans, revoke and status, and for a look at the database as its superuser:\n\n${exportsOf(operator)}\n`
-  return [forApplication, forOperator, 'Ctrl-C ends it. Database users that come and go:'].join('\n')
+      ? [
+          `For the application, to be pasted into its shell:\n\n${exportsOf(application)}\n`,
+          `${forOperators}\n\n${exportsOf(operator)}\n`,
+        ]
+      : [`The environment of the application is in ${out}.\n`]
+  return [...variables, 'Ctrl-C ends it. Database users that come and go:'].join('\n')
 }
 
 async function watch(
-  { engine }: Servers,
+  { database }: Servers,
   interrupted: Promise<void>,
   onComing: (coming: Coming) => void,
 ): Promise<void> {
+  await using users = await openUsersOf(database)
+  const isOfVault = namesOfVault(database.kind)
   const ending = new AbortController()
   const watching = watchUsers(
     {
-      users: () => engine.users(),
+      async users() {
+        const usernames = (await users.list()).map(({ username }) => username)
+        return usernames.filter(isOfVault)
+      },
       onComing,
       onFailure: (error) => tell(`The users cannot be looked at: ${String(error)}`),
     },

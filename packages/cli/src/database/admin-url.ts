@@ -22,7 +22,12 @@ export function adminAccess(file: string | undefined): AdminAccess {
     throw new InvalidOptionError(
       `Which database, and as whom? Put the URL of its superuser, such as postgresql://postgres:…@host/db, into ${variable} or the file --admin-url-file.`,
     )
-  const [, protocol, username, password = '', place] = form.exec(text) ?? []
+  return accessAt(text)
+}
+
+/** @throws InvalidOptionError when the URL names no login. */
+export function accessAt(adminUrl: string): AdminAccess {
+  const [, protocol, username, password = '', place] = form.exec(adminUrl) ?? []
   if (protocol === undefined || username === undefined || place === undefined)
     throw new InvalidOptionError('The URL of the superuser names no user: postgresql://postgres:…@host/db.')
   const database = databaseAt(`${protocol}${place}`)

@@ -11,10 +11,9 @@ export interface Environment {
 
 /** Of local servers, for an application with this token. */
 export function environmentOf({ vault, database }: Servers, token: string): Environment {
-  const { kind, host, port, database: name, superuser } = database
+  const { kind, host, port, database: name } = database
   const place = `${host}:${port}/${name}`
   const url = `${kind}://${place}`
-  const login = `${encodeURIComponent(superuser.user)}:${encodeURIComponent(superuser.password)}`
   return {
     application: {
       VAULT_ADDR: vault.address,
@@ -28,10 +27,17 @@ export function environmentOf({ vault, database }: Servers, token: string): Envi
       ...(kind === 'mongodb' && { MONGODB_URI: url }),
     },
     operator: {
+      VAULT_ADDR: vault.address,
       VAULT_TOKEN: vault.token,
-      VAULT_LEASE_ADMIN_URL: `${kind}://${login}@${place}`,
+      VAULT_LEASE_ADMIN_URL: adminUrlOf(database),
     },
   }
+}
+
+/** With which the superuser of a local database logs in. */
+export function adminUrlOf({ kind, host, port, database, superuser }: Servers['database']): string {
+  const login = `${encodeURIComponent(superuser.user)}:${encodeURIComponent(superuser.password)}`
+  return `${kind}://${login}@${host}:${port}/${database}`
 }
 
 /** Lines for a shell. */
@@ -41,9 +47,15 @@ export function exportsOf(variables: Variables): string {
     .join('\n')
 }
 
-/** The lines of a file that Node, Docker and shells read. */
-export function fileOf(variables: Variables): string {
-  return Object.entries(variables)
-    .map(([name, value]) => `${name}=${value}`)
-    .join('\n')
+/** The lines of a file that Node, Docker and shells read; those of the operator are comments there. */
+export function fileOf({ application, operator }: Environment): string {
+  return [
+    ...Object.entries(application).map(([name, value]) => `${name}=${value}`),
+    '',
+    `# ${forOperators}`,
+    ...Object.entries(operator).map(([name, value]) => `# export ${name}="${value}"`),
+  ].join('\n')
 }
+
+/** What the variables of the operator are for. */
+export const forOperators = 'For orphans, revoke and status, and for a look at the database as its superuser:'

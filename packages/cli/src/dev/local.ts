@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { InvalidOptionError } from '@vault-lease/core'
 import type { Servers } from '@vault-lease/testing'
 import { DatabaseError } from '../database/database-error.ts'
+import { dropLeftovers } from './leftovers.ts'
 import { type Lives, makeRoles } from './roles.ts'
 
 /** What is started. */
@@ -29,6 +30,7 @@ export async function startLocal({ kind, data, schema, ...lives }: LocalOptions)
       // A folder for each kind: their data do not go together.
       ...(data !== undefined && { database: { folder: join(data, kind) } }),
     })
+    if (data !== undefined) await dropLeftovers(servers)
     await makeRoles(servers, lives)
     return servers
   } catch (cause) {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Coming, Comings } from './comings.ts'
 
-const everyMs = 250
+/** What lives for less than a program takes to start can be missed. */
+const everyMs = 50
 
 /** What a watch is told, and what it tells. */
 export interface Watch {

@@ -50,8 +50,16 @@ export const addDev: AddCommand = (program, exit) => {
     .description('Run a local Vault and a database whose users live for seconds, until Ctrl-C.')
     .addOption(new Option('--mysql', 'MariaDB, instead of PostgreSQL').conflicts('mongo'))
     .option('--mongo', 'MongoDB, instead of PostgreSQL')
-    .option('--ttl <time>', 'how long a user lives unless its lease is renewed', secondsOf, 10_000)
-    .option('--max-ttl <time>', 'how long a user lives at most', secondsOf, 30_000)
+    .addOption(
+      new Option('--ttl <time>', 'how long a user lives unless its lease is renewed')
+        .argParser(secondsOf)
+        .default(10_000, '10s'),
+    )
+    .addOption(
+      new Option('--max-ttl <time>', 'how long a user lives at most')
+        .argParser(secondsOf)
+        .default(30_000, '30s'),
+    )
     .option('--data <folder>', 'keep the data of the database there')
     .option('--schema <file>', 'run it on the database first')
     // Not --env-file: Node looks for that file itself, wherever the option is, before any program runs.

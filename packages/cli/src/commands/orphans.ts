@@ -60,11 +60,13 @@ export const addOrphans: AddCommand = (program, exit) => {
       '--pattern <regexp>',
       'what users of Vault are called, with groups (?<role>…) and (?<time>…) (default: as Vault names them by itself)',
     )
-    .option(
-      '--max-request-duration <time>',
-      'how long a request may take at most: what the configuration of the Vault says',
-      secondsOf,
-      90_000,
+    .addOption(
+      new Option(
+        '--max-request-duration <time>',
+        'how long a request may take at most: what the configuration of the Vault says',
+      )
+        .argParser(secondsOf)
+        .default(90_000, '90s'),
     )
     .option('--drop', 'end their sessions, and drop them')
     .addOption(

@@ -1,7 +1,7 @@
 import type { Lease } from './leases.ts'
 
 /** A lease, and how far it is from now; in milliseconds, by Vault's clock. */
-export interface Moment {
+interface Moment {
   readonly id: string
   readonly at: string
   readonly ms: number

@@ -22,7 +22,7 @@ export interface Verdict<User extends MadeUser> {
 }
 
 /** Clocks differ, and names have whole seconds. */
-export const slackMs = 10_000
+const slackMs = 10_000
 
 /**
  * Tells apart users that have a lease and users that have none. Vault does not say which user a lease is for: but it issues the

@@ -21,8 +21,8 @@ export async function* dropOrphans(
 async function whyKept(search: Search, orphan: Orphan, ownership: Ownership): Promise<string | undefined> {
   if (orphan.owns.length > 0 && ownership === undefined)
     return `it owns ${orphan.owns.join(', ')}: say --reassign-to or --drop-owned`
-  if (!(await isStillOrphan(search, orphan))) return 'a lease has come for it'
   try {
+    if (!(await isStillOrphan(search, orphan))) return 'a lease has come for it'
     await search.users.drop(orphan.username, ownership)
     return undefined
   } catch (error) {

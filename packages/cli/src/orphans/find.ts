@@ -18,7 +18,7 @@ export interface Found extends Verdict<MadeUser> {
 /** Where orphans are looked for, and how they are told. */
 export interface Search {
   readonly users: Users
-  readonly engines: Engines
+  readonly engines: Pick<Engines, 'leases' | 'staticUsers'>
   readonly readName: ReadName
   /** How long a request to Vault may take at most. */
   readonly requestMs: number

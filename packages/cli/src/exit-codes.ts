@@ -6,8 +6,8 @@ import {
   VaultError,
 } from '@vault-lease/core'
 import { CommanderError } from 'commander'
-import { PgBouncerError } from './pgbouncer/pgbouncer-error.ts'
 import { DatabaseError } from './database/database-error.ts'
+import { PgBouncerError } from './pgbouncer/pgbouncer-error.ts'
 
 /** What the command exits with. `exec` and its short forms exit with what their program exits with, once it runs. */
 export const exitCodes = {

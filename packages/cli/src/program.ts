@@ -3,13 +3,13 @@ import { awaited, systemClock } from '@vault-lease/core/adapter'
 import { Command, CommanderError } from 'commander'
 import type { AddCommand } from './add-command.ts'
 import { addCreds } from './commands/creds.ts'
+import { addDev } from './commands/dev.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addExec } from './commands/exec.ts'
-import { addPgBouncer } from './commands/pgbouncer.ts'
-import { addSetup } from './commands/setup.ts'
-import { addDev } from './commands/dev.ts'
 import { addOrphans } from './commands/orphans.ts'
+import { addPgBouncer } from './commands/pgbouncer.ts'
 import { addRevoke } from './commands/revoke.ts'
+import { addSetup } from './commands/setup.ts'
 import { addShells } from './commands/shells.ts'
 import { addStatus } from './commands/status.ts'
 import { addWait } from './commands/wait.ts'
@@ -17,7 +17,19 @@ import { exitCodeOf, exitCodes } from './exit-codes.ts'
 import { tell } from './terminal.ts'
 import { version } from './version.ts'
 
-const commands: readonly AddCommand[] = [addExec, addShells, addCreds, addWait, addDoctor, addPgBouncer, addSetup, addDev, addOrphans, addRevoke, addStatus]
+const commands: readonly AddCommand[] = [
+  addExec,
+  addShells,
+  addCreds,
+  addWait,
+  addDoctor,
+  addPgBouncer,
+  addSetup,
+  addDev,
+  addOrphans,
+  addRevoke,
+  addStatus,
+]
 
 const environment = `
 Vault and the way to it are what the variables of its own client say: VAULT_ADDR, VAULT_TOKEN (else ~/.vault-token), VAULT_NAMESPACE,

@@ -16,13 +16,6 @@ export function untilInterrupted(): Promise<void> & Disposable {
     interrupt = () => {
       dispose()
       resolve()
-/** Resolves with the first signal that ends programs; a second one ends this one at once. */
-export function untilInterrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => {
-        resolve()
-      })
     }
   })
   for (const signal of signals) process.on(signal, interrupt)

@@ -8,6 +8,7 @@ import {
 import { CommanderError } from 'commander'
 import { DatabaseError } from './database/database-error.ts'
 import { PgBouncerError } from './pgbouncer/pgbouncer-error.ts'
+import { Interrupted } from './signals.ts'
 
 /** What the command exits with. `exec` and its short forms exit with what their program exits with, once it runs. */
 export const exitCodes = {
@@ -29,6 +30,7 @@ export const exitCodes = {
 /** Of what was thrown. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+  if (error instanceof Interrupted) return error.exitCode
   if (error instanceof InvalidOptionError) return exitCodes.usage
   if (error instanceof CredentialNotProvenError || error instanceof PgBouncerError) return exitCodes.database
   if (error instanceof CredentialNotProvenError || error instanceof DatabaseError) return exitCodes.database

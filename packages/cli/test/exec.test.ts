@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Servers, startServers } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -102,6 +102,49 @@ describe('vault-lease exec', () => {
   it('has an exit code for a program that is not there, and one that cannot be run', async () => {
     expect(await run(['exec', '--role', 'app', '--', 'no-such-program'], env)).toMatchObject({ code: 127 })
     expect(await run(['exec', '--role', 'app', '--', '/etc/passwd'], env)).toMatchObject({ code: 126 })
+    expect(await run(['exec', '--role', 'app', '--', ''], env)).toMatchObject({ code: 126 })
+    expect(await users()).toEqual([])
+  })
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'ends when %s comes before there is a credential',
+    async (signal) => {
+      servers.vault.pause()
+      const running = exec(...program(stays))
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      running.child.kill(signal)
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      servers.vault.resume()
+      expect(await running.ended).toBe(128 + constants.signals[signal])
+      expect(running.stdout).toBe('')
+      await vi.waitFor(async () => expect(await users()).toEqual([]), patience)
+    },
+  )
+
+  it('takes no folder for a file', async () => {
+    const ended = await run(['exec', '--role', 'app', '--out', folder, ...program(printsUser)], env)
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('is a folder') })
+    expect(await users()).toEqual([])
+  })
+
+  it('starts the program anew also when its file cannot be written any more', async () => {
+    await servers.engine.role('app', { ttl: '4s', maxTtl: '8s' })
+    const inner = mkdtempSync(join(folder, 'inner-'))
+    const running = exec(
+      '--on-rotate',
+      'restart',
+      '--grace',
+      '1000h',
+      '--out',
+      join(inner, 'creds'),
+      ...program(stays),
+    )
+    await running.until(userIn)
+    rmSync(inner, { recursive: true })
+    await running.until(/(user v-[\s\S]*){2}/)
+    expect(running.stderr).toContain('could not be written')
+    running.child.kill('SIGTERM')
+    expect(await running.ended).toBe(7)
     expect(await users()).toEqual([])
   })
 
@@ -119,12 +162,13 @@ describe('vault-lease exec', () => {
     await servers.engine.role('app', { ttl: '4s', maxTtl: '8s' })
     const running = exec('--on-rotate', 'restart', ...program(stays))
     await running.until(/(user v-[\s\S]*){3}/)
-    const seen = running.stdout.match(/v-\S+/g) ?? []
+    const seen: readonly string[] = running.stdout.match(/v-\S+/g) ?? []
     expect(new Set(seen).size).toBe(seen.length)
     running.child.kill('SIGTERM')
     expect(await running.ended).toBe(7)
     expect(await users()).toEqual([])
-    expect((await servers.engine.drops()).filter(({ openSessions }) => openSessions > 0)).toEqual([])
+    const drops = (await servers.engine.drops()).filter(({ username }) => seen.includes(username))
+    expect(drops.filter(({ openSessions }) => openSessions > 0)).toEqual([])
   })
 
   it('kills what does not end in its time when it is to begin anew', async () => {

@@ -1,4 +1,5 @@
 import { createLease, InvalidOptionError } from '@vault-lease/core'
+import { Option } from 'commander'
 import type { AddCommand } from '../add-command.ts'
 import { CredentialFile } from '../creds/credential-file.ts'
 import { type Format, formats, textIn } from '../creds/formats.ts'
@@ -42,7 +43,11 @@ export const addExec: AddCommand = (program, exit) => {
     .argument('<program...>', 'what is run, and its arguments')
     .passThroughOptions()
     .option('--on-rotate <what>', 'when there is another user: none, restart, or signal:NAME', 'none')
-    .option('--grace <time>', 'what the program has to end before it is killed', secondsOf, defaultGraceMs)
+    .addOption(
+      new Option('--grace <time>', 'what the program has to end before it is killed')
+        .argParser(secondsOf)
+        .default(defaultGraceMs, '10s'),
+    )
     .option('--out <file>', 'keep the credential in a file too, mode 0600')
     .addOption(formats('env'))
     .addHelpText('after', help)
@@ -73,7 +78,7 @@ export async function runWithLease(
     ...(file && { hand: (credential) => file.write(textIn(format, credential, database)) }),
     tell,
   })
-  const stopForwarding = forwardSignals((signal) => supervisor.signal(signal))
+  const stopForwarding = forwardSignals((signal, hasIt) => supervisor.signal(signal, hasIt))
   try {
     return await supervisor.run()
   } finally {

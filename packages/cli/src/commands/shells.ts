@@ -9,7 +9,7 @@ const shells: Readonly<Record<string, readonly string[]>> = {
   mysql: [
     'sh',
     '-c',
-    'exec mysql --user="$MYSQL_USER" --host="$MYSQL_HOST" --port="$MYSQL_TCP_PORT" "$@" $MYSQL_DATABASE',
+    'test -n "$MYSQL_DATABASE" && set -- "$@" "$MYSQL_DATABASE"; exec mysql --user="$MYSQL_USER" --host="$MYSQL_HOST" --port="$MYSQL_TCP_PORT" "$@"',
     'mysql',
   ],
   mongosh: ['mongosh', '--nodb', '--shell', '--eval', 'db = connect(process.env.MONGODB_URI)'],
@@ -25,7 +25,7 @@ export const addShells: AddCommand = (program, exit) => {
       .passThroughOptions()
       .addHelpText(
         'after',
-        `\nThe password is in the environment of ${name}, not on its command line.\n\nExample:\n  vault-lease ${name} --role readonly --url ${urls[name]}`,
+        `\nThe password is in the environment of ${name}, not on its command line.\n\nExit codes: those of ${name}; before it runs 2 for wrong options, 3 for Vault, 4 for the database; 127 when ${name} is not there.\n\nExample:\n  vault-lease ${name} --role readonly --url ${urls[name]}`,
       )
       .action(async (args: string[], flags: LeaseFlags) => {
         exit(

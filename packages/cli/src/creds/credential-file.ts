@@ -9,10 +9,12 @@ import { InvalidOptionError } from '@vault-lease/core'
  */
 export class CredentialFile {
   readonly #path: string
+  readonly #option: string
 
-  /** @throws InvalidOptionError when nothing can be written in its folder. */
+  /** @throws InvalidOptionError when nothing can be written in its folder, or it is a folder itself. */
   constructor(path: string, option = '--out') {
     this.#path = path
+    this.#option = option
     try {
       accessSync(dirname(path), constants.W_OK)
     } catch (cause) {
@@ -23,9 +25,15 @@ export class CredentialFile {
         },
       )
     }
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+      throw new InvalidOptionError(`${option} ${path} is a folder: name a file in it.`)
   }
 
-  /** Whoever reads it meanwhile reads the one before. */
+  /**
+   * Whoever reads it meanwhile reads the one before.
+   *
+   * @throws InvalidOptionError when it cannot be written.
+   */
   write(text: string): void {
     const next = `${this.#path}.${randomUUID()}`
     try {
@@ -37,7 +45,8 @@ export class CredentialFile {
       renameSync(next, this.#path)
     } catch (error) {
       rmSync(next, { force: true })
-      throw error
+      const why = error instanceof Error ? error.message : String(error)
+      throw new InvalidOptionError(`${this.#option} could not be written, and still has what it had: ${why}`)
     }
   }
 

@@ -53,10 +53,12 @@ export class FollowedFile implements Consumer {
 
   follow(credential: Credential): void {
     const { file, text, execAfter, tell } = this.#what
+    // The file is removed by then.
+    if (this.#closing.signal.aborted) return
     try {
       file.write(text(credential))
     } catch (error) {
-      tell(`--out could not be written, and still has what it had: ${messageOf(error)}`)
+      tell(error instanceof Error ? error.message : String(error))
       return
     }
     tell(`The database user is ${credential.username}.`)
@@ -73,8 +75,4 @@ export class FollowedFile implements Consumer {
     if (!over.aborted) await new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }))
     return nothing
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -30,7 +30,9 @@ export function databaseAt(url: string): Database {
     throw new InvalidOptionError('Leave the user and the password out of the URL: they come from Vault.')
   const [first = ''] = hosts.split(',')
   const [, host = first, port = kind.port] = /^(.*?)(?::(\d+))?$/.exec(first) ?? []
-  const address = { host: host.replace(/^\[|\]$/g, ''), port, database: decodeURIComponent(database) }
+  if (Number(port) > 65_535)
+    throw new InvalidOptionError(`The URL of the database has the port ${port}, which is none.`)
+  const address = { host: host.replace(/^\[|\]$/g, ''), port, database: decoded(database) }
   const completed = kind.complete?.(url) ?? url
   const urlFor = ({ username, password }: Login): string =>
     completed.replace('://', () => `://${encodeURIComponent(username)}:${encodeURIComponent(password)}@`)
@@ -43,5 +45,16 @@ export function databaseAt(url: string): Database {
       ...kind.variables(address, login, urlFor(login)),
       DATABASE_URL: urlFor(login),
     }),
+  }
+}
+
+function decoded(database: string): string {
+  try {
+    return decodeURIComponent(database)
+  } catch (cause) {
+    throw new InvalidOptionError(
+      `The name of the database in the URL, ${database}, is not encoded as in a URL: a "%" is %25 there.`,
+      { cause },
+    )
   }
 }

@@ -3,12 +3,10 @@ const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2',
 /** A terminal sends these to all that run in it. */
 const byTerminal: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGWINCH']
 
-/** Passes signals of this process on, until the returned function is called. */
-export function forwardSignals(to: (signal: NodeJS.Signals) => void): () => void {
+/** Tells of signals of this process, and whether the program has them already, until the returned function is called. */
+export function forwardSignals(to: (signal: NodeJS.Signals, hasIt: boolean) => void): () => void {
   const inTerminal = process.stdin.isTTY === true
-  const pass = (signal: NodeJS.Signals): void => {
-    if (!(inTerminal && byTerminal.includes(signal))) to(signal)
-  }
+  const pass = (signal: NodeJS.Signals): void => to(signal, inTerminal && byTerminal.includes(signal))
   for (const signal of signals) process.on(signal, pass)
   return () => {
     for (const signal of signals) process.off(signal, pass)

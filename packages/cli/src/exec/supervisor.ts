@@ -12,6 +12,7 @@ import {
 } from '@vault-lease/core/adapter'
 import type { Database } from '../database/database.ts'
 import { prove } from '../prove.ts'
+import { endingSignals, exitCodeAfter } from '../signals.ts'
 import type { OnRotate } from './on-rotate.ts'
 import { RunningProgram } from './program.ts'
 
@@ -34,6 +35,7 @@ interface Run {
   generation: number
 }
 
+const endsBetweenRuns: readonly NodeJS.Signals[] = [...endingSignals, 'SIGQUIT']
 const nothing: Retired = { closed: 0, forced: 0 }
 
 /** A program that lives on a lease, as a pool does: its next run is what a pool's new connections are. */
@@ -45,6 +47,7 @@ export class Supervisor implements Consumer {
   readonly #ended: Promise<number>
   #end: (code: number) => void = () => {}
   #run: Run | undefined
+  #hasBegun = false
   #isToEnd = false
 
   constructor(lease: LeaseManager, what: Supervised, clock: Clock = systemClock) {
@@ -57,16 +60,30 @@ export class Supervisor implements Consumer {
     })
   }
 
-  /** Runs the program until it ends by itself, or by a signal. Gives its exit code. */
+  /** Runs the program until it ends by itself, or by a signal. Gives its exit code; that of the signal when it was not begun. */
   async run(): Promise<number> {
-    this.#start(await this.attachment.credential())
+    const credential = await Promise.race([this.attachment.credential(), this.#ended])
+    if (typeof credential === 'number') return credential
+    this.#hasBegun = true
+    this.#what.hand?.(credential)
+    this.#start(credential)
     return await this.#ended
   }
 
-  /** Passes a signal on. One that ends programs is not answered by another run. */
-  signal(signal: NodeJS.Signals): void {
-    if (signal === 'SIGTERM' || signal === 'SIGINT') this.#isToEnd = true
-    this.#run?.program.signal(signal)
+  /**
+   * Passes a signal on. One that ends programs is not answered by another run.
+   *
+   * @param hasIt the program has had it already, and knows what to do with it.
+   */
+  signal(signal: NodeJS.Signals, hasIt = false): void {
+    if (!this.#run) {
+      if (!endsBetweenRuns.includes(signal)) return
+      this.#isToEnd = true
+      if (!this.#hasBegun) this.#end(exitCodeAfter(signal))
+    } else if (!hasIt) {
+      if (signal === 'SIGTERM' || signal === 'SIGINT') this.#isToEnd = true
+      this.#run.program.signal(signal)
+    }
   }
 
   prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
@@ -79,8 +96,7 @@ export class Supervisor implements Consumer {
     const { onRotate } = this.#what
     if (onRotate.kind === 'restart') return await this.#restart(run, terms)
     if (onRotate.kind === 'signal') {
-      this.#what.hand?.(await this.attachment.credential())
-      run.program.signal(onRotate.signal)
+      if (this.#handNext(await this.attachment.credential())) run.program.signal(onRotate.signal)
     } else
       this.#what.tell(`The database user ${run.username} is about to end, and ${this.#name} still has it.`)
     await this.#untilOver(run, terms)
@@ -93,9 +109,11 @@ export class Supervisor implements Consumer {
   }
 
   #start(credential: Credential): void {
-    const { command, variables, hand } = this.#what
-    hand?.(credential)
-    const program = new RunningProgram(command, { ...process.env, ...variables(credential) })
+    const { command, variables, tell } = this.#what
+    const env = { ...process.env, ...variables(credential) }
+    const program = new RunningProgram(command, env, (error) =>
+      tell(`${this.#name} cannot be run: ${error.message}`),
+    )
     const run = { program, username: credential.username, generation: credential.generation }
     this.#run = run
     void program.exited.then((code) => {
@@ -105,11 +123,23 @@ export class Supervisor implements Consumer {
     })
   }
 
+  /** While the program runs it has what it had, and goes on. */
+  #handNext(credential: Credential): boolean {
+    try {
+      this.#what.hand?.(credential)
+      return true
+    } catch (error) {
+      this.#what.tell(error instanceof Error ? error.message : String(error))
+      return false
+    }
+  }
+
   /** There is another user, who was proven: the program gets its time to end, and begins anew. */
   async #restart(run: Run, terms: RetireTerms): Promise<Retired> {
     await this.#untilItsTurn(run, terms)
     const credential = await this.attachment.credential()
     if (this.#isToEnd || this.#run !== run) return nothing
+    this.#handNext(credential)
     this.#what.tell(`The database user is now ${credential.username}: ${this.#name} is started anew.`)
     // From here on its end is ours.
     this.#run = undefined

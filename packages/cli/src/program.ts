@@ -14,7 +14,8 @@ import { addShells } from './commands/shells.ts'
 import { addStatus } from './commands/status.ts'
 import { addWait } from './commands/wait.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
-import { tell } from './terminal.ts'
+import { Interrupted } from './signals.ts'
+import { bearLostReaders, print, tell } from './terminal.ts'
 import { version } from './version.ts'
 
 const commands: readonly AddCommand[] = [
@@ -38,6 +39,8 @@ VAULT_CACERT … VAULT_DB_ROLE and VAULT_DB_MOUNT are the defaults of --role and
 /** Runs the command with its arguments. Never rejects: gives the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   let code: number = exitCodes.done
+  let asJson = false
+  bearLostReaders()
   const program = new Command('vault-lease')
     .description(
       'Database credentials of Vault and OpenBao: run programs with them, hand them out, wait for them.',
@@ -47,6 +50,9 @@ export async function run(args: readonly string[]): Promise<number> {
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText('after', environment)
+    .hook('preAction', (_program, command) => {
+      asJson = command.opts()['json'] === true
+    })
   for (const add of commands) {
     add(program, (exitCode) => {
       code = exitCode
@@ -58,16 +64,30 @@ export async function run(args: readonly string[]): Promise<number> {
     return code
   } catch (error) {
     // Commander has told its own already.
-    if (!(error instanceof CommanderError)) tell(`vault-lease: ${textOf(error)}`)
+    if (error instanceof CommanderError) return exitCodeOf(error)
+    tell(`vault-lease: ${textOf(error)}`)
+    if (asJson) print(JSON.stringify({ error: { code: codeOf(error), message: messageOf(error) } }))
     return exitCodeOf(error)
   }
 }
 
 function textOf(error: unknown): string {
+  if (error instanceof Error && !isExpected(error)) return error.stack ?? error.message
+  return messageOf(error)
+}
+
+function isExpected(error: Error): boolean {
+  return error instanceof VaultLeaseError || error instanceof Interrupted
+}
+
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (!(error instanceof VaultLeaseError)) return error.stack ?? error.message
   const { cause } = error
   return cause instanceof Error && !error.message.includes(cause.message)
     ? `${error.message} (${cause.message})`
     : error.message
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'ERR_SOFTWARE'
 }

@@ -1,6 +1,24 @@
+import { Interrupted } from './signals.ts'
+
 /** What was asked for: programs read it. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
+}
+
+/**
+ * The same, for what is not to be lost.
+ *
+ * @throws Interrupted when nobody reads it.
+ */
+export async function printToReader(text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(`${text}\n`, (error) => (error ? reject(new Interrupted('SIGPIPE')) : resolve()))
+  })
+}
+
+/** Who reads may go before the end, as `head` does: what was begun is finished all the same. */
+export function bearLostReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 }
 
 /** What people may want to know meanwhile. */

@@ -68,6 +68,53 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('vault-lease on %s', 
     expect(await servers.engine.users()).toEqual([])
   })
 
+  it('creds removes its file and its user also when a signal comes twice, as npx sends it', async () => {
+    const out = join(folder, 'twice')
+    const watching = start(['creds', '--role', 'app', '--watch', '--out', out], env)
+    running = watching
+    await watching.until(/database user is/)
+    watching.child.kill('SIGINT')
+    await sleep(5)
+    watching.child.kill('SIGINT')
+    expect(await watching.ended).toBe(0)
+    expect(existsSync(out)).toBe(false)
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('creds leaves nothing when nobody reads it', async () => {
+    const printing = start(['creds', '--role', 'app'], env)
+    printing.child.stdout?.destroy()
+    expect(await printing.ended).toBe(141)
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('creds and wait leave nothing when a signal comes meanwhile', async () => {
+    for (const command of ['creds', 'wait']) {
+      servers.database.pause()
+      const waiting = start([command, '--role', 'app'], env)
+      running = waiting
+      await sleep(2_000)
+      waiting.child.kill('SIGTERM')
+      await sleep(300)
+      servers.database.resume()
+      expect(await waiting.ended).toBe(143)
+      await vi.waitFor(async () => expect(await servers.engine.users()).toEqual([]), patience)
+    }
+  })
+
+  it('tells what went wrong as JSON too', async () => {
+    const ended = await run(['creds', '--role', 'nobody', '--json'], env)
+    expect(ended.code).toBe(3)
+    expect(JSON.parse(ended.stdout)).toMatchObject({ error: { message: expect.stringContaining('nobody') } })
+  })
+
+  it.each([
+    ['a name that is not encoded', '127.0.0.1/%zz'],
+    ['a port that is none', '127.0.0.1:99999/app'],
+  ])('refuses a URL with %s', async (_what, rest) => {
+    expect(await creds('--url', `${kind}://${rest}`)).toMatchObject({ code: 2 })
+  })
+
   it('creds ends when there is nothing to watch', async () => {
     const out = join(folder, 'never')
     const ended = await run(['creds', '--role', 'nobody', '--watch', '--out', out], env)

@@ -1,4 +1,5 @@
 import { type Credential, createLease, InvalidOptionError } from '@vault-lease/core'
+import { Option } from 'commander'
 import type { AddCommand } from '../add-command.ts'
 import { CredentialFile } from '../creds/credential-file.ts'
 import { FollowedFile } from '../creds/followed-file.ts'
@@ -7,8 +8,8 @@ import { attachOnce } from '../creds/one-time.ts'
 import { secondsOf } from '../durations.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { addLeaseFlags, databaseOf, type LeaseFlags, leaseOptionsOf } from '../lease-flags.ts'
-import { untilInterrupted } from '../signals.ts'
-import { print, tell } from '../terminal.ts'
+import { unlessInterrupted, untilInterrupted } from '../signals.ts'
+import { printToReader, tell } from '../terminal.ts'
 
 interface CredsFlags extends LeaseFlags {
   readonly format: Format
@@ -26,6 +27,9 @@ With --watch the file always holds a credential that lives: it is renewed, and w
 another user. The user before lives on for --drain, so that whoever has read the file has time to read it again. At the end the
 file is removed and the lease revoked.
 
+Exit codes: 0 done; 2 wrong options; 3 Vault gives no credential; 4 the database does not take it; 128 and more when a
+signal came before it was printed. --watch ends with 0 by a signal.
+
 Examples:
   eval "$(vault-lease creds --role readonly --url postgresql://db/app)"
   vault-lease creds --role readonly --url postgresql://db/app --format pgpass > ~/.pgpass
@@ -40,7 +44,11 @@ export const addCreds: AddCommand = (program, exit) => {
     .option('--watch', 'keep the file --out up to date until a signal comes')
     .option('--out <file>', 'write there, mode 0600, instead of printing')
     .option('--exec-after <command>', 'run by the shell each time that the file was written')
-    .option('--drain <time>', 'how long the user before lives on', secondsOf, 300_000)
+    .addOption(
+      new Option('--drain <time>', 'how long the user before lives on')
+        .argParser(secondsOf)
+        .default(300_000, '5m'),
+    )
     .addHelpText('after', help)
     .action(async ({ json, ...flags }: CredsFlags) => {
       const asked = json ? { ...flags, format: 'json' as const } : flags
@@ -53,17 +61,18 @@ async function printOnce({ format, out, ...flags }: CredsFlags): Promise<void> {
   if (flags.execAfter !== undefined) throw new InvalidOptionError('--exec-after goes with --watch.')
   const database = databaseOf(flags)
   const file = out === undefined ? undefined : new CredentialFile(out)
+  using interrupted = untilInterrupted()
   const lease = createLease(leaseOptionsOf(flags))
-  let text: string
   try {
-    text = textIn(format, await attachOnce(lease, database).credential(), database)
-    file?.write(text)
+    const credential = await unlessInterrupted(interrupted, attachOnce(lease, database).credential())
+    const text = textIn(format, credential, database)
+    if (file) file.write(text)
+    else await printToReader(text)
+    // The lease is not closed: who asked for the credential is about to use it.
   } catch (error) {
     await lease.close()
     throw error
   }
-  // The lease is not closed: who asked for the credential is about to use it.
-  if (!file) print(text)
 }
 
 async function watch({ format, out, execAfter, drain, ...flags }: CredsFlags): Promise<void> {

@@ -1,9 +1,15 @@
 import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type Servers, startServers, startVault, type VaultServer } from '@vault-lease/testing'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import {
+  openFaultProxy,
+  type Servers,
+  startServers,
+  startVault,
+  type VaultServer,
+} from '@vault-lease/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { authority, localhost } from '../../core/test/certificates.ts'
-import { accessTo, type Ended, run } from './cli.ts'
+import { accessTo, type Ended, run, start } from './cli.ts'
 
 interface Result {
   readonly group: string
@@ -89,6 +95,7 @@ describe('vault-lease doctor', () => {
   it.each([
     ['a name that is none', { VAULT_ADDR: 'http://nowhere.invalid:8200' }, 'Vault/name'],
     ['a port where nobody listens', { VAULT_ADDR: 'http://127.0.0.1:1' }, 'Vault/connection'],
+    ['that there is no token', { VAULT_TOKEN: '', HOME: '/nowhere' }, 'Authentication/login'],
     ['a token that nobody knows', { VAULT_TOKEN: 'hvs.unknown' }, 'Authentication/login'],
     [
       'a database that is not there',
@@ -162,6 +169,130 @@ describe('vault-lease doctor', () => {
     await role({})
     await servers.vault.call('PUT', 'sys/leases/revoke-force/database/creds/app')
     for (const user of await servers.engine.users()) await servers.database.query(`drop role "${user}"`)
+  })
+
+  it('knows patterns of roles as Vault does', async () => {
+    const config = {
+      plugin_name: 'postgresql-database-plugin',
+      connection_url: 'postgresql://127.0.0.1:1/app',
+    }
+    const patterned = { ...config, allowed_roles: 'other,a*p', verify_connection: false }
+    await servers.vault.must('POST', 'database/config/patterned', patterned)
+    await role({ db_name: 'patterned' })
+    const { results } = await trouble()
+    expect(results.find(({ group, check }) => group === 'Role' && check === 'connection')?.status).toBe('ok')
+    // Vault has let the role through, and come to the database that is not there.
+    expect(results.at(-1)?.found).not.toContain('is not an allowed role')
+  })
+
+  it('says what to correct when the server has no such database', async () => {
+    const url = env['VAULT_LEASE_DATABASE_URL']?.replace(/[^/]*$/, 'nothing') ?? ''
+    const { wrong, results } = await trouble(['--url', url])
+    expect(wrong).toEqual(['Credential/connect'])
+    expect(results.find(({ status }) => status === 'failed')?.hint).toContain('Correct the database in --url')
+  })
+
+  it.each(['postgresql', 'mysql', 'mongodb'])(
+    'waits for a %s that says nothing for a while, and leaves nothing',
+    async (protocol) => {
+      const silent = await silentServer()
+      const began = Date.now()
+      const { wrong } = await trouble(['--url', `${protocol}://127.0.0.1:${silent.port}/app`])
+      expect(wrong).toEqual(['Credential/connect'])
+      expect(Date.now() - began).toBeLessThan(15_000)
+      expect(await servers.engine.users()).toEqual([])
+      silent.close()
+    },
+  )
+
+  it('waits for a Vault that says nothing for a while', async () => {
+    const silent = await silentServer()
+    const began = Date.now()
+    const { wrong } = await trouble([], { VAULT_ADDR: `http://127.0.0.1:${silent.port}` })
+    expect(wrong).toEqual(['Vault/connection'])
+    expect(Date.now() - began).toBeLessThan(15_000)
+    silent.close()
+  })
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'revokes what it has created when %s comes',
+    async (signal) => {
+      const silent = await silentServer()
+      const running = start(
+        ['doctor', '--role', 'app', '--url', `postgresql://127.0.0.1:${silent.port}/app`],
+        env,
+      )
+      await silent.asked
+      expect(await servers.engine.users()).toHaveLength(1)
+      running.child.kill(signal)
+      expect(await running.ended).toBeGreaterThan(128)
+      expect(await servers.engine.users()).toEqual([])
+      silent.close()
+    },
+  )
+
+  it('finishes what it does when nobody reads any more', async () => {
+    const running = start(['doctor', '--role', 'app'], env)
+    await running.until(/Vault/)
+    running.child.stdout?.destroy()
+    expect(await running.ended).toBe(0)
+    expect(running.stderr).toBe('')
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('does not take a database that has gone for one that has dropped the user, nor a Vault that has gone for wrong statements', async () => {
+    const { host, port, database } = servers.database
+    await using proxy = await openFaultProxy({ host, port })
+    const url = `postgresql://127.0.0.1:${proxy.port}/${database}`
+    const cutting = await vaultThat(
+      servers.vault,
+      (path) => path.endsWith('leases/revoke') && proxy.set({ kind: 'cut' }),
+    )
+    const { wrong, results } = await trouble(['--url', url], { VAULT_ADDR: cutting.address })
+    expect(wrong).toEqual([])
+    expect(results.find(({ check }) => check === 'gone')?.status).toBe('skipped')
+    cutting.close()
+    const dying = await vaultThat(servers.vault, (path) => path.endsWith('leases/revoke') && 'hang up')
+    const after = await trouble([], { VAULT_ADDR: dying.address })
+    expect(after.wrong).toEqual(['Credential/revoke'])
+    expect(after.results.find(({ check }) => check === 'revoke')?.hint).not.toContain('statements')
+    dying.close()
+    await servers.engine.revokePrefix('app')
+  })
+
+  it('tells as JSON of a Vault, and of a database, that go in the midst', async () => {
+    const { host, port, database } = servers.database
+    await using proxy = await openFaultProxy({ host, port })
+    const url = `postgresql://127.0.0.1:${proxy.port}/${database}`
+    const dying = await vaultThat(servers.vault, (path) => path.endsWith('capabilities-self') && 'hang up')
+    expect(await trouble([], { VAULT_ADDR: dying.address })).toMatchObject({
+      wrong: ['Vault/answers'],
+      code: 1,
+    })
+    dying.close()
+    const running = trouble(['--url', url])
+    while (proxy.accepted === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    proxy.set({ kind: 'cut' })
+    const { wrong } = await running
+    expect(['Credential/connect', 'Credential/questions']).toContain(wrong[0])
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('counts against the limit of a database who is connected to that one', async () => {
+    const { database } = servers.database
+    await servers.database.query('create database elsewhere')
+    const connection = { ...servers.database.superuser }
+    const { default: pg } = await import('pg')
+    const { host, port } = servers.database
+    const others = Array.from(
+      { length: 8 },
+      () => new pg.Client({ ...connection, host, port, database: 'elsewhere' }),
+    )
+    for (const other of others) await other.connect()
+    await servers.database.query(`alter database ${database} connection limit 16`)
+    expect((await trouble(['--pool-max', '10'])).wrong).toEqual([])
+    await servers.database.query(`alter database ${database} connection limit -1`)
+    for (const other of others) await other.end()
   })
 
   it('names a database that has too few connections', async () => {
@@ -241,20 +372,30 @@ describe('vault-lease doctor', () => {
 })
 
 /** A Vault whose time is a minute ago. */
-async function vaultBehindTime({ address }: VaultServer): Promise<{ address: string; close(): void }> {
+function vaultBehindTime(vault: VaultServer): Promise<{ address: string; close(): void }> {
+  return vaultThat(
+    vault,
+    () => undefined,
+    (body) => body.replace(/"server_time_utc":(\d+)/, (_all, s) => `"server_time_utc":${Number(s) - 60}`),
+  )
+}
+
+/** A way to a Vault that hears of each request before it is sent, and may hang up then. */
+async function vaultThat(
+  { address }: VaultServer,
+  hear: (path: string) => unknown,
+  change: (body: string) => string = (body) => body,
+): Promise<{ address: string; close(): void }> {
   const server = createServer((incoming, outgoing) => {
-    const { method, headers, url } = incoming
+    const { method, headers, url = '' } = incoming
+    if (hear(url) === 'hang up') return void incoming.socket.destroy()
     const asked = request(`${address}${url}`, { method, headers }, (answer) => {
       let body = ''
       answer.setEncoding('utf8').on('data', (text: string) => {
         body += text
       })
       answer.on('end', () => {
-        const earlier = body.replace(
-          /"server_time_utc":(\d+)/,
-          (_all, s) => `"server_time_utc":${Number(s) - 60}`,
-        )
-        outgoing.writeHead(answer.statusCode ?? 500, { 'content-type': 'application/json' }).end(earlier)
+        outgoing.writeHead(answer.statusCode ?? 500, { 'content-type': 'application/json' }).end(change(body))
       })
     })
     incoming.pipe(asked)
@@ -262,4 +403,18 @@ async function vaultBehindTime({ address }: VaultServer): Promise<{ address: str
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return { address: `http://127.0.0.1:${port}`, close: () => server.close() }
+}
+
+/** It takes connections, and says nothing. */
+async function silentServer(): Promise<{ port: number; asked: Promise<void>; close(): void }> {
+  let hear = (): void => {}
+  const asked = new Promise<void>((resolve) => {
+    hear = resolve
+  })
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {}).on('data', hear)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { port, asked, close: () => server.close() }
 }

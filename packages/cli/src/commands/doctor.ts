@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { AddCommand } from '../add-command.ts'
 import { Examination, type Result } from '../doctor/examination.ts'
 import { examine, examineBefore } from '../doctor/examine.ts'
@@ -19,9 +19,9 @@ interface DoctorFlags extends LeaseFlags {
 
 const help = `
 It looks, in this order, at Vault, the token, its policies, the role, and then creates a credential, logs in with it, renews it and
-revokes it, with what the database has to say meanwhile. Nothing is left behind. With --pre it looks whether Vault is there, and
+revokes it, with what the database has to say meanwhile. Nothing is left behind, also by Ctrl-C. With --pre it looks whether Vault is there, and
 whether the token may run "vault-lease setup".
-Exit codes: 0 nothing failed; 1 something did; 2 wrong options.
+Exit codes: 0 nothing failed; 1 something did; 2 wrong options; 128 and more after a signal.
 
 Examples:
   vault-lease doctor --role app --url postgresql://db/app
@@ -35,7 +35,11 @@ export const addDoctor: AddCommand = (program, exit) => {
     .option('--pre', 'before anything is set up: only Vault, and what the token may do')
     .option('--instances <n>', 'how many instances of the application there are', countOf, 1)
     .option('--pool-max <n>', 'the largest size of the pool of each', countOf, 10)
-    .option('--drain-timeout <time>', 'rotation.drainTimeoutMs of the application', secondsOf, 30_000)
+    .addOption(
+      new Option('--drain-timeout <time>', 'rotation.drainTimeoutMs of the application')
+        .argParser(secondsOf)
+        .default(30_000, '30s'),
+    )
     .option('--json', 'tell it as JSON')
     .addHelpText('after', help)
     .action(async ({ pre, json, instances, poolMax, drainTimeout: drainMs, ...flags }: DoctorFlags) => {

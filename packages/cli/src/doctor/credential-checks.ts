@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts'
 import type { Login } from '../database/kind.ts'
 import { mongodb } from '../database/mongodb.ts'
 import { mysql } from '../database/mysql.ts'
+import { unlessInterrupted, untilInterrupted } from '../signals.ts'
 import type { VaultApi } from '../vault/vault-api.ts'
 import type { DatabaseSession, Load, Named, OpenSession } from './databases/examined.ts'
 import { openMongodb } from './databases/mongodb.ts'
@@ -11,6 +12,7 @@ import { openPostgresql } from './databases/postgresql.ts'
 import type { Examination } from './examination.ts'
 import { type Finding, failed, ok, skipped, warning } from './finding.ts'
 import { links } from './links.ts'
+import { notConnected } from './not-connected.ts'
 import type { Origin } from './origin.ts'
 import { inWords } from './times.ts'
 
@@ -33,6 +35,8 @@ export async function checkCredential(
   load: Load,
 ): Promise<void> {
   const note = (check: string, finding: Finding): boolean => examination.note(group, check, finding)
+  // From here on there may be something to give back.
+  using interrupted = untilInterrupted()
   const created = await create(vault, origin)
   if ('status' in created) {
     note('create', created)
@@ -41,7 +45,7 @@ export async function checkCredential(
   note('create', ok(`${created.username}, for ${inWords(created.ttlS)}`))
   let found: readonly Named[] = []
   try {
-    found = await connectAs(note, created, database, load)
+    found = await unlessInterrupted(interrupted, connectAs(note, created, database, load))
     if (created.leaseId !== '') note('renew', await renew(vault, created))
   } finally {
     if (created.leaseId !== '') await revoke(note, vault, created, database)
@@ -66,6 +70,8 @@ const createHints: Readonly<Record<string, string>> = {
   ERR_VAULT_UNKNOWN_ROLE: 'Correct --role, or create it (vault-lease setup).',
   ERR_VAULT_NO_MOUNT: 'Correct --mount, or enable the engine: vault secrets enable database.',
   ERR_VAULT_ROLE_NOT_ALLOWED: 'Add the role to the allowed_roles of the connection.',
+  ERR_VAULT_TIMEOUT:
+    'Vault may be waiting for the database: is that up, and does the network let Vault through? A user that it makes all the same ends with its lease.',
   ERR_VAULT_DATABASE:
     'Look at the creation_statements, and whether Vault can log in to the database: vault write -f database/reset/…',
 }
@@ -90,6 +96,15 @@ async function connectAs(
     const user = await session.user()
     if (!note('user', userFinding(created.username, user))) return []
     return await session.look(load)
+  } catch (error) {
+    note(
+      'questions',
+      failed(
+        `${database.place} has not answered what it was asked: ${said(error, created)}`,
+        'Look at its log, and run this again.',
+      ),
+    )
+    return []
   } finally {
     await session.close()
   }
@@ -97,26 +112,22 @@ async function connectAs(
 
 async function open(database: Database, login: Login): Promise<DatabaseSession | Finding> {
   try {
-    return await opener(database)(database.urlFor(login))
+    return await openerFor(database)(database.urlFor(login))
   } catch (error) {
-    const said = error instanceof Error ? error.message.replaceAll(login.password, '…') : String(error)
-    return database.kind.isRefusal(error)
-      ? failed(
-          `${database.place} refuses the user: ${said}`,
-          'Is it the database that Vault creates users in, and do its rules let them in from this machine (pg_hba.conf, user@host, authSource)?',
-          links.databases,
-        )
-      : failed(
-          `${database.place} cannot be reached: ${said}`,
-          'Is it up, is the address right, and does the network let this machine through?',
-          links.databases,
-        )
+    return notConnected(database, error, said(error, login))
   }
 }
 
-function opener({ kind }: Database): OpenSession {
+function openerFor({ kind }: Database): OpenSession {
   if (kind === mysql) return openMysql
   return kind === mongodb ? openMongodb : openPostgresql
+}
+
+/** Drivers have no message of their own for an attempt at several addresses. */
+function said(error: unknown, { password }: Login): string {
+  if (error instanceof AggregateError)
+    return error.errors.map((each) => said(each, { username: '', password })).join(', ')
+  return error instanceof Error ? error.message.replaceAll(password, '…') : String(error)
 }
 
 function userFinding(expected: string, found: string): Finding {
@@ -163,7 +174,7 @@ async function revoke(
         ? skipped(`no policy allows it: the user lives for ${inWords(ttlS)}`)
         : failed(
             error.message,
-            `Correct the revocation_statements of the role. The user ${created.username} is left until it is revoked: ${leaseId}.`,
+            `${revokeHint(error)} The user ${created.username} is left until it is revoked: ${leaseId}.`,
             links.roles,
           ),
     )
@@ -173,10 +184,22 @@ async function revoke(
   if (database) note('gone', await goneFrom(database, created))
 }
 
+/** What Vault says by itself is about the database. */
+function revokeHint({ status }: VaultError): string {
+  return status === 400 || status === 500
+    ? 'Correct the revocation_statements of the role, and see that Vault reaches the database.'
+    : 'Vault did not answer, and revokes it itself when its time is over.'
+}
+
 async function goneFrom(database: Database, created: Created): Promise<Finding> {
-  const session = await open(database, created)
-  if ('status' in session) return ok('the database does not know the user any more')
-  await session.close()
+  try {
+    const session = await openerFor(database)(database.urlFor(created))
+    await session.close()
+  } catch (error) {
+    return database.kind.isRefusal(error)
+      ? ok('the database does not know the user any more')
+      : skipped(`${database.place} does not tell: ${said(error, created)}`)
+  }
   return failed(
     `the user ${created.username} can still log in`,
     'The revocation_statements of the role do not drop it, or Vault works on another server than --url. Drop it: vault-lease orphans.',

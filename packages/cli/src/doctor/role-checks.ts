@@ -84,10 +84,10 @@ async function connectionOf(vault: VaultApi, { name, mount }: Origin, connection
       )
 }
 
-/** As Vault has it: `*` stands at an end. */
+/** As Vault has it: `*` stands for anything, anywhere. */
 function matches(pattern: string, name: string): boolean {
-  if (pattern.endsWith('*')) return name.startsWith(pattern.slice(0, -1))
-  return pattern.startsWith('*') ? name.endsWith(pattern.slice(1)) : pattern === name
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[^\w]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`).test(name)
 }
 
 function ttlFinding(role: Data, { token, logsIn, drainMs }: RoleTerms): Finding {

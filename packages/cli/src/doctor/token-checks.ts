@@ -16,7 +16,7 @@ export interface TokenLife {
   readonly longestS: number | undefined
 }
 
-/** Whether there is a token, and how long it lives. `undefined` when there is none. */
+/** Whether there is a token, and how long it lives. `undefined` when there is none to go on with. */
 export async function checkToken(
   examination: Examination,
   vault: VaultApi,
@@ -39,11 +39,12 @@ export async function checkToken(
   const name = data['display_name']
   note('login', ok(`as ${typeof name === 'string' && name !== '' ? name : 'a token'}${policiesOf(data)}`))
   const life = lifeOf(data)
-  note('life', lifeFinding(life, data, logsIn))
-  return life
+  // Each look would use up one that has a limit.
+  return note('life', lifeFinding(life, data, logsIn)) ? life : undefined
 }
 
-function loginHint(logsIn: boolean): string {
+/** What to do where there is no login. */
+export function loginHint(logsIn: boolean): string {
   return logsIn
     ? 'Check --auth and its options, and the role of the method in Vault.'
     : 'Give a token that lives: VAULT_TOKEN, ~/.vault-token, or --auth with a method that can log in.'
@@ -83,7 +84,7 @@ function lifeFinding(life: TokenLife, data: Readonly<Record<string, unknown>>, l
   const uses = numberIn(data['num_uses'])
   if (uses > 0)
     return failed(
-      `the token can be used ${uses} times`,
+      `the token can be used ${uses} more times`,
       'Give one without a limit of uses (num_uses 0): its leases die with its last use.',
       links.tokens,
     )

@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
 import { connect } from 'node:tls'
 import { VaultError } from '@vault-lease/core'
+import { settlesWithin } from '@vault-lease/core/adapter'
 import type { VaultApi } from '../vault/vault-api.ts'
 import type { Examination } from './examination.ts'
 import { type Finding, failed, ok, skipped, warning } from './finding.ts'
@@ -11,6 +13,8 @@ const certificateDays = 14
 const mostSkewMs = 5_000
 const dayMs = 86_400_000
 const certificateWithinMs = 3_000
+const nameWithinMs = 10_000
+const socketProtocol = 'unix:'
 
 /** The server that answers for itself also when it is sealed or a standby. */
 const health = 'sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200'
@@ -34,10 +38,18 @@ export async function checkVault(examination: Examination, vault: VaultApi): Pro
   return true
 }
 
-async function nameOf({ hostname }: URL): Promise<Finding> {
+async function nameOf({ hostname, protocol }: URL): Promise<Finding> {
+  if (protocol === socketProtocol) return ok('a socket on this machine')
   if (hasProxy()) return skipped('a proxy looks the name up')
   try {
-    const { address } = await lookup(hostname.replace(/^\[|\]$/g, ''))
+    const looked = lookup(hostname.replace(/^\[|\]$/g, ''))
+    if (!(await settlesWithin(looked, nameWithinMs)))
+      return failed(
+        `no DNS has answered for ${hostname} within ${nameWithinMs / 1_000} s`,
+        'Look whether this machine reaches its name servers.',
+        links.address,
+      )
+    const { address } = await looked
     return ok(address === hostname ? address : `${hostname} is ${address}`)
   } catch (error) {
     return failed(
@@ -49,9 +61,7 @@ async function nameOf({ hostname }: URL): Promise<Finding> {
 }
 
 function hasProxy(): boolean {
-  return ['VAULT_PROXY_ADDR', 'VAULT_HTTP_PROXY', 'HTTPS_PROXY', 'https_proxy'].some(
-    (name) => process.env[name] !== undefined,
-  )
+  return ['VAULT_PROXY_ADDR', 'VAULT_HTTP_PROXY'].some((name) => process.env[name])
 }
 
 interface Asked {
@@ -94,6 +104,7 @@ function isAboutTls({ cause }: VaultError): boolean {
 
 async function tlsOf(address: URL): Promise<Finding> {
   const isLocal = ['127.0.0.1', '[::1]', 'localhost'].includes(address.hostname)
+  if (address.protocol === socketProtocol) return ok('none, on this machine')
   if (address.protocol === 'http:')
     return isLocal
       ? ok('none, on this machine')
@@ -102,6 +113,12 @@ async function tlsOf(address: URL): Promise<Finding> {
           'Have Vault listen with TLS, and set VAULT_ADDR to https://…',
           links.address,
         )
+  if (/^(1|t|true)$/i.test(process.env['VAULT_SKIP_VERIFY'] ?? ''))
+    return warning(
+      'not looked at: VAULT_SKIP_VERIFY is set, and anybody can be Vault',
+      'Leave VAULT_SKIP_VERIFY out, and give the authority that has signed its certificate (VAULT_CACERT).',
+      links.address,
+    )
   const end = hasProxy() ? undefined : await certificateEndOf(address)
   if (end === undefined) return ok('trusted')
   const days = Math.floor((end - Date.now()) / dayMs)
@@ -115,7 +132,12 @@ async function tlsOf(address: URL): Promise<Finding> {
 function certificateEndOf({ hostname, port }: URL): Promise<number | undefined> {
   return new Promise((resolve) => {
     const host = hostname.replace(/^\[|\]$/g, '')
-    const socket = connect({ host, port: Number(port || 443), servername: host, rejectUnauthorized: false })
+    const socket = connect({
+      host,
+      port: Number(port || 443),
+      servername: isIP(host) ? '' : host,
+      rejectUnauthorized: false,
+    })
     socket.setTimeout(certificateWithinMs, () => socket.destroy())
     socket.once('secureConnect', () => {
       const { valid_to: end } = socket.getPeerCertificate()

@@ -1,4 +1,4 @@
-import { type AuthMethod, createVault, none, VaultError } from '@vault-lease/core'
+import { type AuthMethod, createVault, none, VaultError, type VaultOptions } from '@vault-lease/core'
 import {
   awaited,
   type SessionAnswer,
@@ -71,9 +71,12 @@ export class VaultApi implements AsyncDisposable {
   }
 }
 
+/** How patient requests are. Default: as leases are. */
+export type Patience = Pick<VaultOptions, 'timeoutMs' | 'maxRetries'>
+
 /** @throws InvalidOptionError when flags or variables are wrong. */
-export function openVault(flags: VaultFlags): VaultApi {
-  return apiOf(authOf(flags))
+export function openVault(flags: VaultFlags, patience?: Patience): VaultApi {
+  return apiOf(authOf(flags), patience)
 }
 
 /**
@@ -81,12 +84,12 @@ export function openVault(flags: VaultFlags): VaultApi {
  *
  * @throws InvalidOptionError when variables are wrong.
  */
-export function openVaultWithoutToken(): VaultApi {
-  return apiOf(none())
+export function openVaultWithoutToken(patience?: Patience): VaultApi {
+  return apiOf(none(), patience)
 }
 
-function apiOf(auth: AuthMethod | undefined): VaultApi {
-  const vault = vaultBehind(createVault({ ...(auth && { auth }) }))
+function apiOf(auth: AuthMethod | undefined, patience: Patience = {}): VaultApi {
+  const vault = vaultBehind(createVault({ ...patience, ...(auth && { auth }) }))
   if (!vault) throw new TypeError('What createVault() makes is a Vault.')
   return new VaultApi(vault)
 }

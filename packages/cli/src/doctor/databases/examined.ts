@@ -15,10 +15,13 @@ export interface DatabaseSession {
   user(): Promise<string>
   /** Its clock, its room for connections, and what users that are over have left in it. */
   look(load: Load): Promise<readonly Named[]>
+  /** Waits a moment for its end, and does not keep the process alive after that. */
   close(): Promise<void>
 }
 
 /** Logs in. Rejects with the driver's error. */
 export type OpenSession = (url: string) => Promise<DatabaseSession>
 
-export const connectWithinMs = 5_000
+/** For a login, and for an answer. */
+export const answersWithinMs = 5_000
+export const endsWithinMs = 1_000

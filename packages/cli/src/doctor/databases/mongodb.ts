@@ -1,16 +1,23 @@
+import { settlesWithin } from '@vault-lease/core/adapter'
 import { type Finding, skipped } from '../finding.ts'
 import { links } from '../links.ts'
 import { databaseClock } from './clock.ts'
-import { connectWithinMs, type DatabaseSession, type Load, type Named } from './examined.ts'
+import { answersWithinMs, type DatabaseSession, endsWithinMs, type Load, type Named } from './examined.ts'
 import { roomFor } from './room.ts'
 
 export async function openMongodb(url: string): Promise<DatabaseSession> {
   const { MongoClient } = await import('mongodb')
-  const client = new MongoClient(url, { serverSelectionTimeoutMS: connectWithinMs, maxPoolSize: 1 })
+  const client = new MongoClient(url, {
+    serverSelectionTimeoutMS: answersWithinMs,
+    connectTimeoutMS: answersWithinMs,
+    socketTimeoutMS: answersWithinMs,
+    maxPoolSize: 1,
+  })
+  const close = async (): Promise<void> => void (await settlesWithin(client.close(), endsWithinMs))
   try {
     await client.connect()
   } catch (error) {
-    await client.close()
+    await close()
     throw error
   }
   const db = client.db('admin')
@@ -32,7 +39,7 @@ export async function openMongodb(url: string): Promise<DatabaseSession> {
         ['connections', await roomOf(() => db.command({ serverStatus: 1 }), load)],
       ]
     },
-    close: () => client.close(),
+    close,
   }
 }
 
@@ -46,12 +53,12 @@ async function roomOf(
     const { connections } = await serverStatus()
     if (!connections) return skipped('the server does not tell how many it takes')
     const limit = connections.current + connections.available
-    // Its own is counted.
     // While an old client drains each instance has two.
     const whileRotating = { ...load, poolMax: 2 * load.poolMax }
+    // Its own is counted.
     return roomFor(
       whileRotating,
-      { limitName: 'maxIncomingConnections', limit, others: connections.current - 1 },
+      { limitName: 'maxIncomingConnections', limit, others: connections.current - 1, mayBeOurs: true },
       links.databases,
     )
   } catch {

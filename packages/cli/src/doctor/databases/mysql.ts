@@ -1,7 +1,8 @@
+import { settlesWithin } from '@vault-lease/core/adapter'
 import { type Finding, ok, warning } from '../finding.ts'
 import { links } from '../links.ts'
 import { databaseClock } from './clock.ts'
-import { connectWithinMs, type DatabaseSession, type Named } from './examined.ts'
+import { answersWithinMs, type DatabaseSession, endsWithinMs, type Named } from './examined.ts'
 import { roomFor } from './room.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -9,10 +10,10 @@ type Row = Readonly<Record<string, unknown>>
 export async function openMysql(url: string): Promise<DatabaseSession> {
   const { createConnection } = await import('mysql2/promise')
   const uri = url.replace(/^mariadb:/, 'mysql:')
-  const connection = await createConnection({ uri, connectTimeout: connectWithinMs })
+  const connection = await createConnection({ uri, connectTimeout: answersWithinMs })
   connection.on('error', () => {})
   const first = async (sql: string): Promise<Row> => {
-    const [rows] = await connection.query(sql)
+    const [rows] = await connection.query({ sql, timeout: answersWithinMs })
     return Array.isArray(rows) ? ((rows[0] ?? {}) as Row) : {}
   }
   return {
@@ -25,14 +26,17 @@ export async function openMysql(url: string): Promise<DatabaseSession> {
       const { Value: connected } = await first(`show global status like 'Threads_connected'`)
       // Its own is counted.
       const others = Number(connected) - 1
-      const room = { limitName: 'max_connections', limit: Number(size), others }
+      const room = { limitName: 'max_connections', limit: Number(size), others, mayBeOurs: true }
       return [
         ['clock', clock],
         ['connections', roomFor(load, room, links.databases)],
         ['objects', await definersOf(first)],
       ]
     },
-    close: () => connection.end(),
+    async close() {
+      await settlesWithin(connection.end(), endsWithinMs)
+      connection.destroy()
+    },
   }
 }
 

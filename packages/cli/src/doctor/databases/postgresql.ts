@@ -1,7 +1,9 @@
+import { settlesWithin } from '@vault-lease/core/adapter'
+import { detach } from '../../pgbouncer/detached.ts'
 import { type Finding, failed, ok, warning } from '../finding.ts'
 import { links } from '../links.ts'
 import { databaseClock } from './clock.ts'
-import { connectWithinMs, type DatabaseSession, type Load, type Named } from './examined.ts'
+import { answersWithinMs, type DatabaseSession, endsWithinMs, type Load, type Named } from './examined.ts'
 import { roomFor } from './room.ts'
 
 /** A row has to fit into a page; the other columns of pg_class take some of it. */
@@ -12,14 +14,17 @@ const tooMuchRelacl = 0.9
 /** The form of the user names that Vault makes when nobody tells it another one. */
 const ofVault = `like 'v-%'`
 
+/** Not of the application: a static role's user has a name of its own. */
+const ofOthers = `usename not ${ofVault} and usename <> session_user`
+
 type Row = Readonly<Record<string, unknown>>
 
 export async function openPostgresql(connectionString: string): Promise<DatabaseSession> {
   const { default: pg } = await import('pg')
   const client = new pg.Client({
     connectionString,
-    connectionTimeoutMillis: connectWithinMs,
-    query_timeout: connectWithinMs,
+    connectionTimeoutMillis: answersWithinMs,
+    query_timeout: answersWithinMs,
   })
   client.on('error', () => {})
   await client.connect()
@@ -35,7 +40,10 @@ export async function openPostgresql(connectionString: string): Promise<Database
         ['expired users', await expiredOf(first)],
       ]
     },
-    close: () => client.end(),
+    async close() {
+      detach(client)
+      await settlesWithin(client.end(), endsWithinMs)
+    },
   }
 }
 
@@ -53,19 +61,27 @@ async function roomOf(first: First, load: Load): Promise<Finding> {
       - current_setting('superuser_reserved_connections')::int
       - coalesce(current_setting('reserved_connections', true), '0')::int as server,
     (select datconnlimit from pg_database where datname = current_database()) as database,
-    (select count(*) from pg_stat_activity where usename not ${ofVault}) as others`)
+    (select count(*) from pg_stat_activity where ${ofOthers}) as others,
+    (select count(*) from pg_stat_activity where ${ofOthers} and datname = current_database()) as "othersHere"`)
   const server = Number(row['server'])
   const ofDatabase = Number(row['database'])
-  const others = Number(row['others'])
   return ofDatabase >= 0 && ofDatabase < server
     ? roomFor(
         load,
-        { limitName: 'CONNECTION LIMIT of the database', limit: ofDatabase, others },
+        {
+          limitName: 'CONNECTION LIMIT of the database',
+          limit: ofDatabase,
+          others: Number(row['othersHere']),
+        },
         links.postgresConnections,
       )
     : roomFor(
         load,
-        { limitName: 'max_connections (less what is reserved)', limit: server, others },
+        {
+          limitName: 'max_connections (less what is reserved)',
+          limit: server,
+          others: Number(row['others']),
+        },
         links.postgresConnections,
       )
 }

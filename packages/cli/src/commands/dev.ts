@@ -74,12 +74,12 @@ export const addDev: AddCommand = (program, exit) => {
 
 async function runDev({ out, json, ...flags }: DevFlags): Promise<void> {
   const file = out === undefined ? undefined : new CredentialFile(out)
-  const interrupted = untilInterrupted()
+  using interrupted = untilInterrupted()
   const kind = kindOf(flags)
   const { ttl, maxTtl, data, schema } = flags
   const starting = startLocal({ kind, data, schema, ttl, maxTtl })
   const what = `Starting ${names[kind]} and a Vault`
-  const servers = await Promise.race([withProgress(what, starting), interrupted])
+  const servers = await Promise.race([withProgress(what, starting), interrupted.then(() => undefined)])
   // What has been started by then ends with this process.
   if (!servers) process.exit(exitCodes.done)
   try {

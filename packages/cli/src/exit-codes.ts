@@ -27,13 +27,14 @@ export const exitCodes = {
   notFound: 127,
 } as const
 
+const ofDatabase = [CredentialNotProvenError, DatabaseError, PgBouncerError] as const
+
 /** Of what was thrown. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   if (error instanceof Interrupted) return error.exitCode
   if (error instanceof InvalidOptionError) return exitCodes.usage
-  if (error instanceof CredentialNotProvenError || error instanceof PgBouncerError) return exitCodes.database
-  if (error instanceof CredentialNotProvenError || error instanceof DatabaseError) return exitCodes.database
+  if (ofDatabase.some((kind) => error instanceof kind)) return exitCodes.database
   if (error instanceof CredentialsUnavailableError)
     return codeOf(error.cause) === 'ERR_CREDENTIAL_NOT_PROVEN' ? exitCodes.database : exitCodes.vault
   if (error instanceof VaultError || error instanceof CredentialSourceError) return exitCodes.vault

@@ -116,7 +116,7 @@ function readyText({ application, operator }: Environment, out: string | undefin
 
 async function watch(
   { database }: Servers,
-  interrupted: Promise<void>,
+  interrupted: Promise<unknown>,
   onComing: (coming: Coming) => void,
 ): Promise<void> {
   await using users = await openUsersOf(database)

@@ -56,7 +56,7 @@ describe('vault-lease setup with the example', () => {
 
   it('goes on after Ctrl-C, and after kill -9', async () => {
     for (const [signal, code] of [
-      ['SIGINT', 1],
+      ['SIGINT', 130],
       ['SIGKILL', 'SIGKILL'],
     ] as const) {
       const part = start(['setup', servers.example, '--yes'], servers.env)

@@ -18,7 +18,8 @@ Passwords are not in the file: it names a variable or a file for each. A connect
 rotated (once: it is asked for, or --yes) only Vault knows it.
 
 Exit codes: 0 done, or no difference; 1 a difference: of --plan, or what was left; 2 something is wrong with the file or an
-option, told with its line and column; 3 Vault; 4 the database does not take what a connection or a role has.
+option, told with its line and column; 3 Vault; 4 the database does not take what a connection or a role has;
+128 and its number when a signal came: what was begun is finished, and another run does the rest.
 
 Examples:
   vault-lease setup setup.yaml --plan

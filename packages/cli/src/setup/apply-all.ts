@@ -5,7 +5,9 @@ import type { Change } from './plan.ts'
 /** What came of the changes. What failed, and what comes after it, is done by another run. */
 export interface Outcome {
   readonly applied: readonly Change[]
-  readonly failed: { readonly change: Change; readonly error: unknown } | undefined
+  readonly failed?: { readonly change: Change; readonly error: unknown }
+  /** The signal that came before all was done. */
+  readonly interruptedBy?: NodeJS.Signals
 }
 
 /** Makes one change after another, and ends between two when a signal comes. */
@@ -15,13 +17,13 @@ export async function applyAll(
   onApplied: (change: Change) => void,
 ): Promise<Outcome> {
   using interrupted = untilInterrupted()
-  let isInterrupted = false
-  void interrupted.then(() => {
-    isInterrupted = true
+  let signal: NodeJS.Signals | undefined
+  void interrupted.then((came) => {
+    signal = came
   })
   const applied: Change[] = []
   for (const change of changes) {
-    if (isInterrupted) break
+    if (signal) return { applied, interruptedBy: signal }
     try {
       await apply(change, applying)
     } catch (error) {
@@ -30,5 +32,5 @@ export async function applyAll(
     applied.push(change)
     onApplied(change)
   }
-  return { applied, failed: undefined }
+  return { applied }
 }

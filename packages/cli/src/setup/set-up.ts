@@ -1,4 +1,5 @@
 import { exitCodes } from '../exit-codes.ts'
+import { exitCodeAfter } from '../signals.ts'
 import { print, tell } from '../terminal.ts'
 import { openVault } from '../vault/vault-api.ts'
 import type { VaultFlags } from '../vault/vault-flags.ts'
@@ -64,7 +65,7 @@ function printPlan({ changes, beside }: Plan, { json }: SetUpFlags): number {
 
 function tellOutcome(
   name: string,
-  { applied, failed }: Outcome,
+  { applied, failed, interruptedBy }: Outcome,
   { changes }: Plan,
   { json }: SetUpFlags,
 ): number {
@@ -76,7 +77,9 @@ function tellOutcome(
     print(JSON.stringify({ ...done, error: failure?.text }))
   } else if (left.length > 0) tell(`${left.length} left to do by another run.`)
   else tell(applied.length > 0 ? 'Done.' : 'Nothing to do.')
-  return failure?.code ?? (left.length > 0 ? exitCodes.found : exitCodes.done)
+  if (failure) return failure.code
+  if (interruptedBy) return exitCodeAfter(interruptedBy)
+  return left.length > 0 ? exitCodes.found : exitCodes.done
 }
 
 /** What is about to be sent has to be at hand before anything is. */

@@ -12,7 +12,6 @@ const lease = {
   id: 'database/creds/app/x',
   issuedAt,
   expiresAt: Date.now() + 60_000,
-  lastRenewedAt: undefined,
   clockAheadMs: 0,
   movesValidUntil: false,
 }

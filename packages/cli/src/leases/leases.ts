@@ -14,7 +14,6 @@ export interface Lease extends RoleAt {
   readonly id: string
   readonly issuedAt: number
   readonly expiresAt: number
-  readonly lastRenewedAt: number | undefined
   /** How far Vault's clock is ahead of ours, to a second; negative when it is behind. */
   readonly clockAheadMs: number
 }
@@ -43,8 +42,7 @@ export async function lookUp(
     const date = (name: string): number => Date.parse(String(data[name]))
     const expiresAt = date('expire_time')
     const clockAheadMs = expiresAt - Number(data['ttl']) * 1_000 - Date.now()
-    const lastRenewedAt = data['last_renewal'] === null ? undefined : date('last_renewal')
-    return [{ mount, role, id, issuedAt: date('issue_time'), expiresAt, lastRenewedAt, clockAheadMs }]
+    return [{ mount, role, id, issuedAt: date('issue_time'), expiresAt, clockAheadMs }]
   })
   return leases.flat().sort((a, b) => a.issuedAt - b.issuedAt)
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -73,12 +74,27 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('vault-lease on %s', 
     const watching = start(['creds', '--role', 'app', '--watch', '--out', out], env)
     running = watching
     await watching.until(/database user is/)
-    watching.child.kill('SIGINT')
-    await sleep(5)
-    watching.child.kill('SIGINT')
+    // So that the end takes longer than from one to the other.
+    servers.database.pause()
+    for (let times = 0; times < 2; times++) {
+      watching.child.kill('SIGINT')
+      await sleep(100)
+    }
+    servers.database.resume()
     expect(await watching.ended).toBe(0)
     expect(existsSync(out)).toBe(false)
     expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('creds does not wait at its end for what --exec-after runs', async () => {
+    const flags = ['--watch', '--out', join(folder, 'slow'), '--exec-after', 'echo begun; exec sleep 6']
+    const watching = start(['creds', '--role', 'app', ...flags], env)
+    running = watching
+    await watching.until(/begun/)
+    const began = Date.now()
+    watching.child.kill('SIGTERM')
+    await once(watching.child, 'exit')
+    expect(Date.now() - began).toBeLessThan(4_000)
   })
 
   it('creds leaves nothing when nobody reads it', async () => {
@@ -130,6 +146,19 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('vault-lease on %s', 
       place: env['VAULT_LEASE_DATABASE_URL'],
     })
     expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('wait says what it could not give back', async () => {
+    await servers.vault.must('PUT', 'sys/policies/acl/only', {
+      policy: 'path "database/creds/*" { capabilities = ["read"] }',
+    })
+    const VAULT_TOKEN = await servers.engine.createToken({ policies: ['only'] })
+    const { code, stderr } = await run(['wait', '--role', 'app'], { ...env, VAULT_TOKEN })
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringContaining('lives until its lease ends'),
+    })
+    expect(stderr).not.toContain('Not yet')
   })
 
   it('wait goes on until the database is there', async () => {

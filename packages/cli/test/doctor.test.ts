@@ -171,6 +171,20 @@ describe('vault-lease doctor', () => {
     for (const user of await servers.engine.users()) await servers.database.query(`drop role "${user}"`)
   })
 
+  it('names a lease that is at its largest TTL from the beginning', async () => {
+    // As a Vault says it of a lease of a second, when that second is the next one.
+    const said = 'failed to renew entry: resp: (*logical.Response)(nil) err: past the max TTL, cannot renew'
+    const strict = await vaultThat(
+      servers.vault,
+      (path) => path.endsWith('leases/renew') && { errors: [said] },
+    )
+    expect(await trouble([], { VAULT_ADDR: strict.address })).toMatchObject({
+      wrong: ['Credential/renew'],
+      code: 0,
+    })
+    strict.close()
+  })
+
   it('knows patterns of roles as Vault does', async () => {
     const config = {
       plugin_name: 'postgresql-database-plugin',
@@ -361,6 +375,8 @@ describe('vault-lease doctor', () => {
   it.each([
     [['--instances', '0'], /whole number/],
     [['--url', 'nonsense'], /named by a URL/],
+    [['--role', 'a/../app'], /role/],
+    [['--static-role', 'other'], /either --role or --static-role/],
   ])('refuses %j', async (args, said) => {
     expect(await doctor(args)).toMatchObject({ code: 2, stderr: expect.stringMatching(said) })
   })
@@ -380,7 +396,7 @@ function vaultBehindTime(vault: VaultServer): Promise<{ address: string; close()
   )
 }
 
-/** A way to a Vault that hears of each request before it is sent, and may hang up then. */
+/** A way to a Vault that hears of each request before it is sent, and may hang up or refuse it (400) then. */
 async function vaultThat(
   { address }: VaultServer,
   hear: (path: string) => unknown,
@@ -388,7 +404,9 @@ async function vaultThat(
 ): Promise<{ address: string; close(): void }> {
   const server = createServer((incoming, outgoing) => {
     const { method, headers, url = '' } = incoming
-    if (hear(url) === 'hang up') return void incoming.socket.destroy()
+    const instead = hear(url)
+    if (instead === 'hang up') return void incoming.socket.destroy()
+    if (typeof instead === 'object') return void outgoing.writeHead(400).end(JSON.stringify(instead))
     const asked = request(`${address}${url}`, { method, headers }, (answer) => {
       let body = ''
       answer.setEncoding('utf8').on('data', (text: string) => {

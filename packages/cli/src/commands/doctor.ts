@@ -1,3 +1,4 @@
+import { createLease, none } from '@vault-lease/core'
 import { InvalidArgumentError, Option } from 'commander'
 import type { AddCommand } from '../add-command.ts'
 import { Examination, type Result } from '../doctor/examination.ts'
@@ -6,7 +7,7 @@ import { mountOf, originOf } from '../doctor/origin.ts'
 import { linesOf, summaryOf } from '../doctor/report.ts'
 import { secondsOf } from '../durations.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { addLeaseFlags, databaseOf, type LeaseFlags } from '../lease-flags.ts'
+import { addLeaseFlags, databaseOf, type LeaseFlags, leaseOptionsOf } from '../lease-flags.ts'
 import { hasColours, print } from '../terminal.ts'
 
 interface DoctorFlags extends LeaseFlags {
@@ -51,8 +52,11 @@ export const addDoctor: AddCommand = (program, exit) => {
       if (pre) await examineBefore(examination, flags, mountOf(flags.mount))
       else {
         const database = databaseOf(flags)
+        const origin = originOf(flags)
+        // What a lease would not take is wrong here too; it asks for nothing yet.
+        createLease({ ...leaseOptionsOf(flags), vault: { auth: none() } })
         const load = { instances, poolMax }
-        await examine(examination, { flags, origin: originOf(flags), database, load, drainMs })
+        await examine(examination, { flags, origin, database, load, drainMs })
       }
       const { results, hasFailed } = examination
       print(json ? JSON.stringify({ ok: !hasFailed, results }) : `\n${summaryOf(results)}`)

@@ -64,6 +64,8 @@ export class FollowedFile implements Consumer {
     tell(`The database user is ${credential.username}.`)
     if (execAfter === undefined) return
     const child = spawn(execAfter, { shell: true, stdio: ['ignore', 2, 2] })
+    // What it runs is not waited for at the end.
+    child.unref()
     child.once('error', (error) => tell(`--exec-after: ${error.message}`))
     child.once('exit', (code, signal) => {
       if (code !== 0) tell(`--exec-after ended with ${code ?? signal}.`)

@@ -139,14 +139,20 @@ function userFinding(expected: string, found: string): Finding {
       )
 }
 
+const final = warning(
+  'the lease cannot be renewed',
+  'It is replaced at two thirds of its TTL: give the role a max_ttl above its default_ttl if that is too often.',
+  links.leases,
+)
+
 async function renew(vault: VaultApi, { leaseId, ttlS, renewable }: Created): Promise<Finding> {
-  if (!renewable)
-    return warning('the lease cannot be renewed', 'It is replaced at two thirds of its TTL.', links.leases)
+  if (!renewable) return final
   try {
     const { leaseDurationMs } = await vault.write('sys/leases/renew', { lease_id: leaseId, increment: ttlS })
     return ok(`for ${inWords(leaseDurationMs / 1_000)} more`)
   } catch (error) {
     if (!(error instanceof VaultError)) throw error
+    if (error.code === 'ERR_VAULT_LEASE_FINAL') return final
     // That no policy allows it has been told.
     if (error.status === 403) return skipped('no policy allows it')
     return failed(

@@ -12,7 +12,7 @@ export interface Origin {
   readonly rolePath: string
 }
 
-/** @throws InvalidOptionError when no role is named, or two are. */
+/** @throws InvalidOptionError when no role is named. */
 export function originOf({
   role = process.env['VAULT_DB_ROLE'],
   staticRole,

@@ -1,7 +1,11 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { InvalidOptionError } from '@vault-lease/core'
 import { describe, expect, it } from 'vitest'
 import { adviceOn } from '../src/pgbouncer/advice.ts'
-import { iniText } from '../src/pgbouncer/configuration.ts'
+import { configurationIn, iniText } from '../src/pgbouncer/configuration.ts'
 import { identifier, includeText } from '../src/pgbouncer/include.ts'
+import { folderOfNobody } from './pgbouncer-folder.ts'
 
 describe('what PgBouncer reads', () => {
   it('has the login of one database, quoted', () => {
@@ -35,6 +39,16 @@ describe('what PgBouncer reads', () => {
     expect(strict).toContain('server_tls_sslmode = verify-full\nserver_tls_ca_file = /ca.pem\n')
     expect(strict.endsWith('%include /b/database.ini')).toBe(true)
   })
+})
+
+it('says what to do with a folder that lacks its files', () => {
+  const folder = folderOfNobody()
+  writeFileSync(join(folder, 'pgbouncer.ini'), '')
+  const named = { url: 'postgresql://db/app', name: 'app' }
+  const configured = (): unknown => configurationIn(folder, named, { host: '127.0.0.1', port: 6432 })
+  expect(configured).toThrow(InvalidOptionError)
+  expect(configured).toThrow(/--include and --admin/)
+  rmSync(folder, { recursive: true })
 })
 
 describe('advice on the configuration of a PgBouncer', () => {

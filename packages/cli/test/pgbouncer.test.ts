@@ -292,6 +292,18 @@ describe.skipIf(lacking !== undefined)('vault-lease pgbouncer', () => {
       says: 'PGPASSWORD',
     },
     {
+      what: 'no URL in --admin',
+      args: ['--include', '/tmp/x', '--admin', 'here'],
+      code: 2,
+      says: 'postgresql://',
+    },
+    {
+      what: 'a port that is none in --admin',
+      args: ['--include', '/tmp/x', '--admin', 'postgresql://a@h:99999/pgbouncer'],
+      code: 2,
+      says: 'postgresql://',
+    },
+    {
       what: 'where it cannot listen',
       args: ['--config', 'FOLDER', '--listen', 'here'],
       code: 2,

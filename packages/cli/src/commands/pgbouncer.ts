@@ -129,6 +129,8 @@ function pgBouncerOf(
       throw new InvalidOptionError('Give --config, or --include and --admin of a PgBouncer that is there.')
     if (/:\/\/[^@/]*:[^@/]*@|[?&]password=/.test(admin))
       throw new InvalidOptionError('Leave the password out of --admin: it is in PGPASSWORD or ~/.pgpass.')
+    if (!/^(?:postgres|postgresql|socket):/.test(admin) || !URL.canParse(admin))
+      throw new InvalidOptionError('--admin is a URL: postgresql://admin@127.0.0.1:6432/pgbouncer.')
     return { include: new Include(include, '--include', database.address), consoleUrl: admin }
   }
   if (include !== undefined || admin !== undefined)

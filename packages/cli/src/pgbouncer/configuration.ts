@@ -61,7 +61,18 @@ export function configurationIn(folder: string, database: Named, listen: Listen)
       iniText({ listen, url: database.url, userlist: file('userlist.txt'), include: paths.include }),
     )
   }
-  return { ...paths, consoleUrl: readFileSync(consoleUrl, 'utf8').trim(), isNew }
+  return { ...paths, consoleUrl: readConsoleUrl(consoleUrl), isNew }
+}
+
+function readConsoleUrl(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (cause) {
+    throw new InvalidOptionError(
+      `${path} cannot be read. Give ${option} a folder that this command has written, or use --include and --admin beside a configuration of your own.`,
+      { cause },
+    )
+  }
 }
 
 interface Ini {

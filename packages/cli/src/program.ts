@@ -19,17 +19,17 @@ import { bearLostReaders, print, tell } from './terminal.ts'
 import { version } from './version.ts'
 
 const commands: readonly AddCommand[] = [
+  addDev,
+  addSetup,
+  addDoctor,
   addExec,
   addShells,
   addCreds,
-  addWait,
-  addDoctor,
   addPgBouncer,
-  addSetup,
-  addDev,
+  addWait,
+  addStatus,
   addOrphans,
   addRevoke,
-  addStatus,
 ]
 
 const environment = `
@@ -42,9 +42,7 @@ export async function run(args: readonly string[]): Promise<number> {
   let asJson = false
   bearLostReaders()
   const program = new Command('vault-lease')
-    .description(
-      'Database credentials of Vault and OpenBao: run programs with them, hand them out, wait for them.',
-    )
+    .description('Database credentials of Vault and OpenBao: try, set up, check, run, clean.')
     .version(version)
     .enablePositionalOptions()
     .exitOverride()

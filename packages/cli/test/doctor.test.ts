@@ -358,6 +358,9 @@ describe('vault-lease doctor', () => {
   it('names a Vault that is sealed, and one that is not trusted', async () => {
     const vault = await startVault({ tls: await localhost(await authority('unknown')) })
     expect((await trouble([], { VAULT_ADDR: vault.tlsAddress })).wrong).toEqual(['Vault/TLS'])
+    const unverified = { VAULT_ADDR: vault.tlsAddress, VAULT_SKIP_VERIFY: 'true' }
+    const { results } = await trouble([], unverified)
+    expect(results.find(({ check }) => check === 'TLS')).toMatchObject({ status: 'warning' })
     await vault.seal()
     expect((await trouble([], { VAULT_ADDR: vault.address })).wrong).toEqual(['Vault/seal'])
     await vault.stop()

@@ -53,6 +53,20 @@ describe('vault-lease exec', () => {
   }
   const users = (): Promise<string[]> => servers.engine.users()
 
+  it('says whom it leaves behind when Vault cannot be asked to revoke', async () => {
+    const running = exec(
+      ...program(
+        `${printsUser}; process.on('SIGUSR2', () => process.exit(0)); console.log('pid', process.pid); setInterval(() => {}, 1000)`,
+      ),
+    )
+    const [, pid] = await running.until(/pid (\d+)/)
+    await servers.vault.seal()
+    process.kill(Number(pid), 'SIGUSR2')
+    expect(await running.ended).toBe(0)
+    await servers.vault.unseal()
+    expect(running.stderr).toMatch(/The database user lives until its lease ends: .*sealed/)
+  })
+
   it('gives the program what it needs to connect, its exit code back, and leaves no user', async () => {
     const query = `import(${JSON.stringify(import.meta.resolve('pg'))}).then(async ({ default: { Client } }) => {
       const client = new Client()

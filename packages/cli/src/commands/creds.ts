@@ -9,6 +9,7 @@ import { secondsOf } from '../durations.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { addLeaseFlags, databaseOf, type LeaseFlags, leaseOptionsOf } from '../lease-flags.ts'
 import { unlessInterrupted, untilInterrupted } from '../signals.ts'
+import { tellFailures } from '../tell-failures.ts'
 import { printToReader, tell } from '../terminal.ts'
 
 interface CredsFlags extends LeaseFlags {
@@ -81,6 +82,7 @@ async function watch({ format, out, execAfter, drain, ...flags }: CredsFlags): P
   const file = new CredentialFile(out)
   using interrupted = untilInterrupted()
   const lease = createLease({ ...leaseOptionsOf(flags), rotation: { drainTimeoutMs: drain } })
+  tellFailures(lease)
   const followed = new FollowedFile(lease, {
     database,
     file,

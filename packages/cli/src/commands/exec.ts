@@ -9,6 +9,7 @@ import { onRotateOf } from '../exec/on-rotate.ts'
 import { defaultGraceMs } from '../exec/program.ts'
 import { Supervisor } from '../exec/supervisor.ts'
 import { addLeaseFlags, databaseOf, type LeaseFlags, leaseOptionsOf } from '../lease-flags.ts'
+import { tellFailures } from '../tell-failures.ts'
 import { tell } from '../terminal.ts'
 import { variablesFor } from '../variables.ts'
 
@@ -69,6 +70,7 @@ export async function runWithLease(
     )
   const file = out === undefined ? undefined : new CredentialFile(out)
   const lease = createLease(leaseOptionsOf(flags))
+  tellFailures(lease)
   const supervisor = new Supervisor(lease, {
     command,
     database,

@@ -6,6 +6,7 @@ import { secondsOf } from '../durations.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { addLeaseFlags, databaseOf, type LeaseFlags, leaseOptionsOf } from '../lease-flags.ts'
 import { unlessInterrupted, untilInterrupted } from '../signals.ts'
+import { tellFailures } from '../tell-failures.ts'
 import { print, tell } from '../terminal.ts'
 
 interface WaitFlags extends LeaseFlags {
@@ -20,13 +21,6 @@ Exit codes: 0 there is one; 2 wrong options; 3 Vault gave none within --timeout;
 Example, as an init container or before a script:
   vault-lease wait --role app --url postgresql://db/app --timeout 2m`
 
-/** At the end it does not matter any more. */
-const beginnings: Readonly<Record<string, string>> = {
-  renew: 'The lease keeps its time',
-  shorten: 'The lease keeps its time',
-  revoke: 'The user that was tried lives until its lease ends',
-}
-
 /** `vault-lease wait`: until a role gives a credential that connects. */
 export const addWait: AddCommand = (program, exit) => {
   addLeaseFlags(program.command('wait'))
@@ -39,7 +33,7 @@ export const addWait: AddCommand = (program, exit) => {
       const began = performance.now()
       using interrupted = untilInterrupted()
       await using lease = createLease(leaseOptionsOf(flags))
-      lease.on('failed', ({ step, error }) => tell(`${beginnings[step] ?? 'Not yet'}: ${error.message}`))
+      tellFailures(lease)
       const attachment = attachOnce(lease, database)
       // It takes part in the lease from here on; what fails is told by the lease, and thrown by `ready()`.
       attachment.credential().catch(() => {})

@@ -160,7 +160,10 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     const client = this.#open.get(generation)
     if (!client) return { closed: 0, forced: 0 }
     try {
-      if (terms.turns) await this.#handOverFrom(client, generation, terms.turns, terms.signal)
+      this.#handOver?.stop()
+      // Beside one that still drains, a third would have more connections than two clients.
+      const isOnlyOld = this.#open.size === 2
+      if (terms.turns && isOnlyOld) await this.#handOverFrom(client, generation, terms.turns, terms.signal)
       return await client.retire(terms)
     } finally {
       this.#open.delete(generation)
@@ -192,7 +195,6 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     { by, over }: Turns,
     drained: AbortSignal,
   ): Promise<void> {
-    this.#handOver?.stop()
     const handOver = new HandOver({ client, generation, from: this.#clock.now(), by })
     this.#handOver = handOver
     const stopped = AbortSignal.any([over, drained, handOver.stopped, this.#closing.signal])

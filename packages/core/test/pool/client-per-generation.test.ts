@@ -302,7 +302,7 @@ describe('a client that is replaced while its user can be used', () => {
       for (let count = 0; count < 20; count++) if (clients.usableInTurn === second) second.atWork++
       return second.atWork
     }
-    return { clock, clients, lease, first, second, over, drained, retiring, onNew }
+    return { clock, clients, publish, lease, first, second, turns, over, drained, retiring, onNew }
   }
 
   it('hands what is new over, one connection after another, and is retired then', async () => {
@@ -334,6 +334,16 @@ describe('a client that is replaced while its user can be used', () => {
     clients.doubts(1)
     await retiring
     expect(onNew()).toBe(20)
+  })
+
+  it('has nothing more at once where one before it is still there', async () => {
+    const { clients, publish, first, second, retiring, turns } = await replaced()
+    publish(3)
+    await clients.current()
+    expect(await clients.retire(2, { ...terms, turns })).toEqual({ closed: 2, forced: 1 })
+    expect(second.retire).toHaveBeenCalledOnce()
+    await retiring
+    expect(first.retire).toHaveBeenCalledOnce()
   })
 
   it('serves nobody while no credential may be used', async () => {

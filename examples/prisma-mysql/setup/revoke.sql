@@ -1,2 +1,1 @@
-REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{{name}}'@'%';
-DROP USER '{{name}}'@'%';
+DROP USER IF EXISTS '{{name}}'@'%';

@@ -47,6 +47,14 @@ describe('MariaDB and the database engine on it', () => {
     connection.destroy()
   })
 
+  it('ends the lease of a user that is gone already, as after a revocation that was given up in its midst', async () => {
+    const { connection, user } = await connectionOfNewUser()
+    await connection.end()
+    await servers.database.query(`drop user '${user}'@'%'`)
+    await servers.engine.revokePrefix('app')
+    expect(await servers.engine.leases('app')).toEqual([])
+  })
+
   it('the watch sees sessions, across a restart', async () => {
     const watch = await watchSessions(servers.database)
     await servers.database.restart()

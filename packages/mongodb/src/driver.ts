@@ -32,8 +32,6 @@ export interface Server {
 export interface Pool {
   checkOut(options: unknown): Promise<object>
   checkIn(connection: object): void
-  /** How many nobody uses. */
-  readonly availableConnectionCount: number
 }
 
 export interface Namespace {

@@ -36,8 +36,6 @@ export interface Surroundings {
 
 const lookEveryMs = 10
 const closeWithinMs = 2_000
-/** As the driver has it for an operation that may take any time. */
-const withoutTimeout = { timeoutContext: { connectionCheckoutTimeout: null, csotEnabled: () => false } }
 
 /** One client of the driver, whose connections all belong to one user, and those who are bound to it. */
 export class Generation implements Home, Runner, RetirableClient {
@@ -49,12 +47,8 @@ export class Generation implements Home, Runner, RetirableClient {
   readonly #sockets = new Set<Duplex>()
   readonly #farewells = new Set<Promise<void>>()
   readonly #closedCursors = new WeakSet<ChangeStreamPosition>()
-  /** Each takes what nobody uses out of a pool and gives it back, which closes what is spare. */
-  readonly #giveUpIdle: (() => Promise<void>)[] = []
   /** Of those who hold nothing yet there is only this number: nothing can be lost with them. */
   #selecting = 0
-  /** Operations that were given to a server. */
-  #running = 0
   #taker: SessionUse | undefined
   #draining = false
   #ended: (() => Error) | undefined
@@ -75,16 +69,7 @@ export class Generation implements Home, Runner, RetirableClient {
     return this.#ended
   }
 
-  get connections(): number {
-    return this.#sockets.size
-  }
-
-  get atWork(): number {
-    return this.#selecting + this.#running
-  }
-
   begin(use: SessionUse, watching = false): void {
-    this.#running++
     use.begin(this, watching)
     this.#uses.add(use)
   }
@@ -94,7 +79,6 @@ export class Generation implements Home, Runner, RetirableClient {
   }
 
   end(use: SessionUse, watching = false): void {
-    this.#running--
     use.end(watching)
     if (!use.remembered) this.forget(use)
   }
@@ -140,8 +124,6 @@ export class Generation implements Home, Runner, RetirableClient {
   async retire({ signal, stragglerError }: RetireTerms): Promise<Retired> {
     const open = this.#sockets.size
     this.#draining = true
-    // A pool that is closed meanwhile has none any more.
-    for (const giveUp of this.#giveUpIdle) giveUp().catch(() => {})
     // What was selected just before is given to its server before the first look.
     do await sleep(systemClock, lookEveryMs, signal).catch(() => {})
     while (!signal.aborted && (this.#selecting > 0 || [...this.#uses].some((use) => use.bound)))
@@ -222,9 +204,6 @@ export class Generation implements Home, Runner, RetirableClient {
       pool.checkIn(connection)
       throw new NotSentError()
     }
-    this.#giveUpIdle.push(async () => {
-      while (this.#isSpare && pool.availableConnectionCount > 0) pool.checkIn(await checkOut(withoutTimeout))
-    })
   }
 
   #noteSocket(socket: Duplex): void {

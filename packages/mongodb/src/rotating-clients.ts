@@ -53,14 +53,8 @@ export class RotatingClients {
           ofServers.takeTurn()
         },
         isInForce: () => this.#clients.isInForce(generation),
-        refused: (error) => {
-          this.#clients.doubts(generation)
-          return this.attachment.refused(login(), error)
-        },
-        suspected: () => {
-          this.#clients.doubts(generation)
-          this.attachment.suspected(login())
-        },
+        refused: (error) => this.attachment.refused(login(), error),
+        suspected: () => this.attachment.suspected(login()),
         current: () => this.#clients.current(),
       })
       return opened
@@ -120,8 +114,7 @@ export class RotatingClients {
     const use = options.session && useOf(options.session)
     const bound = use?.bound ? use.home : undefined
     if (bound && !bound.ended) return bound.select(selector, options, use)
-    // A change stream would go to and fro.
-    const usable = use?.watches ? this.#clients.usable : this.#clients.usableInTurn
+    const { usable } = this.#clients
     if (usable && !this.#refusing) return usable.select(selector, options, use)
     return this.#selectOnCurrent(selector, options, use).catch(failWithLabels)
   }

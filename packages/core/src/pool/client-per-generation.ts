@@ -1,14 +1,13 @@
 import { LeaseClosedError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
-import type { Consumer, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
+import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { type Clock, sleep, systemClock } from '../resilience/clock.ts'
-import { type Busy, HandOver } from './hand-over.ts'
 import { notProven } from './not-proven.ts'
 import { settlesWithin } from './settles-within.ts'
 
 /** A client of a driver whose connections all belong to one user. */
-export interface RetirableClient extends Busy {
+export interface RetirableClient {
   /** Told that it is the client for what is new, as long as there is no other. */
   takeOver(): void
   /** Lets the work that it has come to its end, and closes it; at the deadline, under whoever still uses it. */
@@ -66,8 +65,6 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   /** By generation: the password of a user can change. */
   readonly #proven = new Map<number, Credential>()
   readonly #closing = new AbortController()
-  /** From the client that was replaced last, while its user can be used. */
-  #handOver: HandOver<Client> | undefined
   #wasOpen = false
 
   constructor(parts: ClientPerGenerationParts<Client, Lease>, clock: Clock = systemClock) {
@@ -93,13 +90,6 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     return current && this.#open.get(current.generation)
   }
 
-  /** The same for what stays with no client: for a while after a rotation some of it goes to the one before. */
-  get usableInTurn(): Client | undefined {
-    const newest = this.usable
-    const before = this.#handOver
-    return newest && before ? before.next(newest, this.#clock.now()) : newest
-  }
-
   /**
    * The client for what is new. It is opened once, however many ask.
    *
@@ -123,12 +113,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
 
   /** Whether what is new belongs to a generation; while that is in doubt, a promise of it. */
   isInForce(generation: number): boolean | Promise<boolean> {
-    return this.attachment.current ? this.#takesNew(generation) : this.#isInForceThen(generation)
-  }
-
-  /** The server does not know the user of a generation as it was: what is new goes to the newest client. */
-  doubts(generation: number): void {
-    if (this.#handOver?.generation === generation) this.#handOver.stop()
+    const { current } = this.attachment
+    return current ? current.generation === generation : this.#isInForceThen(generation)
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
@@ -160,10 +146,6 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     const client = this.#open.get(generation)
     if (!client) return { closed: 0, forced: 0 }
     try {
-      this.#handOver?.stop()
-      // Beside one that still drains, a third would have more connections than two clients.
-      const isOnlyOld = this.#open.size === 2
-      if (terms.turns && isOnlyOld) await this.#handOverFrom(client, generation, terms.turns, terms.signal)
       return await client.retire(terms)
     } finally {
       this.#open.delete(generation)
@@ -180,26 +162,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   }
 
   async #isInForceThen(generation: number): Promise<boolean> {
-    if (this.#takesNew(generation)) await this.attachment.credential().catch(() => {})
-    return this.#takesNew(generation)
-  }
-
-  #takesNew(generation: number): boolean {
-    return this.attachment.generation === generation || this.#handOver?.generation === generation
-  }
-
-  /** Resolves when the newest client has everything that is new. */
-  async #handOverFrom(
-    client: Client,
-    generation: number,
-    { by, over }: Turns,
-    drained: AbortSignal,
-  ): Promise<void> {
-    const handOver = new HandOver({ client, generation, from: this.#clock.now(), by })
-    this.#handOver = handOver
-    const stopped = AbortSignal.any([over, drained, handOver.stopped, this.#closing.signal])
-    await sleep(this.#clock, by - this.#clock.now(), stopped).catch(() => {})
-    if (this.#handOver === handOver) this.#handOver = undefined
+    if (this.attachment.generation === generation) await this.attachment.credential().catch(() => {})
+    return this.attachment.generation === generation
   }
 
   /** Never rejects: who asks meanwhile is told what is wrong. */

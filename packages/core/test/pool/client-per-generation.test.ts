@@ -8,8 +8,6 @@ import {
   ClientPerGeneration,
   type ClientPerGenerationParts,
 } from '../../src/pool/client-per-generation.ts'
-import { type Clock, systemClock } from '../../src/resilience/clock.ts'
-import { ManualClock } from '../manual-clock.ts'
 
 const refusal = new Error('refused')
 const never = new AbortController().signal
@@ -18,8 +16,6 @@ const terms: RetireTerms = { deadline: 0, signal: never, stragglerError: () => n
 function fakeClient(user: string) {
   return {
     user,
-    connections: 10,
-    atWork: 0,
     takeOver: vi.fn(),
     retire: vi.fn(async () => ({ closed: 2, forced: 1 })),
     close: vi.fn(async () => {}),
@@ -29,7 +25,7 @@ type FakeClient = ReturnType<typeof fakeClient>
 type Open = (credential: Credential, signal: AbortSignal) => Promise<FakeClient>
 
 /** Clients of a driver that opens them at once, on a lease whose credential a test replaces. */
-function setUp(open: Open = async ({ username }) => fakeClient(username), clock: Clock = systemClock) {
+function setUp(open: Open = async ({ username }) => fakeClient(username)) {
   const lease = {
     current: new Credential(1, 'v-1', 'secret') as Credential | undefined,
     generation: 1,
@@ -57,7 +53,7 @@ function setUp(open: Open = async ({ username }) => fakeClient(username), clock:
   })
   const isRefusal = (error: unknown): boolean => error === refusal
   const parts = { attach, place: 'test://db', open: driver, isRefusal, patienceMs: 300 }
-  return { lease, attach, publish, driver, logins, opened, clients: new ClientPerGeneration(parts, clock) }
+  return { lease, attach, publish, driver, logins, opened, clients: new ClientPerGeneration(parts) }
 }
 
 /** A driver that has opened no client until it is let. */
@@ -280,75 +276,5 @@ describe('a client for each generation', () => {
     await expect(clients.current()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     await expect(clients.prove(publish(3), never)).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     expect(opened).toHaveLength(2)
-  })
-})
-
-describe('a client that is replaced while its user can be used', () => {
-  const turnsMs = 1_000
-
-  async function replaced() {
-    const clock = new ManualClock()
-    const { clients, lease, publish } = setUp(undefined, clock)
-    const first = await clients.current()
-    publish(2)
-    const second = await clients.current()
-    const over = new AbortController()
-    const drained = new AbortController()
-    const turns = { by: clock.now() + turnsMs, over: over.signal }
-    const retiring = clients.retire(1, { ...terms, signal: drained.signal, turns })
-    /** How many operations the new client has when there are twenty that take long. */
-    const onNew = (): number => {
-      second.atWork = 0
-      for (let count = 0; count < 20; count++) if (clients.usableInTurn === second) second.atWork++
-      return second.atWork
-    }
-    return { clock, clients, publish, lease, first, second, turns, over, drained, retiring, onNew }
-  }
-
-  it('hands what is new over, one connection after another, and is retired then', async () => {
-    const { clock, clients, first, second, retiring, onNew } = await replaced()
-    expect(clients.usable).toBe(second)
-    expect(clients.isInForce(1)).toBe(true)
-    expect(onNew()).toBe(1)
-    await clock.advance(turnsMs / 2)
-    expect(onNew()).toBe(6)
-    expect(first.retire).not.toHaveBeenCalled()
-    await clock.advance(turnsMs / 2)
-    expect(onNew()).toBe(20)
-    expect(clients.isInForce(1)).toBe(false)
-    await retiring
-    expect(first.retire).toHaveBeenCalledOnce()
-  })
-
-  it.each(['over', 'drained'] as const)('has nothing more once it is %s', async (signal) => {
-    const { retiring, onNew, ...signals } = await replaced()
-    signals[signal].abort()
-    await retiring
-    expect(onNew()).toBe(20)
-  })
-
-  it('has nothing more once the server does not know its user', async () => {
-    const { clients, retiring, onNew } = await replaced()
-    clients.doubts(2)
-    expect(onNew()).toBe(1)
-    clients.doubts(1)
-    await retiring
-    expect(onNew()).toBe(20)
-  })
-
-  it('has nothing more at once where one before it is still there', async () => {
-    const { clients, publish, first, second, retiring, turns } = await replaced()
-    publish(3)
-    await clients.current()
-    expect(await clients.retire(2, { ...terms, turns })).toEqual({ closed: 2, forced: 1 })
-    expect(second.retire).toHaveBeenCalledOnce()
-    await retiring
-    expect(first.retire).toHaveBeenCalledOnce()
-  })
-
-  it('serves nobody while no credential may be used', async () => {
-    const { clients, lease } = await replaced()
-    lease.current = undefined
-    expect(clients.usableInTurn).toBe(undefined)
   })
 })

@@ -137,13 +137,15 @@ function pgBouncerOf(
     throw new InvalidOptionError('--config has its own --include and --admin.')
   const named = { url, name: database.address.database }
   const { ini, applicationUrl, isNew, ...found } = configurationIn(config, named, listen ?? listenByDefault)
+  // Before anybody is told to start PgBouncer, which needs the file.
+  const written = new Include(found.include, '--config', database.address)
   say(
     { event: 'configured', isNew, ini, applicationUrl },
     `${ini} ${isNew ? 'is written' : 'is there, and stays as it is'}.
   Start PgBouncer:      pgbouncer ${ini}
   Applications connect: the URL is in ${applicationUrl}`,
   )
-  return { include: new Include(found.include, '--config', database.address), consoleUrl: found.consoleUrl }
+  return { include: written, consoleUrl: found.consoleUrl }
 }
 
 /** Before anything is written or asked of Vault. A PgBouncer that is not there yet may come. */

@@ -4,13 +4,13 @@ import { connect } from 'node:tls'
 import { VaultError } from '@vault-lease/core'
 import { settlesWithin } from '@vault-lease/core/adapter'
 import type { VaultApi } from '../vault/vault-api.ts'
+import { clockFinding } from './clock.ts'
 import type { Examination } from './examination.ts'
 import { type Finding, failed, ok, skipped, warning } from './finding.ts'
 import { links } from './links.ts'
 
 const group = 'Vault'
 const certificateDays = 14
-const mostSkewMs = 5_000
 const dayMs = 86_400_000
 const certificateWithinMs = 3_000
 const nameWithinMs = 10_000
@@ -160,14 +160,11 @@ function sealOf(body: Asked['body']): Finding {
 function clockOf(serverTime: unknown, at: number): Finding {
   if (typeof serverTime !== 'number') return skipped('the server does not tell its time')
   // It tells whole seconds.
-  const skewMs = serverTime * 1_000 + 500 - at
-  const apart = `${(Math.abs(skewMs) / 1_000).toFixed(1)} s ${skewMs < 0 ? 'behind' : 'ahead of'} this machine`
-  return Math.abs(skewMs) > mostSkewMs
-    ? warning(
-        apart,
-        'Have both take their time from NTP: tokens and JWTs of one are early or late for the other.',
-      )
-    : ok(apart)
+  return clockFinding(
+    serverTime * 1_000 + 500,
+    at,
+    'Have both take their time from NTP: tokens and JWTs of one are early or late for the other.',
+  )
 }
 
 function codeOf(error: unknown): unknown {

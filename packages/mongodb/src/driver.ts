@@ -32,6 +32,10 @@ export interface Server {
 export interface Pool {
   checkOut(options: unknown): Promise<object>
   checkIn(connection: object): void
+  /** How many there are, those that are being opened among them. */
+  readonly totalConnectionCount: number
+  /** How many nobody uses. */
+  readonly availableConnectionCount: number
 }
 
 export interface Namespace {

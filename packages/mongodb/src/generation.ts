@@ -36,6 +36,8 @@ export interface Surroundings {
 
 const lookEveryMs = 10
 const closeWithinMs = 2_000
+/** As the driver has it for an operation that may take any time. */
+const withoutTimeout = { timeoutContext: { connectionCheckoutTimeout: null, csotEnabled: () => false } }
 
 /** One client of the driver, whose connections all belong to one user, and those who are bound to it. */
 export class Generation implements Home, Runner, RetirableClient {
@@ -43,10 +45,12 @@ export class Generation implements Home, Runner, RetirableClient {
   readonly #surroundings: Surroundings
   readonly #client: ConnectedClient
   readonly #uses = new Set<SessionUse>()
-  readonly #watched = new WeakSet<Server>()
+  readonly #watched = new Set<Server>()
   readonly #sockets = new Set<Duplex>()
   readonly #farewells = new Set<Promise<void>>()
   readonly #closedCursors = new WeakSet<ChangeStreamPosition>()
+  /** Each takes what nobody uses out of a pool and gives it back, which closes what is spare. */
+  readonly #giveUpIdle: (() => Promise<void>)[] = []
   /** Of those who hold nothing yet there is only this number: nothing can be lost with them. */
   #selecting = 0
   #taker: SessionUse | undefined
@@ -67,6 +71,22 @@ export class Generation implements Home, Runner, RetirableClient {
 
   get ended(): (() => Error) | undefined {
     return this.#ended
+  }
+
+  get most(): number {
+    return this.#client.options.maxPoolSize || Number.POSITIVE_INFINITY
+  }
+
+  connections(): ReadonlyMap<string, number> {
+    return new Map(Array.from(this.#watched, ({ name, pool }) => [name, pool.totalConnectionCount]))
+  }
+
+  async openOne(name: string, signal: AbortSignal): Promise<() => void> {
+    const server = this.topology.s.servers.get(name)
+    if (!server) throw new Error(`the server ${name} is not known yet`)
+    const { pool } = this.#watch(server)
+    const connection = await pool.checkOut({ ...withoutTimeout, signal })
+    return () => pool.checkIn(connection)
   }
 
   begin(use: SessionUse, watching = false): void {
@@ -124,6 +144,8 @@ export class Generation implements Home, Runner, RetirableClient {
   async retire({ signal, stragglerError }: RetireTerms): Promise<Retired> {
     const open = this.#sockets.size
     this.#draining = true
+    // A pool that is closed meanwhile has none any more.
+    for (const giveUp of this.#giveUpIdle) giveUp().catch(() => {})
     // What was selected just before is given to its server before the first look.
     do await sleep(systemClock, lookEveryMs, signal).catch(() => {})
     while (!signal.aborted && (this.#selecting > 0 || [...this.#uses].some((use) => use.bound)))
@@ -204,6 +226,9 @@ export class Generation implements Home, Runner, RetirableClient {
       pool.checkIn(connection)
       throw new NotSentError()
     }
+    this.#giveUpIdle.push(async () => {
+      while (this.#isSpare && pool.availableConnectionCount > 0) pool.checkIn(await checkOut(withoutTimeout))
+    })
   }
 
   #noteSocket(socket: Duplex): void {

@@ -53,8 +53,14 @@ export class RotatingClients {
           ofServers.takeTurn()
         },
         isInForce: () => this.#clients.isInForce(generation),
-        refused: (error) => this.attachment.refused(login(), error),
-        suspected: () => this.attachment.suspected(login()),
+        refused: (error) => {
+          this.#clients.doubts(generation)
+          return this.attachment.refused(login(), error)
+        },
+        suspected: () => {
+          this.#clients.doubts(generation)
+          this.attachment.suspected(login())
+        },
         current: () => this.#clients.current(),
       })
       return opened

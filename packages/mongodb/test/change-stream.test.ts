@@ -74,6 +74,8 @@ describe('a change stream of VaultMongoClient', () => {
     await changes.tryNext()
     expect(await cursors()).toBe(ofOthers + 1)
     await client.lease.rotate()
+    await untilRetired(client)
+    expect(await cursors()).toBe(ofOthers)
     await changes.tryNext()
     expect(await cursors()).toBe(ofOthers + 1)
     await client.lease.rotate()

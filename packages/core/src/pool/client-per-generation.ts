@@ -1,13 +1,14 @@
 import { LeaseClosedError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
-import type { Consumer, Proof, Retired, RetireTerms } from '../lease/consumer.ts'
+import type { Consumer, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { type Clock, sleep, systemClock } from '../resilience/clock.ts'
+import { type CountedClient, type HandOver, openInTurn } from './hand-over.ts'
 import { notProven } from './not-proven.ts'
 import { settlesWithin } from './settles-within.ts'
 
 /** A client of a driver whose connections all belong to one user. */
-export interface RetirableClient {
+export interface RetirableClient extends CountedClient {
   /** Told that it is the client for what is new, as long as there is no other. */
   takeOver(): void
   /** Lets the work that it has come to its end, and closes it; at the deadline, under whoever still uses it. */
@@ -65,6 +66,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   /** By generation: the password of a user can change. */
   readonly #proven = new Map<number, Credential>()
   readonly #closing = new AbortController()
+  /** From the client that was replaced last, which does what is new until its turns are over. */
+  #handOver: (HandOver<Client> & { readonly stop: AbortController }) | undefined
   #wasOpen = false
 
   constructor(parts: ClientPerGenerationParts<Client, Lease>, clock: Clock = systemClock) {
@@ -87,11 +90,11 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   /** The client for what is new, when it is open and its credential may be used. */
   get usable(): Client | undefined {
     const { current } = this.attachment
-    return current && this.#open.get(current.generation)
+    return current && (this.#handOver?.from ?? this.#open.get(current.generation))
   }
 
   /**
-   * The client for what is new. It is opened once, however many ask.
+   * The client of the newest credential. It is opened once, however many ask.
    *
    * @throws CredentialsUnavailableError when there is no credential that may be used.
    * @throws LeaseClosedError after `close()`.
@@ -113,8 +116,13 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
 
   /** Whether what is new belongs to a generation; while that is in doubt, a promise of it. */
   isInForce(generation: number): boolean | Promise<boolean> {
-    const { current } = this.attachment
-    return current ? current.generation === generation : this.#isInForceThen(generation)
+    return this.attachment.current ? this.#takesNew(generation) : this.#isInForceThen(generation)
+  }
+
+  /** The server does not know the user of a generation as it was: what is new goes to the newest client. */
+  doubts(generation: number): void {
+    const handOver = this.#handOver
+    if (handOver && handOver.from === this.#open.get(generation)) handOver.stop.abort()
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
@@ -146,6 +154,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     const client = this.#open.get(generation)
     if (!client) return { closed: 0, forced: 0 }
     try {
+      if (terms.turns) await this.#handOverFrom(client, terms.turns, terms.signal)
       return await client.retire(terms)
     } finally {
       this.#open.delete(generation)
@@ -162,8 +171,31 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   }
 
   async #isInForceThen(generation: number): Promise<boolean> {
-    if (this.attachment.generation === generation) await this.attachment.credential().catch(() => {})
-    return this.attachment.generation === generation
+    if (this.#takesNew(generation)) await this.attachment.credential().catch(() => {})
+    return this.#takesNew(generation)
+  }
+
+  #takesNew(generation: number): boolean {
+    if (this.attachment.generation === generation) return true
+    return this.#handOver !== undefined && this.#handOver.from === this.#open.get(generation)
+  }
+
+  /** Resolves when the newest client has everything that is new. */
+  async #handOverFrom(from: Client, { by, over }: Turns, drained: AbortSignal): Promise<void> {
+    this.#handOver?.stop.abort()
+    const to = this.inForce
+    if (!to) return
+    const older = [...this.#open.values()].filter((client) => client !== from && client !== to)
+    const handOver = { from, to, older, stop: new AbortController() }
+    this.#handOver = handOver
+    const end = (): void => {
+      if (this.#handOver === handOver) this.#handOver = undefined
+    }
+    // In the same breath: nobody is given a client whose turns are over.
+    handOver.stop.signal.addEventListener('abort', end, { once: true })
+    const stopped = AbortSignal.any([over, drained, handOver.stop.signal, this.#closing.signal])
+    await openInTurn(handOver, by, stopped, this.#clock)
+    end()
   }
 
   /** Never rejects: who asks meanwhile is told what is wrong. */

@@ -8,14 +8,28 @@ import {
   ClientPerGeneration,
   type ClientPerGenerationParts,
 } from '../../src/pool/client-per-generation.ts'
+import { type Clock, systemClock } from '../../src/resilience/clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const refusal = new Error('refused')
 const never = new AbortController().signal
 const terms: RetireTerms = { deadline: 0, signal: never, stragglerError: () => new Error('too late') }
 
+const server = 'db:1'
+
 function fakeClient(user: string) {
+  let open = 1
   return {
     user,
+    most: 5,
+    connections: () => new Map([[server, open]]),
+    has: (connections: number) => {
+      open = connections
+    },
+    openOne: vi.fn(async (_server: string, _signal: AbortSignal) => {
+      open++
+      return vi.fn()
+    }),
     takeOver: vi.fn(),
     retire: vi.fn(async () => ({ closed: 2, forced: 1 })),
     close: vi.fn(async () => {}),
@@ -25,7 +39,7 @@ type FakeClient = ReturnType<typeof fakeClient>
 type Open = (credential: Credential, signal: AbortSignal) => Promise<FakeClient>
 
 /** Clients of a driver that opens them at once, on a lease whose credential a test replaces. */
-function setUp(open: Open = async ({ username }) => fakeClient(username)) {
+function setUp(open: Open = async ({ username }) => fakeClient(username), clock: Clock = systemClock) {
   const lease = {
     current: new Credential(1, 'v-1', 'secret') as Credential | undefined,
     generation: 1,
@@ -53,7 +67,7 @@ function setUp(open: Open = async ({ username }) => fakeClient(username)) {
   })
   const isRefusal = (error: unknown): boolean => error === refusal
   const parts = { attach, place: 'test://db', open: driver, isRefusal, patienceMs: 300 }
-  return { lease, attach, publish, driver, logins, opened, clients: new ClientPerGeneration(parts) }
+  return { lease, attach, publish, driver, logins, opened, clients: new ClientPerGeneration(parts, clock) }
 }
 
 /** A driver that has opened no client until it is let. */
@@ -276,5 +290,114 @@ describe('a client for each generation', () => {
     await expect(clients.current()).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     await expect(clients.prove(publish(3), never)).rejects.toMatchObject({ code: 'ERR_LEASE_CLOSED' })
     expect(opened).toHaveLength(2)
+  })
+})
+
+describe('a client that is replaced while its user can be used', () => {
+  const turnsMs = 1_000
+
+  async function replaced(connections = 5) {
+    const clock = new ManualClock()
+    const { clients, lease, publish } = setUp(undefined, clock)
+    const first = await clients.current()
+    first.has(connections)
+    publish(2)
+    const second = await clients.current()
+    const over = new AbortController()
+    const drained = new AbortController()
+    const turns = { by: clock.now() + turnsMs, over: over.signal }
+    const retiring = clients.retire(1, { ...terms, signal: drained.signal, turns })
+    return { clock, clients, publish, lease, first, second, turns, over, drained, retiring }
+  }
+
+  it('does what is new until the next has as many connections, opened one after another', async () => {
+    const { clock, clients, first, second, retiring } = await replaced()
+    expect(clients.usable).toBe(first)
+    expect(clients.isInForce(1)).toBe(true)
+    expect(clients.isInForce(2)).toBe(true)
+    await clock.advance(turnsMs / 2)
+    expect(second.openOne.mock.calls.length).toBeGreaterThanOrEqual(1)
+    expect(second.openOne.mock.calls.length).toBeLessThan(4)
+    expect(clients.usable).toBe(first)
+    expect(first.retire).not.toHaveBeenCalled()
+    await clock.advance(turnsMs / 2)
+    await retiring
+    expect(second.connections().get(server)).toBeGreaterThanOrEqual(4)
+    for (const { value } of second.openOne.mock.settledResults) expect(value).toHaveBeenCalledOnce()
+    expect(clients.usable).toBe(second)
+    expect(clients.isInForce(1)).toBe(false)
+    expect(first.retire).toHaveBeenCalledOnce()
+  })
+
+  it('is left at once where nothing is missing, or nothing can be opened', async () => {
+    const { clients, second, retiring } = await replaced(1)
+    await retiring
+    expect(clients.usable).toBe(second)
+    expect(second.openOne).not.toHaveBeenCalled()
+
+    const other = await replaced()
+    other.second.openOne.mockRejectedValue(new Error('no more connections'))
+    await other.clock.advance(turnsMs / 2)
+    await other.retiring
+    expect(other.clients.usable).toBe(other.second)
+  })
+
+  it.each(['over', 'drained'] as const)('is left at once when its turns are %s', async (signal) => {
+    const { clients, clock, second, retiring, ...signals } = await replaced()
+    signals[signal].abort()
+    await retiring
+    expect(clients.usable).toBe(second)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('is left in the same breath when the server does not know its user', async () => {
+    const { clients, first, second, retiring } = await replaced()
+    clients.doubts(2)
+    expect(clients.usable).toBe(first)
+    clients.doubts(1)
+    expect(clients.usable).toBe(second)
+    expect(clients.isInForce(1)).toBe(false)
+    await retiring
+  })
+
+  it('is left when the next cannot open one in the time', async () => {
+    const { clients, clock, second, retiring } = await replaced()
+    second.openOne.mockImplementation(
+      (_server, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    )
+    await clock.advance(turnsMs)
+    await retiring
+    expect(clients.usable).toBe(second)
+  })
+
+  it('leaves room for those before it that are still there', async () => {
+    const { clock, clients, publish, second, retiring, turns, drained } = await replaced()
+    const first = [...clients.open][0]
+    first?.retire.mockImplementation(() => new Promise(() => {}))
+    drained.abort()
+    await setImmediate()
+    first?.has(2)
+    second.has(5)
+    publish(3)
+    const third = await clients.current()
+    void clients.retire(2, { ...terms, turns })
+    await clock.advance(turnsMs)
+    expect(third.connections().get(server)).toBe(3)
+    expect(clients.usable).toBe(third)
+    void retiring
+  })
+
+  it('does nothing while no credential may be used', async () => {
+    const { clients, lease } = await replaced()
+    lease.current = undefined
+    expect(clients.usable).toBe(undefined)
+  })
+
+  it('is left when everything is closed', async () => {
+    const { clients, clock, retiring } = await replaced()
+    await clients.close()
+    await retiring
+    expect(clock.pending).toBe(0)
   })
 })

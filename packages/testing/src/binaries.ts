@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { downloadOpenBao, downloadPostgres, installByApt } from './pinned.ts'
+import { downloadFromDebian, downloadOpenBao, downloadPostgres, installByApt } from './pinned.ts'
 import { ServerUnavailableError } from './server-unavailable.ts'
 
 /** Debian keeps PostgreSQL's server programs off the PATH. */
@@ -40,6 +40,15 @@ export async function findPgBouncer(): Promise<string> {
   throw new ServerUnavailableError(
     'pgbouncer is not on the PATH. Install PgBouncer (on Debian: apt-get install pgbouncer).',
   )
+}
+
+/** Prometheus, and the tool that checks its rules. */
+export async function findPrometheus(): Promise<{ readonly server: string; readonly promtool: string }> {
+  const server = executable('prometheus')
+  const promtool = executable('promtool')
+  if (server && promtool && !preferDownload()) return { server, promtool }
+  const bin = join(await downloadFromDebian('prometheus'), 'usr', 'bin')
+  return { server: join(bin, 'prometheus'), promtool: join(bin, 'promtool') }
 }
 
 /** MongoDB's server program, where it is installed. */

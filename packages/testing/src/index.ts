@@ -27,6 +27,7 @@ export { startMongo } from './mongo/server.ts'
 export { type PgBouncer, startPgBouncer } from './pgbouncer.ts'
 export { startPostgres } from './postgres.ts'
 export { type PostgresPair, startPostgresPair } from './postgres-pair.ts'
+export { type Prometheus, type PrometheusSample, promtool, startPrometheus } from './prometheus.ts'
 export { ServerUnavailableError } from './server-unavailable.ts'
 export { type Servers, type ServersOptions, startServers } from './servers.ts'
 export {

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { cacheFolder } from './cache.ts'
@@ -130,6 +139,23 @@ async function installedPython(
   })
   const [executable = '', tag = '']: string[] = JSON.parse(stdout)
   return { executable, tag }
+}
+
+/** The files of a Debian package, not installed: no service of it is started. Debian's signature is what it is held to. */
+export async function downloadFromDebian(debianPackage: string): Promise<string> {
+  if (!existsSync('/usr/bin/apt-get')) {
+    throw new ServerUnavailableError(`${debianPackage} is had from Debian, and there is no apt-get here.`)
+  }
+  return await cached(`${debianPackage}-debian-${platform}`, async (folder) => {
+    mkdirSync(folder)
+    const download = (): Promise<unknown> =>
+      run('apt-get', ['download', '-q', debianPackage], { cwd: folder })
+    // The list of packages may be missing, or older than the archive.
+    await download().catch(() => run('apt-get', ['update', '-q']).then(download))
+    const [archive = ''] = readdirSync(folder)
+    await run('dpkg-deb', ['-x', join(folder, archive), folder])
+    rmSync(join(folder, archive))
+  })
 }
 
 /** Has Debian install what is in no registry of packages for other machines, where this process may. */

@@ -163,6 +163,7 @@ ${tlsListener}
 api_addr = "${address}"
 cluster_addr = "https://127.0.0.1:${clusterPort}"
 plugin_directory = "${pluginFolder()}"
+telemetry { prometheus_retention_time = "1h" disable_hostname = true }
 ${audit}
 ${basename(command).startsWith('vault') ? 'disable_mlock = true' : ''}
 `,

@@ -158,7 +158,12 @@ async function launch(
   writeFileSync(
     config,
     `${stanza}
-listener "tcp" { address = "127.0.0.1:${port}" cluster_address = "127.0.0.1:${clusterPort}" tls_disable = true }
+listener "tcp" {
+  address = "127.0.0.1:${port}"
+  cluster_address = "127.0.0.1:${clusterPort}"
+  tls_disable = true
+  telemetry { unauthenticated_metrics_access = true }
+}
 ${tlsListener}
 api_addr = "${address}"
 cluster_addr = "https://127.0.0.1:${clusterPort}"

@@ -32,7 +32,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   lease: [...base, 'resilience', 'options', 'vault', 'source'],
   database: [...base, 'resilience'],
   pool: [...base, 'resilience', 'options', 'vault', 'source', 'lease', 'database'],
-  top: [...base, 'resilience', 'options', 'vault', 'source', 'lease', 'database', 'pool'],
+  health: [...base, 'lease'],
+  top: [...base, 'resilience', 'options', 'vault', 'source', 'lease', 'database', 'pool', 'health'],
 }
 
 const databases = ['@prisma', 'knex', 'mariadb', 'mongodb', 'mongoose', 'mysql2', 'pg', 'typeorm']

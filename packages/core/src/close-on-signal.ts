@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.ts'
+import { noteStop } from './health/stopping.ts'
 
 /**
  * What can be closed: an HTTP server or a lease manager, a knex or a DataSource, a pool, a PrismaClient, or a function of
@@ -19,7 +20,8 @@ const closeWithinMs = 25_000
 
 /**
  * Closes what is given, one after another, when the process gets SIGTERM or SIGINT, and then exits with the signal's own
- * code (143, 130). Give the HTTP server first and the database last. A second signal, or 25 s, ends the wait.
+ * code (143, 130). Give the HTTP server first and the database last. A second signal, or 25 s, ends the wait. From the signal on
+ * `healthOf()` is not ready.
  * For applications: the library installs no signal handler by itself.
  *
  * @example
@@ -39,6 +41,7 @@ export function closeOnSignal(...closables: readonly Closable[]): () => void {
     const exit = (): never => process.exit(exitCodes[signal])
     if (closing) exit()
     closing = true
+    noteStop(signal)
     // Not unref'd on purpose: it is what ends the process when nothing else does.
     setTimeout(exit, closeWithinMs)
     closeAll(closables).then(exit, (error: unknown) => {

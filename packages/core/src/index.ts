@@ -8,6 +8,9 @@ export {
   LeaseClosedError,
   VaultLeaseError,
 } from './errors.ts'
+export { healthHandler, healthIndicator, healthPlugin } from './health/endpoints.ts'
+export { type Health, type HealthSource, healthOf } from './health/health.ts'
+export type { HealthReason } from './health/reasons.ts'
 export { createLease } from './lease/create-lease.ts'
 export type { Credential } from './lease/credential.ts'
 export type { LeaseEvents, LeaseStep } from './lease/events.ts'

@@ -144,11 +144,11 @@ export class LeaseEngine implements AttachedLease {
   async rotate(signal: AbortSignal | undefined): Promise<void> {
     if (this.#closing) throw this.closedError()
     this.#start()
-    const before = this.#standing.publications
+    const before = this.#standing.lastGeneration
     while (this.#work) await unlessAborted(this.#work.done, signal)
-    if (this.#standing.publications === before && !this.#closing)
+    if (this.#standing.lastGeneration === before && !this.#closing)
       await unlessAborted(this.#begin({ do: 'rotate', at: this.clock.now(), reason: 'manual' }), signal)
-    if (this.#standing.publications === before) throw this.#standing.failures.last ?? this.unavailable()
+    if (this.#standing.lastGeneration === before) throw this.#standing.failures.last ?? this.unavailable()
   }
 
   pending(attachment: Attachment): Promise<void> | undefined {

@@ -22,7 +22,6 @@ export class Standing {
   #tokenUnsure = false
   #tokenRenewedAt: number | undefined
   #jitter = 0
-  #publications = 0
 
   constructor(clock: Clock, random: () => number) {
     this.#clock = clock
@@ -36,11 +35,6 @@ export class Standing {
   /** The number of the newest generation that was ever in force. */
   get lastGeneration(): number {
     return this.#lastGeneration
-  }
-
-  /** How often a credential was put in force. */
-  get publications(): number {
-    return this.#publications
   }
 
   /** From when on the credential in force may not be used; `undefined` when there is none. */
@@ -109,7 +103,6 @@ export class Standing {
     this.#inForce = generation
     this.#waiting = undefined
     this.#lastGeneration = Math.max(this.#lastGeneration, generation.number)
-    this.#publications++
     this.#forced = undefined
     this.#succeeded()
     // It was read with a token that lives.

@@ -46,6 +46,25 @@ describe('a credential function', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('that was asked for another password just before is asked again when told to rotate', async () => {
+    const waiting: (() => void)[] = []
+    const { clock, lease, calls } = setUp(async (call) => {
+      if (call > 1) await new Promise<void>((resolve) => waiting.push(resolve))
+      return { username: 'iam', password: `p-${call}`, expiresAt: new Date(clock.date() + 15 * minute) }
+    })
+    await lease.ready()
+    await clock.advance(10 * minute)
+    expect(calls()).toBe(2)
+    const rotation = lease.rotate()
+    waiting.shift()?.()
+    await clock.advance(1)
+    expect(lease.current).toMatchObject({ generation: 1, password: 'p-2' })
+    waiting.shift()?.()
+    await rotation
+    expect(lease.current).toMatchObject({ generation: 2, password: 'p-3' })
+    await lease.close()
+  })
+
   it('that gives what is over already is asked again, and not without a pause', async () => {
     const { clock, lease, calls } = setUp(() => ({ username: 'u', password: 'p', expiresAt: new Date(0) }))
     await expect(lease.ready()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE' })

@@ -7,7 +7,7 @@ export {
   mysqlSessionOfUser,
 } from './database/mysql.ts'
 export type { PoolAttachment } from './lease/attachment.ts'
-export type { Consumer, Proof, Retired, RetireTerms } from './lease/consumer.ts'
+export type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms } from './lease/consumer.ts'
 export { attach } from './lease/manager.ts'
 export { nearestName } from './options/check-options.ts'
 export { checkPlace, checkPoolSize, type Place } from './options/place.ts'

@@ -77,6 +77,7 @@ export class KnexRotation {
       max: () => this.#client.pool?.max ?? Number.POSITIVE_INFINITY,
       giveUpOne: () => this.#giveUpOne(),
       drainIdle: () => this.#drainIdle(),
+      load: () => this.#load(),
     })
     this.#client.driver = connections.driver
     return {
@@ -174,6 +175,11 @@ export class KnexRotation {
     for (const idle of stale) {
       closeIdle(pool, idle, (connection) => this.#closeStale(connection)).catch(() => {})
     }
+  }
+
+  #load(): { idle: number; waiting: number } {
+    const { pool } = this.#client
+    return { idle: pool?.free.length ?? 0, waiting: pool?.numPendingAcquires() ?? 0 }
   }
 
   async #destroy(callback?: (error?: unknown) => void): Promise<void> {

@@ -36,6 +36,8 @@ export interface Pool {
   readonly totalConnectionCount: number
   /** How many nobody uses. */
   readonly availableConnectionCount: number
+  /** How many wait for one. */
+  readonly waitQueueSize: number
 }
 
 export interface Namespace {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { inspect } from 'node:util'
 import {
+  type PoolLoad,
   type RetirableClient,
   type Retired,
   type RetireTerms,
@@ -79,6 +80,14 @@ export class Generation implements Home, Runner, RetirableClient {
 
   connections(): ReadonlyMap<string, number> {
     return new Map(Array.from(this.#watched, ({ name, pool }) => [name, pool.totalConnectionCount]))
+  }
+
+  load(): Omit<PoolLoad, 'max'> {
+    const pools = Array.from(this.#watched, ({ pool }) => pool)
+    return {
+      idle: pools.reduce((sum, { availableConnectionCount }) => sum + availableConnectionCount, 0),
+      waiting: pools.reduce((sum, { waitQueueSize }) => sum + waitQueueSize, 0),
+    }
   }
 
   async openOne(name: string, signal: AbortSignal): Promise<() => void> {

@@ -44,6 +44,7 @@ export class RotatingClients {
       if (!this.#clients.inForce) ofServers.takeTurn()
       const relay: Emit = (event, ...values) => {
         if (typeof event === 'string' && isOfServers(event)) return ofServers.say(event, values[0])
+        if (event === 'connectionReady') this.attachment.loggedIn(login())
         return event !== 'open' && emit(event, ...values)
       }
       const { generation } = login()

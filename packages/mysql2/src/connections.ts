@@ -252,6 +252,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     this.opens(connection)
     const session = this.#adopt(connection)
     if (!session) throw configLost()
+    connection.once('connect', () => this.loggedIn(session))
     try {
       await stoppable(
         signal,

@@ -55,6 +55,10 @@ export class DriverPool implements MySqlPoolHooks {
     return this.pool.config.connectionLimit || Number.POSITIVE_INFINITY
   }
 
+  load(): { idle: number; waiting: number } {
+    return { idle: this.#idleCount, waiting: this.pool._connectionQueue.length + this.#waiting.size }
+  }
+
   /** Takes a connection, which the pool opens when there is room, or has the caller wait for in its queue. */
   take(done: Taken): void {
     const room = this.#idleCount === 0 ? this.connections.whenRoom() : undefined

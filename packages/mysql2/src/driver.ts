@@ -64,6 +64,8 @@ export type UnderlyingPool = Omit<Pool, 'getConnection' | 'releaseConnection' | 
   }
   /** The connections that nobody uses. */
   readonly _freeConnections: { readonly length: number }
+  /** Who waits for a connection. */
+  readonly _connectionQueue: { readonly length: number }
   /** Those that are being opened, too. */
   readonly _allConnections: { peekBack(): Connection | undefined }
   getConnection(done: (error: Error | null | undefined, connection: PoolConnection | undefined) => void): void
@@ -87,8 +89,9 @@ export function checkDriver(driver: MySqlDriver): void {
 
 /** @throws InvalidOptionError when the driver is not a mysql2 3 that works the way this package needs. */
 export function asUnderlyingPool(pool: Pool): UnderlyingPool {
-  const { config, _allConnections, _freeConnections, _removeConnection, _createConnectionConfig } =
+  const { config, _allConnections, _freeConnections, _connectionQueue } =
     pool as unknown as Partial<UnderlyingPool>
+  const { _removeConnection, _createConnectionConfig } = pool as unknown as Partial<UnderlyingPool>
   const { connectionLimit, queueLimit, waitForConnections, connectionConfig }: Partial<typeof config> =
     config ?? {}
   const hasLimits = typeof connectionLimit === 'number' && typeof queueLimit === 'number'
@@ -97,6 +100,7 @@ export function asUnderlyingPool(pool: Pool): UnderlyingPool {
   if (!connectionConfig || !('connectTimeout' in connectionConfig))
     throw unsupported('a pool lacks config.connectionConfig.connectTimeout')
   if (typeof _freeConnections?.length !== 'number') throw unsupported('a pool lacks _freeConnections')
+  if (typeof _connectionQueue?.length !== 'number') throw unsupported('a pool lacks _connectionQueue')
   if (typeof _allConnections?.peekBack !== 'function') throw unsupported('a pool lacks _allConnections')
   if (typeof _removeConnection !== 'function') throw unsupported('a pool lacks _removeConnection')
   if (typeof _createConnectionConfig !== 'function') throw unsupported('a pool lacks _createConnectionConfig')

@@ -150,6 +150,7 @@ export class PgConnections extends RotatingConnections<PgClient> {
     client.on('error', () => {})
     try {
       await client.connect()
+      this.loggedIn(client)
       const unsupported = unsupportedOnceConnected(client)
       if (unsupported) throw unsupported
       await this.#ask(client, credential)

@@ -34,6 +34,8 @@ export interface AttachedLease {
   /** That none came in the time that a caller was ready to wait. */
   late(timeoutMs: number | undefined): CredentialsUnavailableError
   closedError(): Error
+  /** The database of an attachment has let the user of a new connection in. */
+  loggedIn(attachment: Attachment, credential: Credential): void
   /** How a place stands has changed. */
   noted(attachment: Attachment, from: PlaceState, error: VaultLeaseError | undefined): void
 }
@@ -120,7 +122,13 @@ export class Attachment {
       generation: this.#leftMs > 0 ? this.generation : 0,
       lastError: this.#lastError?.message,
       nextTryInMs: next && Math.max(0, Math.round(next - (this.#lease?.clock.now() ?? 0))),
+      usage: this.#consumer.usage?.(),
     }
+  }
+
+  /** Where it connects. */
+  get place(): string {
+    return this.#consumer.place
   }
 
   uses(credential: Credential): boolean {
@@ -160,6 +168,11 @@ export class Attachment {
     const refusesAnother = this.#refused !== undefined && this.#refused !== credential
     if (this.#credential !== credential || this.#state === 'proven' || refusesAnother) return
     this.#stands('proven')
+  }
+
+  /** The database has let the user of a new connection in, in force or only tried: told once for each connection. */
+  loggedIn(credential: Credential): void {
+    this.#lease?.loggedIn(this, credential)
   }
 
   /**
@@ -423,5 +436,13 @@ function sentence(text = ''): string {
 /** What a pool has of its part in a lease. */
 export type PoolAttachment = Pick<
   Attachment,
-  'current' | 'generation' | 'credential' | 'refused' | 'accepted' | 'suspected' | 'status' | 'close'
+  | 'current'
+  | 'generation'
+  | 'credential'
+  | 'refused'
+  | 'accepted'
+  | 'loggedIn'
+  | 'suspected'
+  | 'status'
+  | 'close'
 >

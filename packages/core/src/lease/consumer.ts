@@ -36,6 +36,30 @@ export interface Retired {
  */
 export type Proof = 'accepted' | 'full'
 
+/** The connections of a pool that belong to one generation. */
+export interface GenerationConnections {
+  readonly generation: number
+  /** Those that are being opened, too. */
+  readonly open: number
+}
+
+/** How a pool is used at this moment. */
+export interface PoolUsage {
+  readonly connections: readonly GenerationConnections[]
+  /** The rest is absent where instrumentation of the driver tells of the pool already. */
+  readonly load?: PoolLoad | undefined
+}
+
+/** What only the pool knows of its use. */
+export interface PoolLoad {
+  /** The most connections that it may have. */
+  readonly max: number
+  /** Connections that nobody uses. */
+  readonly idle: number
+  /** Acquires that wait for a connection. */
+  readonly waiting: number
+}
+
 /**
  * What an adapter gives the lease manager: the two steps of a rotation that only a driver can do. Whatever one consumer does,
  * the others on the lease go on without it.
@@ -49,6 +73,8 @@ export interface Consumer {
    * @throws CredentialNotProvenError when the database does not accept it.
    */
   prove(credential: Credential, signal: AbortSignal): Promise<Proof>
+  /** How its pool is used: counted when somebody asks for it, not at a checkout. */
+  usage?(): PoolUsage
   /** Told when `attachment.current` is of another generation from now on, or has another password. */
   follow?(credential: Credential): void
   /**

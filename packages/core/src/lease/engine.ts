@@ -11,6 +11,7 @@ import { asLeaseError, stepOf } from './failures.ts'
 import type { Generation } from './generation.ts'
 import { judge } from './judgement.ts'
 import { OldGenerations } from './old-generations.ts'
+import { type OpenLease, openLeases } from './open-leases.ts'
 import { type AttemptTerms, Rotation } from './rotation.ts'
 import { type Action, expiry, nextAction, type RotationReason } from './schedule.ts'
 import { Standing } from './standing.ts'
@@ -53,6 +54,13 @@ export class LeaseEngine implements AttachedLease {
   readonly #forcedRotations = new StormLimit()
   readonly #stopWork = new AbortController()
   readonly #suspendWatch: SuspendWatch
+
+  readonly #open: OpenLease = {
+    status: () => ({
+      ...this.status(),
+      places: Array.from(this.#attachments.keys(), (each) => each.status()),
+    }),
+  }
 
   #started = false
   #lookAwaited = false
@@ -172,8 +180,12 @@ export class LeaseEngine implements AttachedLease {
     if (this.#suspendWatch.noticed()) this.#wokeUp()
   }
 
+  loggedIn({ place }: Attachment, { generation, username }: Credential): void {
+    this.#tell('login', { source: this.#source.description, place, generation, username })
+  }
+
   noted(attachment: Attachment, from: PlaceState, error: VaultLeaseError | undefined): void {
-    const { place, state: to } = attachment.status()
+    const { place, state: to } = attachment
     this.#tell('place', { source: this.#source.description, place, from, to, error })
   }
 
@@ -238,6 +250,7 @@ export class LeaseEngine implements AttachedLease {
   #start(): void {
     if (this.#started) return
     this.#started = true
+    openLeases().add(this.#open)
     this.#endWatch = this.#source.watch?.(() => void this.#lookSoon())
   }
 
@@ -414,6 +427,7 @@ export class LeaseEngine implements AttachedLease {
     await this.#old.close(this.#standing.end(), drainMs, closeBy)
     await this.#giveBackToken()
     this.#closed = true
+    openLeases().delete(this.#open)
     this.#noteState()
   }
 

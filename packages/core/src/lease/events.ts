@@ -16,14 +16,33 @@ export interface LeaseEvents {
   passwordChanged: [
     { source: string; generation: number; username: string; reason: RotationReason; tookMs: number },
   ]
+  /**
+   * An attempt to put another credential in force is over, which began `tookMs` ago. `steps` are those that were begun, one
+   * after another from its beginning on; the last one has the error that made it fail. `unchanged`: the source gave the credential in force
+   * again. `replaced` are the generations that are retired because of it.
+   */
+  rotation: [
+    {
+      source: string
+      reason: RotationReason
+      outcome: RotationOutcome
+      /** The generation in force now; 0 when there is none. */
+      generation: number
+      tookMs: number
+      steps: readonly StepTime[]
+      replaced: readonly { readonly generation: number; readonly username: string }[]
+    },
+  ]
   /** The lease in force was renewed and now ends in `expiresInMs`. */
   renewed: [{ source: string; generation: number; expiresInMs: number }]
   /** No connection of the generation is left. `forced` were closed under their holder. */
   retired: [
     { source: string; generation: number; username: string; closed: number; forced: number; tookMs: number },
   ]
-  /** The lease of the generation was revoked: its database user is gone. */
-  revoked: [{ source: string; generation: number; username: string }]
+  /** The lease of the generation was revoked: its database user is gone. `tookMs` counts from the end of its last connection. */
+  revoked: [{ source: string; generation: number; username: string; tookMs: number }]
+  /** A pool has opened a connection, or tried a credential, and the database has let the user in. */
+  login: [{ source: string; place: string; generation: number; username: string }]
   /** A step failed, for one pool alone where there is a `place`. The manager tries again by itself where that can help. */
   failed: [{ source: string; step: LeaseStep; error: VaultLeaseError; place?: string }]
   /** The credential died, or was refused by the database, before there was another. */
@@ -35,6 +54,19 @@ export interface LeaseEvents {
   /** The state changed. */
   state: [{ source: string; from: LeaseState; to: LeaseState }]
 }
+
+/** The steps that put a credential in force. */
+export type RotationStep = 'fetch' | 'prove' | 'publish'
+
+/** How long a step took, and why it failed, if it did. */
+export interface StepTime {
+  readonly step: RotationStep
+  readonly tookMs: number
+  readonly error: VaultLeaseError | undefined
+}
+
+/** What an attempt to put another credential in force came to. */
+export type RotationOutcome = 'success' | 'unchanged' | 'failure'
 
 type EventName = keyof LeaseEvents
 type Listener<Name extends EventName> = (payload: LeaseEvents[Name][0]) => void

@@ -16,7 +16,7 @@ const Emitter: new () => LeaseEventEmitter = EventEmitter as never
 
 /** What marks a lease manager, whichever copy of this library made it; the value is the version of what adapters use of it. */
 const brand: unique symbol = Symbol.for('vault-lease.LeaseManager')
-const surface = 1
+const surface = 2
 
 /**
  * Keeps one database credential in force: fetches it, renews its lease, replaces it before it dies, and gives it back.

@@ -131,6 +131,7 @@ export class OldGenerations {
     const { number: generation, username } = retiring
     const facts = { source: source.description, generation, username }
     const began = clock.now()
+    let retiredAt = began
     retiring.retireBy(began + withinMs)
     for (const attachment of attachments) attachment.lookAnew()
     const done = retireAndRevoke({
@@ -143,8 +144,11 @@ export class OldGenerations {
       closing: this.#closing.signal,
       closeNow: this.#closeNow.signal,
       closeBy: () => this.#closeBy,
-      onRetired: (retired) => tell('retired', { ...facts, ...retired, tookMs: clock.now() - began }),
-      onRevoked: () => tell('revoked', facts),
+      onRetired: (retired) => {
+        retiredAt = clock.now()
+        tell('retired', { ...facts, ...retired, tookMs: retiredAt - began })
+      },
+      onRevoked: () => tell('revoked', { ...facts, tookMs: clock.now() - retiredAt }),
       onFailed,
     }).finally(() => void this.#underWay.delete(generation))
     this.#underWay.set(generation, { retiring, done })

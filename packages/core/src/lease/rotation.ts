@@ -1,14 +1,15 @@
-import { CredentialNotProvenError } from '../errors.ts'
+import { CredentialNotProvenError, LeaseClosedError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
 import type { Lease } from '../source/lease.ts'
 import type { CredentialSource, IssuedCredential, RequestTerms } from '../source/source.ts'
 import type { Attachment } from './attachment.ts'
 import type { Credential } from './credential.ts'
-import type { LeaseStep, Tell } from './events.ts'
+import type { LeaseStep, RotationOutcome, Tell } from './events.ts'
 import { FirstProof } from './first-proof.ts'
 import type { Candidate, Generation } from './generation.ts'
 import type { OldGenerations } from './old-generations.ts'
+import { RotationSteps } from './rotation-steps.ts'
 import { deadlineOf, type RotationReason } from './schedule.ts'
 import type { Standing } from './standing.ts'
 
@@ -55,21 +56,34 @@ export class Rotation {
 
   /** Fetches another credential and puts it in force. Rejects with what made it fail: what was in force stays, then. */
   async replace(reason: RotationReason, terms: AttemptTerms): Promise<void> {
-    const began = this.#parts.clock.now()
-    const issued = await this.#fetch(terms, pastCache.has(reason))
-    const asked = reason === 'age' || reason === 'refused'
-    if (asked && this.#parts.standing.has(issued)) {
-      this.#parts.standing.done()
-      this.hold(issued.lease)
-    } else await this.#proveAndPublish(issued, reason, terms, began)
+    const steps = new RotationSteps(this.#parts.clock)
+    try {
+      const issued = await this.#fetch(terms, pastCache.has(reason))
+      steps.done('fetch')
+      const asked = reason === 'age' || reason === 'refused'
+      if (asked && this.#parts.standing.has(issued)) {
+        this.#parts.standing.done()
+        this.hold(issued.lease)
+        this.#tellOutcome('unchanged', reason, steps)
+      } else await this.#proveAndPublish(issued, reason, terms, steps)
+    } catch (error) {
+      this.#tellFailure(error, reason, steps, terms)
+      throw error
+    }
   }
 
   /** Puts another credential in force if the source has one by now. Rejects with what made it fail. */
   async look(terms: AttemptTerms): Promise<void> {
-    const began = this.#parts.clock.now()
+    const steps = new RotationSteps(this.#parts.clock)
     const issued = await this.#fetch(terms, false)
-    if (this.#parts.standing.has(issued)) this.hold(issued.lease)
-    else await this.#proveAndPublish(issued, 'changed', terms, began)
+    steps.done('fetch')
+    if (this.#parts.standing.has(issued)) return this.hold(issued.lease)
+    try {
+      await this.#proveAndPublish(issued, 'changed', terms, steps)
+    } catch (error) {
+      this.#tellFailure(error, 'changed', steps, terms)
+      throw error
+    }
   }
 
   /** The credential in force stays, by these facts of its lease. */
@@ -99,7 +113,7 @@ export class Rotation {
     issued: IssuedCredential,
     reason: RotationReason,
     { until }: AttemptTerms,
-    began: number,
+    steps: RotationSteps,
   ): Promise<void> {
     const { clock, standing, attachments, onFailed } = this.#parts
     const candidate = standing.candidate(issued, reason)
@@ -107,7 +121,7 @@ export class Rotation {
       credential: candidate.credential,
       clock,
       until,
-      publish: () => this.#publish(candidate, reason, began),
+      publish: () => this.#publish(candidate, reason, steps),
       onFailed: (attachment, error) => onFailed('prove', error, attachment.status().place),
     })
     this.#proving = proving
@@ -117,12 +131,14 @@ export class Rotation {
     try {
       await proven
     } catch (error) {
+      steps.failed(error)
       await this.#withdraw(candidate)
       throw error
     }
   }
 
-  #publish(candidate: Candidate, reason: RotationReason, began: number): Generation {
+  #publish(candidate: Candidate, reason: RotationReason, steps: RotationSteps): Generation {
+    steps.done('prove')
     const { source, clock, standing, attachments, old, tell } = this.#parts
     const { credential, issued } = candidate
     if (clock.now() >= deadlineOf(issued.lease, issued.tokenFacts())) throw overBeforeItsUse(credential)
@@ -130,15 +146,41 @@ export class Rotation {
     const { generation, replaced } = standing.publish(candidate)
     for (const attachment of attachments) attachment.follow(generation, credential)
     for (const each of replaced) old.drain(each)
+    steps.done('publish')
     const { username } = credential
     tell(sameUser ? 'passwordChanged' : 'rotated', {
       source: source.description,
       generation: generation.number,
       username,
       reason,
-      tookMs: clock.now() - began,
+      tookMs: steps.tookMs,
     })
+    this.#tellOutcome('success', reason, steps, replaced)
     return generation
+  }
+
+  /** Unless it is only that the lease was closed meanwhile. */
+  #tellFailure(error: unknown, reason: RotationReason, steps: RotationSteps, { signal }: AttemptTerms): void {
+    steps.failed(error)
+    if (!(signal.reason instanceof LeaseClosedError)) this.#tellOutcome('failure', reason, steps)
+  }
+
+  #tellOutcome(
+    outcome: RotationOutcome,
+    reason: RotationReason,
+    steps: RotationSteps,
+    replaced: readonly Generation[] = [],
+  ): void {
+    const { source, standing, tell } = this.#parts
+    tell('rotation', {
+      source: source.description,
+      reason,
+      outcome,
+      generation: standing.inForce?.number ?? 0,
+      tookMs: steps.tookMs,
+      steps: steps.all,
+      replaced: replaced.map(({ number: generation, username }) => ({ generation, username })),
+    })
   }
 
   /** What nobody has proven is given back. Of a user that has sessions only a password was tried. */

@@ -1,3 +1,4 @@
+import type { PoolUsage } from './consumer.ts'
 import type { Action } from './schedule.ts'
 
 /**
@@ -29,6 +30,8 @@ export interface PlaceStatus {
   readonly lastError: string | undefined
   /** In how many milliseconds a database that refuses the credential is asked again. */
   readonly nextTryInMs: number | undefined
+  /** The connections of the pool by generation, and its load where only the pool knows it; `undefined` where it does not tell. */
+  readonly usage: PoolUsage | undefined
 }
 
 /** A snapshot of the token that the credential was read with. It holds no secret. */

@@ -1,6 +1,6 @@
 import { LeaseClosedError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
-import type { Consumer, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
+import type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { type Clock, sleep, systemClock } from '../resilience/clock.ts'
 import { type CountedClient, type HandOver, openInTurn } from './hand-over.ts'
@@ -14,6 +14,8 @@ export interface RetirableClient extends CountedClient {
   /** Lets the work that it has come to its end, and closes it; at the deadline, under whoever still uses it. */
   retire(terms: RetireTerms): Promise<Retired>
   close(): Promise<void>
+  /** How its connections are used. */
+  load(): Omit<PoolLoad, 'max'>
 }
 
 /** What is asked of the lease. */
@@ -123,6 +125,16 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   doubts(generation: number): void {
     const handOver = this.#handOver
     if (handOver && handOver.from === this.#open.get(generation)) handOver.stop.abort()
+  }
+
+  usage(): PoolUsage {
+    const connections = Array.from(this.#open, ([generation, client]) => ({
+      generation,
+      open: sizeOf(client),
+    }))
+    const loads = Array.from(this.#open.values(), (client) => ({ max: maxOf(client), ...client.load() }))
+    const sum = (key: keyof PoolLoad): number => loads.reduce((total, load) => total + load[key], 0)
+    return { connections, load: { max: sum('max'), idle: sum('idle'), waiting: sum('waiting') } }
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
@@ -248,6 +260,15 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     if (this.#closing.signal.aborted || this.attachment.generation !== credential.generation) return true
     return this.#parts.isRefusal(error) && (await this.attachment.refused(credential, error))
   }
+}
+
+function sizeOf(client: CountedClient): number {
+  return [...client.connections().values()].reduce((total, count) => total + count, 0)
+}
+
+/** A client may have as many to each server. */
+function maxOf(client: CountedClient): number {
+  return client.most * Math.max(1, client.connections().size)
 }
 
 /** Resolves once nothing is left of them, in bounded time: what a slow driver still opens then, it closes again. */

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { VaultLeaseError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
-import type { Consumer, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
+import type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
 import { attach, type LeaseManager } from '../lease/manager.ts'
 import type { WaitOptions } from '../lease/wait.ts'
@@ -17,6 +17,8 @@ export interface PoolHooks {
   giveUpOne(): Promise<void>
   /** Closes the connections that nobody uses and that belong to an old generation. */
   drainIdle(): void
+  /** How the pool is used, unless instrumentation of the driver tells that already. */
+  load?(): Omit<PoolLoad, 'max'>
 }
 
 /** What only a driver can do. */
@@ -96,6 +98,13 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   opened(connection: Connection): void {
     const credential = this.#credentials.get(connection)
     if (credential) this.attachment.accepted(credential)
+    this.loggedIn(connection)
+  }
+
+  /** The server has let a connection in that the pool does not know. */
+  loggedIn(connection: Connection): void {
+    const credential = this.#credentials.get(connection)
+    if (credential) this.attachment.loggedIn(credential)
   }
 
   /** A connection was closed by the server, or was never opened. */
@@ -156,6 +165,12 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   async worthConnectingAgain(error: unknown, wait: WaitOptions): Promise<boolean> {
     const credential = error instanceof Error ? this.#refusals.get(error) : undefined
     return credential !== undefined && (await this.attachment.refused(credential, error, wait))
+  }
+
+  usage(): PoolUsage {
+    const connections = Array.from(this.#open, ([generation, { size }]) => ({ generation, open: size }))
+    const load = this.#pool.load?.()
+    return { connections, load: load && { max: this.#pool.max(), ...load } }
   }
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {

@@ -4,11 +4,12 @@ import { plainCause, redact } from '../observe/redact.ts'
 import { type Clock, deadlineAfter } from '../resilience/clock.ts'
 import type { RateLimit } from '../resilience/rate-limit.ts'
 import { unlessAborted } from '../resilience/settle.ts'
-import type { VaultAddress } from './address.ts'
+import { type VaultAddress, writtenAddress } from './address.ts'
 import { badAnswer, type CacheUse } from './answer.ts'
 import type { Cluster } from './cluster.ts'
 import type { Connections } from './connections.ts'
 import { errorOf, VaultError } from './errors.ts'
+import { tellRequest } from './request-event.ts'
 
 /** One HTTP request to Vault. */
 export interface WireRequest {
@@ -59,11 +60,26 @@ export class Transport implements Wire {
   /** Sends to the first server that answers for itself. Answers that are no success, and every failure, reject with a VaultError. */
   async send(wire: WireRequest): Promise<WireAnswer> {
     await this.#options.rateLimit?.turn(wire.signal)
-    return await this.#options.cluster.ask((server) => this.#sendTo(server, wire), wire.signal)
+    return await this.#options.cluster.ask((server) => this.#told(server, wire), wire.signal)
   }
 
   async close(): Promise<void> {
     this.#options.connections.close()
+  }
+
+  async #told(server: VaultAddress, wire: WireRequest): Promise<WireAnswer> {
+    const { clock } = this.#options
+    const began = clock.now()
+    const tell = (error?: unknown): void =>
+      tellRequest(writtenAddress(server), wire.path, clock.now() - began, error)
+    try {
+      const answer = await this.#sendTo(server, wire)
+      tell()
+      return answer
+    } catch (error) {
+      tell(error)
+      throw error
+    }
   }
 
   async #sendTo(server: VaultAddress, wire: WireRequest): Promise<WireAnswer> {

@@ -33,6 +33,7 @@ function fakeClient(user: string) {
     takeOver: vi.fn(),
     retire: vi.fn(async () => ({ closed: 2, forced: 1 })),
     close: vi.fn(async () => {}),
+    load: () => ({ idle: open - 1, waiting: 2 }),
   }
 }
 type FakeClient = ReturnType<typeof fakeClient>
@@ -93,6 +94,21 @@ describe('a client for each generation', () => {
     expect(next.user).toBe('v-2')
     expect(clients.inForce).toBe(next)
     expect([...clients.open]).toEqual([one, next])
+  })
+
+  it('tells how the clients of all generations are used', async () => {
+    const { clients, publish } = setUp()
+    expect(clients.usage()).toEqual({ connections: [], load: { max: 0, idle: 0, waiting: 0 } })
+    ;(await clients.current()).has(4)
+    publish(2)
+    await clients.current()
+    expect(clients.usage()).toEqual({
+      connections: [
+        { generation: 1, open: 4 },
+        { generation: 2, open: 1 },
+      ],
+      load: { max: 10, idle: 3, waiting: 4 },
+    })
   })
 
   it('is not opened before there is a credential, which is waited for as long as the caller is told', async () => {

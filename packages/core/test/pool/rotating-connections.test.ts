@@ -59,6 +59,17 @@ describe('the connections of a pool', () => {
     expect(connections.whenRoom()).toBeUndefined()
   })
 
+  it('are counted by generation, and their load is told where the pool knows it', () => {
+    const { connections } = setUp(2)
+    expect(connections.usage()).toEqual({ connections: [], load: undefined })
+    for (const each of [{}, {}]) connections.opening(each, credential)
+    connections.opening({}, new Credential(2, 'v-2', 'secret'))
+    expect(connections.usage().connections).toEqual([
+      { generation: 1, open: 2 },
+      { generation: 2, open: 1 },
+    ])
+  })
+
   it('leave room beside a proof where there is some', async () => {
     const { connections, proof } = setUp(3)
     connections.opening({}, credential)

@@ -68,6 +68,7 @@ export class LeasedPool {
       max: () => options.connectionLimit,
       giveUpOne: async () => this.#close(await this.#places.takeOccupied()),
       drainIdle: () => this.#closeIdle((session) => this.#isStale(session)),
+      load: () => ({ idle: this.#places.idle.length, waiting: this.#places.waiting }),
     }
     this.#connections = new MariaDbConnections(lease, hooks, driver, config)
     this.#checkout = new Checkout(this.#connections.attachment, {

@@ -21,6 +21,11 @@ export class Places<Connection> {
     return this.#idle
   }
 
+  /** How many wait for a place. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   /** Takes the place of the idle connection that was used last, if there is any. */
   takeIdle(): Connection | undefined {
     const idle = this.#idle.pop()

@@ -17,6 +17,9 @@ export interface Replaced {
 }
 
 const turnsFraction = 1 / 4
+/** Whoever renders a file replaces a user shortly before its end, an Agent in the last tenth of a TTL, and does not say when that is. */
+const turnsFractionWithoutEnd = 1 / 20
+const longestTurnsWithoutEndMs = 5_000
 
 /**
  * A pool whose connections are all replaced at once logs in anew in one wave, and a hundred pools on one database in a flood.
@@ -24,6 +27,10 @@ const turnsFraction = 1 / 4
  * to drain, where the lease leaves so much.
  */
 export function drainOf({ ageMs, leftMs, drainTimeoutMs }: Replaced): Drain {
-  const turnsMs = Math.min(ageMs * turnsFraction, leftMs * turnsFraction, drainTimeoutMs)
+  const longestMs =
+    leftMs === Number.POSITIVE_INFINITY
+      ? Math.min(ageMs * turnsFractionWithoutEnd, longestTurnsWithoutEndMs)
+      : Math.min(ageMs, leftMs) * turnsFraction
+  const turnsMs = Math.min(longestMs, drainTimeoutMs)
   return { totalMs: Math.min(leftMs, drainTimeoutMs + turnsMs), turnsMs }
 }

@@ -23,9 +23,15 @@ describe('the drain of a user that was replaced', () => {
     expect(drainOf({ ageMs: minute, leftMs: minute, drainTimeoutMs: 0 })).toEqual({ turnsMs: 0, totalMs: 0 })
   })
 
-  it('has an end for a user without one', () => {
-    const endless = Number.POSITIVE_INFINITY
-    const drain = drainOf({ ageMs: 40 * minute, leftMs: endless, drainTimeoutMs: minute })
-    expect(drain).toEqual({ turnsMs: minute, totalMs: 2 * minute })
-  })
+  it.each([
+    { ageMs: 40 * minute, turnsMs: 5_000 },
+    { ageMs: 6_000, turnsMs: 300 },
+  ])(
+    'has an end for a user whose end nobody knows, and it may be near: $turnsMs ms',
+    ({ ageMs, turnsMs }) => {
+      const leftMs = Number.POSITIVE_INFINITY
+      const drain = drainOf({ ageMs, leftMs, drainTimeoutMs: minute })
+      expect(drain).toEqual({ turnsMs, totalMs: minute + turnsMs })
+    },
+  )
 })

@@ -7,13 +7,14 @@ import {
 } from '@vault-lease/core'
 import { CommanderError } from 'commander'
 import { DatabaseError } from './database/database-error.ts'
+import { HealthEndpointError } from './health/health-endpoint.ts'
 import { PgBouncerError } from './pgbouncer/pgbouncer-error.ts'
 import { Interrupted } from './signals.ts'
 
 /** What the command exits with. `exec` and its short forms exit with what their program exits with, once it runs. */
 export const exitCodes = {
   done: 0,
-  /** What was looked for is there: trouble, orphans, a difference. */
+  /** What was looked for is there: trouble, orphans, a difference, a process that is not ready. */
   found: 1,
   /** A wrong option, variable or file. */
   usage: 2,
@@ -34,6 +35,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   if (error instanceof Interrupted) return error.exitCode
   if (error instanceof InvalidOptionError) return exitCodes.usage
+  if (error instanceof HealthEndpointError) return exitCodes.found
   if (ofDatabase.some((kind) => error instanceof kind)) return exitCodes.database
   if (error instanceof CredentialsUnavailableError)
     return codeOf(error.cause) === 'ERR_CREDENTIAL_NOT_PROVEN' ? exitCodes.database : exitCodes.vault

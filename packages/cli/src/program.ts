@@ -2,6 +2,7 @@ import { VaultLeaseError } from '@vault-lease/core'
 import { awaited, systemClock } from '@vault-lease/core/adapter'
 import { Command, CommanderError } from 'commander'
 import type { AddCommand } from './add-command.ts'
+import { addAudit } from './commands/audit.ts'
 import { addCreds } from './commands/creds.ts'
 import { addDev } from './commands/dev.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -29,6 +30,7 @@ const commands: readonly AddCommand[] = [
   addWait,
   addStatus,
   addOrphans,
+  addAudit,
   addRevoke,
 ]
 

@@ -32,6 +32,7 @@ class Late {
       users: {
         list: async () => users.filter(({ username }) => !this.dropped.includes(username)),
         now: async () => Date.now() + this.clockAheadMs,
+        sessions: async () => [],
         belongingsOf: async (username) =>
           this.dropped.includes(username) ? undefined : { sessions: 0, owns: this.owns },
         drop: async (username) => {

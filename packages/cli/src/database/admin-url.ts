@@ -25,6 +25,15 @@ export function adminAccess(file: string | undefined): AdminAccess {
   return accessAt(text)
 }
 
+/**
+ * The same, for what can do without: `undefined` when there is none.
+ *
+ * @throws InvalidOptionError when it names no login.
+ */
+export function adminAccessIfGiven(file: string | undefined): AdminAccess | undefined {
+  return file === undefined && !process.env[variable] ? undefined : adminAccess(file)
+}
+
 /** @throws InvalidOptionError when the URL names no login. */
 export function accessAt(adminUrl: string): AdminAccess {
   const [, protocol, username, password = '', place] = form.exec(adminUrl) ?? []

@@ -29,6 +29,14 @@ export const openMongoUsers: OpenUsers = async (url) => {
       const names = new Set((await accounts()).map(({ user }) => user))
       return [...names].map((username) => ({ username, madeAt: undefined, validUntil: undefined }))
     },
+    async sessions() {
+      const { inprog } = await admin.command({ currentOp: 1, $all: true })
+      return inprog.flatMap(({ effectiveUsers = [], client, ...operation }: Document) =>
+        effectiveUsers
+          .filter(({ user }: Account) => isSessionOf(user)({ ...operation, effectiveUsers }))
+          .map(({ user }: Account) => ({ username: user, from: client, since: undefined })),
+      )
+    },
     async now() {
       const { localTime } = await admin.command({ hello: 1 })
       return localTime.getTime()

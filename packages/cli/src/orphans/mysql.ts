@@ -60,6 +60,12 @@ export const openMySqlUsers: OpenUsers = async (url) => {
       }
       return [...users.values()]
     },
+    async sessions() {
+      const found = await rows<{ user: string; host: string }>(
+        'select user as user, host as host from information_schema.processlist where id <> connection_id()',
+      )
+      return found.map(({ user, host }) => ({ username: user, from: host || undefined, since: undefined }))
+    },
     async now() {
       const [row] = await rows<{ now: string }>('select unix_timestamp() as now')
       return Number(row?.now) * 1_000

@@ -33,6 +33,7 @@ export async function openUsers(access: AdminAccess): Promise<Users> {
   const users = await asDatabaseError(access, open(access.url))
   return {
     list: () => asDatabaseError(access, users.list()),
+    sessions: () => asDatabaseError(access, users.sessions()),
     now: () => asDatabaseError(access, users.now()),
     belongingsOf: (username) => asDatabaseError(access, users.belongingsOf(username)),
     drop: (username, ownership) => asDatabaseError(access, users.drop(username, ownership)),

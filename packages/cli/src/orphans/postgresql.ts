@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import type { DatabaseUser, OpenUsers, Ownership } from './users.ts'
+import type { DatabaseUser, OpenUsers, Ownership, UserSession } from './users.ts'
 
 const sessionsEndWithinMs = 10_000
 
@@ -16,6 +16,9 @@ const places = `select d.datname as "database", bool_or(s.deptype = 'o') as "own
 const owned = `select pg_describe_object(classid, objid, objsubid) as "what" from pg_shdepend
   where refclassid = 'pg_authid'::regclass and refobjid = (select oid from pg_roles where rolname = $1) and deptype = 'o'
   and dbid in (0, (select oid from pg_database where datname = current_database())) order by 1`
+
+const allSessions = `select usename as "username", coalesce(client_addr::text, 'socket') as "from",
+  (extract(epoch from backend_start) * 1000)::float8 as "since" from pg_stat_activity where usename is not null and pid <> pg_backend_pid()`
 
 const countSessions = `select count(*)::int as "sessions" from pg_stat_activity where usename = $1`
 
@@ -54,6 +57,7 @@ export const openPostgresUsers: OpenUsers = async (url) => {
         validUntil: validUntil ?? undefined,
       }))
     },
+    sessions: () => rows<UserSession>(allSessions),
     async now() {
       const [row] = await rows<{ now: Date }>('select clock_timestamp() as now')
       return row?.now.getTime() ?? Date.now()

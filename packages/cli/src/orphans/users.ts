@@ -14,12 +14,23 @@ export interface Belongings {
   readonly owns: readonly string[]
 }
 
+/** A session that is open. */
+export interface UserSession {
+  readonly username: string
+  /** Where it comes from: an address, perhaps with a port; `undefined` when the database does not tell. */
+  readonly from: string | undefined
+  /** In milliseconds since 1970, where the database knows. */
+  readonly since: number | undefined
+}
+
 /** What becomes of what a user owns: `undefined` when it may own nothing. */
 export type Ownership = { readonly reassignTo: string } | 'drop' | undefined
 
 /** The users of a database server, as its superuser sees them. What fails rejects with the driver's error. */
 export interface Users extends AsyncDisposable {
   readonly list: () => Promise<readonly DatabaseUser[]>
+  /** Those of users that are dropped too, where the database still knows whose they are. */
+  readonly sessions: () => Promise<readonly UserSession[]>
   /** What the clock of the database says. */
   readonly now: () => Promise<number>
   /** `undefined` when there is no such user any more. */

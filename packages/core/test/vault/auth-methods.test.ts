@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startVaultAgent } from '@vault-lease/testing'
-import { generate } from 'selfsigned'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { appRole } from '../../src/vault/auth/approle.ts'
 import type { AuthFunction, AuthMethod } from '../../src/vault/auth/auth.ts'
@@ -29,13 +28,12 @@ describe('auth methods on a real server', () => {
     servers = await startServers()
     api = await startKubernetesApi()
     const { vault } = servers
-    const { cert: anyCertificate } = await generate([{ name: 'commonName', value: 'kubernetes' }])
     for (const type of ['kubernetes', 'jwt', 'userpass'])
       await vault.must('POST', `sys/auth/${type}`, { type })
     await vault.must('POST', 'auth/kubernetes/config', {
       kubernetes_host: api.address,
       disable_local_ca_jwt: true,
-      kubernetes_ca_cert: anyCertificate,
+      kubernetes_ca_cert: api.certificate,
     })
     await vault.must('POST', 'auth/kubernetes/role/app', {
       bound_service_account_names: 'app',

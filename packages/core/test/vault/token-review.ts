@@ -1,12 +1,15 @@
 import { createSign, createVerify, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { generate } from 'selfsigned'
 
 /** Signs service account tokens, and answers the TokenReview requests of the Kubernetes auth method. */
 export interface KubernetesApi extends AsyncDisposable {
   readonly address: string
   /** What the JWTs of `sign` can be verified with. */
   readonly publicKey: string
+  /** Any certificate: the auth method wants one of an authority even where there is no TLS. */
+  readonly certificate: string
   serviceAccountToken(namespace: string, name: string, claims?: object): string
   sign(claims: object): string
 }
@@ -45,9 +48,11 @@ export async function startKubernetesApi(): Promise<KubernetesApi> {
   }).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo
+  const { cert } = await generate([{ name: 'commonName', value: 'kubernetes' }])
   return {
     address: `http://127.0.0.1:${port}`,
     publicKey: keys.publicKey,
+    certificate: cert,
     sign,
     serviceAccountToken: (namespace, name, claims = {}) =>
       sign({

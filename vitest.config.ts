@@ -1,7 +1,8 @@
 import { defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
-const conditions = ['@vault-lease/source', ...defaultServerConditions]
+// Node gets them too, for which "module" is none: @opentelemetry/api has there what only bundlers can load.
+const conditions = ['@vault-lease/source', ...defaultServerConditions.filter((name) => name !== 'module')]
 
 export default defineConfig({
   ssr: { resolve: { conditions } },

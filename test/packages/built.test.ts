@@ -24,6 +24,8 @@ const places = {
   '@vault-lease/mongodb': 'examples/mongodb-driver',
   '@vault-lease/mongodb/adapter': 'packages/mongoose',
   '@vault-lease/mongoose': 'examples/mongoose-express',
+  '@vault-lease/metrics/prometheus': 'packages/metrics',
+  '@vault-lease/metrics/opentelemetry': 'packages/metrics',
   '@vault-lease/testing': 'test',
 } as const
 
@@ -145,7 +147,7 @@ describe('the built packages', () => {
     })
   })
 
-  it.each(['core', 'pg', 'mysql2', 'mongodb', 'knex', 'typeorm', 'prisma', 'mongoose', 'testing'])(
+  it.each(['core', 'pg', 'mysql2', 'mongodb', 'knex', 'typeorm', 'prisma', 'mongoose', 'metrics', 'testing'])(
     '%s publishes what its exports name, and no test',
     async (folder) => {
       const cwd = join(root, 'packages', folder)

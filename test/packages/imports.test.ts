@@ -14,6 +14,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   typeorm: [...core, ...drivers],
   prisma: [...core, ...drivers],
   mongoose: [...core, ...drivers],
+  metrics: core,
   testing: [],
   cli: [...core, '@vault-lease/testing'],
 }

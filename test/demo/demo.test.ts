@@ -23,7 +23,7 @@ describe('the demo', () => {
   it('shows the rotations of a run and the failures of a hand-written client beside it', async () => {
     const json = join(folder, 'out.json')
     const report = join(folder, 'report.html')
-    const short = ['--seconds', '10', '--ttl', '3s', '--max-ttl', '6s', '--baseline']
+    const short = ['--seconds', '10', '--ttl', '3s', '--max-ttl', '6s', '--baseline', '--metrics']
     const { stdout } = await demo('--adapter', 'pg', ...short, '--json', json, '--report', report)
     const figures = JSON.parse(readFileSync(json, 'utf8'))
     expect(figures).toMatchObject({ failed: 0, usersLeft: 0 })
@@ -38,6 +38,7 @@ describe('the demo', () => {
     expect(figures.maxLoginsPer100Ms).toBeGreaterThan(0)
     expect(figures.baseline.failed).toBeGreaterThan(0)
     expect(stdout).toContain('Report: ')
+    expect(stdout).toMatch(/^Metrics: http:\/\/127\.0\.0\.1:\d+\/metrics$/m)
     const page = readFileSync(report, 'utf8')
     expect(page.match(/<svg/g)).toHaveLength(8)
     for (const { username } of figures.generations) expect(page).toContain(username.split('-').at(-2))

@@ -1,5 +1,6 @@
 import type { Drop, HammerReport, SessionReport } from '@vault-lease/testing'
 import { maxLoginsPer100Ms } from './logins.ts'
+import type { Told } from './told.ts'
 
 /** One database user, from its first use to its revocation. Times are milliseconds since the start. */
 export interface GenerationFigures {
@@ -23,6 +24,8 @@ export interface Figures {
   readonly maxLoginsPer100Ms: number
   /** Database users that exist after everything was closed. */
   readonly usersLeft: number
+  /** What the lease itself has told; absent for a client that has none. */
+  readonly told?: Told
 }
 
 /** What the report draws beside the figures. */
@@ -48,6 +51,7 @@ export function figuresOf(
     readonly inForceFrom: ReadonlyMap<string, number>
     readonly drops: readonly Drop[]
     readonly usersLeft: number
+    readonly told?: Told
   },
 ): Figures {
   const { hammer, sessions, startedAt } = run
@@ -67,6 +71,7 @@ export function figuresOf(
     maxConnections: sessions.mostAtOnce,
     maxLoginsPer100Ms: maxLoginsPer100Ms(sessions.timeline),
     usersLeft: facts.usersLeft,
+    ...(facts.told && { told: facts.told }),
   }
 }
 

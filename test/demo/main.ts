@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { optionsOrExit } from '../options-or-exit.ts'
 import type { Run } from './figures.ts'
 import { LiveLine } from './live-line.ts'
+import { serveMetrics } from './metrics-endpoint.ts'
 import { parseOptions, usage } from './options.ts'
 import { reportPage } from './report.ts'
 import { runHandWritten, runRotating, startDemoServers } from './run.ts'
@@ -13,12 +14,15 @@ const servers = await startDemoServers(options)
 console.log(
   `${options.workers} workers on ${options.adapter} for ${options.seconds} s; the role has TTL ${options.ttl}, max TTL ${options.maxTtl}.`,
 )
+const metrics = options.metrics ? await serveMetrics() : undefined
+if (metrics) console.log(`Metrics: ${metrics.url}`)
 const live = new LiveLine()
 const runs = await Promise.all([
   runRotating(servers, options, live).finally(() => live.stop()),
   ...(options.baseline ? [runHandWritten(servers, options)] : []),
 ])
 await servers.stop()
+await metrics?.[Symbol.asyncDispose]()
 
 for (const run of runs) console.log(summary(run))
 writeFileSync(options.report, reportPage(runs, options))

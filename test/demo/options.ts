@@ -11,6 +11,8 @@ export interface DemoOptions {
   readonly json: string | undefined
   readonly report: string
   readonly baseline: boolean
+  /** Whether Prometheus may scrape it while it runs. */
+  readonly metrics: boolean
 }
 
 export const usage = `npm run demo -- [options]
@@ -20,6 +22,7 @@ export const usage = `npm run demo -- [options]
   --ttl 10s           default TTL of the role
   --max-ttl 30s       max TTL of the role
   --baseline          the same load through a hand-written client, side by side
+  --metrics           serve /metrics for Prometheus while it runs
   --json FILE         write the figures
   --report FILE       write the HTML report (vault-lease-demo.html)`
 
@@ -34,16 +37,17 @@ export function parseOptions(args: string[]): DemoOptions {
       ttl: { type: 'string', default: '10s' },
       'max-ttl': { type: 'string', default: '30s' },
       baseline: { type: 'boolean', default: false },
+      metrics: { type: 'boolean', default: false },
       json: { type: 'string' },
       report: { type: 'string', default: 'vault-lease-demo.html' },
     },
   })
-  const { adapter, ttl, 'max-ttl': maxTtl, baseline, json, report } = values
+  const { adapter, ttl, 'max-ttl': maxTtl, baseline, metrics, json, report } = values
   if (!isSubjectName(adapter)) throw new Error(`--adapter ${adapter}: there is ${subjectNames.join(', ')}`)
   if (secondsIn(ttl) > secondsIn(maxTtl)) throw new Error(`--ttl ${ttl} is longer than --max-ttl ${maxTtl}`)
   const seconds = positive('seconds', values.seconds)
   const workers = positive('workers', values.workers)
-  return { adapter, seconds, workers, ttl, maxTtl, json, report, baseline }
+  return { adapter, seconds, workers, ttl, maxTtl, json, report, baseline, metrics }
 }
 
 export function secondsIn(duration: string): number {

@@ -13,6 +13,7 @@ import { type Place, schemas } from '../subjects/subject.ts'
 import { type Figures, figuresOf, type Run } from './figures.ts'
 import { handWrittenClient } from './hand-written.ts'
 import { type DemoOptions, secondsIn } from './options.ts'
+import { countTold } from './told.ts'
 
 /** Vault cuts a role's name in the user name at eight letters. */
 const rotatingRole = 'rotating'
@@ -38,6 +39,7 @@ export async function runRotating(
   const vault = createVault({ address: server.address, auth: appRole(await engine.createAppRole()) })
   const lease = createLease({ vault, role: rotatingRole })
   const inForceFrom = new Map<string, number>()
+  const told = countTold(lease)
   lease.on('rotated', ({ username }) => void inForceFrom.set(username, Date.now()))
   await lease.ready()
   live.onLease(lease)
@@ -59,6 +61,7 @@ export async function runRotating(
   const figures = figuresOf(run, {
     rotations: inForceFrom.size - 1,
     inForceFrom,
+    told,
     ...(await leftOf(engine, rotatingRole)),
   })
   const { pools = 1 } = subjects[options.adapter]

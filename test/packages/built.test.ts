@@ -24,8 +24,8 @@ const places = {
   '@vault-lease/mongodb': 'examples/mongodb-driver',
   '@vault-lease/mongodb/adapter': 'packages/mongoose',
   '@vault-lease/mongoose': 'examples/mongoose-express',
-  '@vault-lease/metrics/prometheus': 'packages/metrics',
-  '@vault-lease/metrics/opentelemetry': 'packages/metrics',
+  '@vault-lease/metrics/prometheus': 'test',
+  '@vault-lease/metrics/opentelemetry': 'test',
   '@vault-lease/testing': 'test',
 } as const
 

@@ -6,6 +6,7 @@ export {
   isMySqlUserGone,
   mysqlSessionOfUser,
 } from './database/mysql.ts'
+export { leadToLease } from './health/way-to-lease.ts'
 export type { PoolAttachment } from './lease/attachment.ts'
 export type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms } from './lease/consumer.ts'
 export { attach } from './lease/manager.ts'

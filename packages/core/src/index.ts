@@ -9,7 +9,7 @@ export {
   VaultLeaseError,
 } from './errors.ts'
 export { healthHandler, healthIndicator, healthPlugin } from './health/endpoints.ts'
-export { type Health, type HealthSource, healthOf } from './health/health.ts'
+export { type Health, healthOf } from './health/health.ts'
 export type { HealthReason } from './health/reasons.ts'
 export type { GenerationConnections, PoolLoad, PoolUsage } from './lease/consumer.ts'
 export { createLease } from './lease/create-lease.ts'

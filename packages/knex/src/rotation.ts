@@ -65,6 +65,11 @@ export class KnexRotation {
     releaseStreamsOnce(client)
   }
 
+  /** Between the first connection and `destroy()`. */
+  get lease(): LeaseManager | undefined {
+    return this.#session?.lease
+  }
+
   /** A knex that was destroyed can be initialised again, so the lease begins with the first connection. */
   #opened(): Session {
     this.#session ??= this.#open()

@@ -1,5 +1,5 @@
 import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
-import { takeLease } from '@vault-lease/core/adapter'
+import { leadToLease, takeLease } from '@vault-lease/core/adapter'
 import { mysqlOptionNames } from '@vault-lease/mysql2/adapter'
 import { pgOptionNames, type SetRoleOptions } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
@@ -43,7 +43,7 @@ export function vaultConnection(options: VaultConnectionOptions = {}): VaultConn
   }
   const rotations = new WeakMap<KnexClient, KnexRotation>()
   // knex calls this as a method of its client, before it opens the first connection.
-  return async function connection(this: unknown): ReturnType<VaultConnection> {
+  async function connection(this: unknown): ReturnType<VaultConnection> {
     const dialect = isKnexClient(this) ? dialects[this.driverName] : undefined
     if (!isKnexClient(this) || !dialect) throw unsupportedClient(this)
     dialect.check(taken.driver)
@@ -51,6 +51,8 @@ export function vaultConnection(options: VaultConnectionOptions = {}): VaultConn
     rotations.set(this, rotation)
     return rotation.connectionSettings
   }
+  leadToLease(connection, (client) => rotations.get(client as KnexClient)?.lease)
+  return connection
 }
 
 function unsupportedClient(client: unknown): InvalidOptionError {

@@ -1,4 +1,4 @@
-import type { AdapterOptions } from '@vault-lease/core'
+import type { AdapterOptions, LeaseManager } from '@vault-lease/core'
 import { type MongoDriver, vaultMongoClientClass } from '@vault-lease/mongodb/adapter'
 import type { Mongoose, mongo } from 'mongoose'
 
@@ -6,7 +6,7 @@ import type { Mongoose, mongo } from 'mongoose'
 export type ClientOptions = AdapterOptions & Omit<mongo.MongoClientOptions, 'auth'>
 
 /** A client of the copy of the driver that Mongoose brings, with a user from Vault. */
-export type Client = mongo.MongoClient
+export type Client = mongo.MongoClient & { readonly lease: LeaseManager }
 
 /** @throws InvalidOptionError, or the driver's own error, for an option that is wrong. */
 export function newClient({ mongo }: Mongoose, uri: string, options: ClientOptions): Client {

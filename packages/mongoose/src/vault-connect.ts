@@ -1,3 +1,4 @@
+import { leadToLease } from '@vault-lease/core/adapter'
 import type { Connection, Mongoose } from 'mongoose'
 import { reconnectChildren } from './children.ts'
 import { type Client, newClient } from './client.ts'
@@ -31,6 +32,7 @@ export async function vaultConnect<Target extends Mongoose | Connection>(
   const client = newClient(connection.base, uri, ofClient)
   // Every connection of Mongoose to another database listens to it.
   client.setMaxListeners(0)
+  for (const handle of [target, connection]) leadToLease(handle, () => client.lease)
   try {
     Object.assign(connection.config, settingsFor(client.readPreference.mode, settings))
     await open(connection, client)

@@ -1,7 +1,7 @@
 import type { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
-import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
-import { checkPlace, checkPoolSize, takeLease } from '@vault-lease/core/adapter'
+import { type AdapterOptions, InvalidOptionError, type LeaseManager } from '@vault-lease/core'
+import { checkPlace, checkPoolSize, leadToLease, takeLease } from '@vault-lease/core/adapter'
 import { withLeaseErrors } from './lease-errors.ts'
 import type { MariaDbDriver } from './mariadb/connections.ts'
 import { LeasedPool } from './mariadb/leased-pool.ts'
@@ -66,11 +66,13 @@ export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): 
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-mariadb')>(adapterName)
   const driver = require('mariadb') as MariaDbDriver & PoolDriver
   takeLossAfterLogin(require)
-  return {
+  let current: LeaseManager | undefined
+  const factory: SqlDriverAdapterFactory = {
     provider: 'mysql',
     adapterName,
     async connect() {
       const { lease, owned: ownsLease } = open()
+      current = lease
       const pool = new LeasedPool({
         driver,
         // As Prisma's adapter does with a pool of its own.
@@ -82,4 +84,6 @@ export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): 
       return withLeaseErrors(await prismaAdapterOver(pool, adapter.PrismaMariaDb, driver, prismaOptions))
     },
   }
+  leadToLease(factory, () => current)
+  return factory
 }

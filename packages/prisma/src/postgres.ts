@@ -1,5 +1,6 @@
 import type { SqlDriverAdapterFactory, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-utils'
-import { takeLease } from '@vault-lease/core/adapter'
+import type { LeaseManager } from '@vault-lease/core'
+import { leadToLease, takeLease } from '@vault-lease/core/adapter'
 import {
   checkConnectionOptions,
   checkSetRole,
@@ -55,13 +56,17 @@ export function postgresAdapter({
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-pg')>(adapterName)
   // Prisma tells a pool from options by its class, and there may be more than one copy of pg.
   const VaultPool = poolForTransactions(vaultPoolClass(require('pg') as typeof pg))
-  return {
+  let lease: LeaseManager | undefined
+  const factory: SqlDriverAdapterFactory = {
     provider: 'postgres',
     adapterName,
     async connect() {
       const pool = new VaultPool(poolOptions)
-      const factory = new adapter.PrismaPg(pool, { ...prismaOptions, disposeExternalPool: true })
-      return withLeaseErrors(await factory.connect())
+      lease = pool.lease
+      const overPool = new adapter.PrismaPg(pool, { ...prismaOptions, disposeExternalPool: true })
+      return withLeaseErrors(await overPool.connect())
     },
   }
+  leadToLease(factory, () => lease)
+  return factory
 }

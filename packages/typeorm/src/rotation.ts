@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { TakenLease } from '@vault-lease/core/adapter'
+import { leadToLease, type TakenLease } from '@vault-lease/core/adapter'
 import type { DataSource } from 'typeorm'
 import { Session } from './session.ts'
 
@@ -26,6 +26,7 @@ export class DataSourceRotation {
     }
     dataSource.initialize = () => this.#initialize() as Promise<typeof dataSource>
     dataSource.destroy = () => this.#destroy()
+    leadToLease(dataSource, () => this.#session?.lease)
   }
 
   async #initialize(): Promise<DataSource> {

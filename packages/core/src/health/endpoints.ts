@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type HealthSource, healthOf, leasesUnder } from './health.ts'
+import { lookAt } from './health.ts'
 import type { HealthReason } from './reasons.ts'
 
 const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' } as const
@@ -16,11 +16,11 @@ const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-cont
  * @throws InvalidOptionError as `healthOf()`.
  */
 export function healthHandler(
-  ...pools: readonly HealthSource[]
+  ...pools: readonly object[]
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const leases = leasesUnder(pools)
+  const look = lookAt(pools)
   return ({ url = '' }, response) => {
-    const health = healthOf(...leases)
+    const health = look()
     const [path = ''] = url.split('?')
     const good = path.endsWith('/live') ? health.live : health.ready
     response.writeHead(good ? 200 : 503, headers).end(JSON.stringify(health))
@@ -46,7 +46,7 @@ interface FastifyApp {
  *
  * @throws InvalidOptionError as `healthOf()`.
  */
-export function healthPlugin(...pools: readonly HealthSource[]): (app: FastifyApp) => Promise<void> {
+export function healthPlugin(...pools: readonly object[]): (app: FastifyApp) => Promise<void> {
   const answer = healthHandler(...pools)
   return async (app) => {
     for (const path of ['/live', '/ready'])
@@ -69,11 +69,11 @@ export function healthPlugin(...pools: readonly HealthSource[]): (app: FastifyAp
  */
 export function healthIndicator<const Key extends string>(
   key: Key,
-  ...pools: readonly HealthSource[]
+  ...pools: readonly object[]
 ): () => Record<Key, { readonly status: 'up' | 'down'; readonly reasons: readonly HealthReason[] }> {
-  const leases = leasesUnder(pools)
+  const look = lookAt(pools)
   return () => {
-    const { ready, reasons } = healthOf(...leases)
+    const { ready, reasons } = look()
     const found = { status: ready ? 'up' : 'down', reasons } as const
     return { [key]: found } as Record<Key, typeof found>
   }

@@ -1,11 +1,8 @@
 import { InvalidOptionError } from '../errors.ts'
-import { LeaseManager } from '../lease/manager.ts'
 import type { LeaseStatus } from '../lease/status.ts'
-import { type HealthReason, reasonsOf } from './reasons.ts'
+import { type HealthReason, reasonOfUnused, reasonsOf } from './reasons.ts'
 import { stoppedBy } from './stopping.ts'
-
-/** A lease, or a pool or client that has one as `lease`. */
-export type HealthSource = LeaseManager | { readonly lease: LeaseManager }
+import { wayToLease } from './way-to-lease.ts'
 
 /** How a process stands with its credentials. It holds no secret. */
 export interface Health {
@@ -15,7 +12,7 @@ export interface Health {
   readonly ready: boolean
   /** Why it is not ready or not live, and what will make it so if nothing changes. */
   readonly reasons: readonly HealthReason[]
-  /** The status of each lease, in the order given. */
+  /** The status of each lease, in the order given, without those of pools that were not used yet. */
   readonly leases: readonly LeaseStatus[]
 }
 
@@ -26,15 +23,29 @@ export interface Health {
  * A credential that has died does not make the process one to restart: its manager goes on trying, and a new process would have
  * to ask the same Vault.
  *
+ * @param pools each is what an adapter has made (a `VaultPool`, a pool of mysql2, a `VaultMongoClient`, a knex, a DataSource, a
+ * Prisma adapter, Mongoose or a connection of it after `vaultConnect()`), or a lease.
+ *
  * @example
  * const { ready, reasons } = healthOf(pool)
  *
  * @throws InvalidOptionError when nothing is given, or something that leads to no lease.
  */
-export function healthOf(...pools: readonly HealthSource[]): Health {
-  const leases = leasesUnder(pools).map((lease) => lease.status())
+export function healthOf(...pools: readonly object[]): Health {
+  return lookAt(pools)()
+}
+
+/** @throws InvalidOptionError when there is nothing to look at, or something that leads to no lease. */
+export function lookAt(pools: readonly object[]): () => Health {
+  if (pools.length === 0) throw new InvalidOptionError('Give the pools, or the leases, to look at.')
+  const ways = pools.map(wayToLease)
+  return () => health(ways.map((lease) => lease()?.status()))
+}
+
+function health(found: readonly (LeaseStatus | undefined)[]): Health {
+  const leases = found.filter((status) => status !== undefined)
+  const reasons = found.flatMap((status, index) => (status ? reasonsOf(status) : [reasonOfUnused(index)]))
   const signal = stoppedBy()
-  const reasons = leases.flatMap(reasonsOf)
   if (signal) {
     const message = `${signal} came: the process finishes what it has begun, and ends.`
     reasons.unshift({ source: 'process', level: 'failure', code: 'stopping', message })
@@ -45,20 +56,4 @@ export function healthOf(...pools: readonly HealthSource[]): Health {
     reasons,
     leases,
   }
-}
-
-/** @throws InvalidOptionError when there is none, or something that leads to none. */
-export function leasesUnder(pools: readonly HealthSource[]): readonly LeaseManager[] {
-  if (pools.length === 0) throw new InvalidOptionError(`Give ${whatToGive}.`)
-  return pools.map(leaseUnder)
-}
-
-const whatToGive =
-  'what createLease() returns, or a pool or client that has a lease as `lease`. For knex, TypeORM and Prisma make the lease first, give it to them as the option "lease", and give it here'
-
-function leaseUnder(pool: HealthSource): LeaseManager {
-  if (pool instanceof LeaseManager) return pool
-  const lease = typeof pool === 'object' || typeof pool === 'function' ? pool?.lease : undefined
-  if (lease instanceof LeaseManager) return lease
-  throw new InvalidOptionError(`There is no lease to look at: give ${whatToGive}.`)
 }

@@ -2,7 +2,10 @@ import type { LeaseStatus, PlaceStatus } from '../lease/status.ts'
 
 /** Why a process is not ready (`failure`), or soon may not be (`warning`). It holds no secret. */
 export interface HealthReason {
-  /** The lease that it is about, such as `database/creds/readonly`; `process` where it is about all of them. */
+  /**
+   * The lease that it is about, such as `database/creds/readonly`; `pool 2` for the second one that was given, while it has none;
+   * `process` for all of them.
+   */
   readonly source: string
   readonly level: 'warning' | 'failure'
   /**
@@ -30,6 +33,12 @@ export interface HealthReason {
     | 'token-not-renewed'
     | 'circuit-open'
   readonly message: string
+}
+
+/** That a pool has no lease yet. */
+export function reasonOfUnused(index: number): HealthReason {
+  const message = 'It was not used yet: connect, or run a query, before you serve.'
+  return { source: `pool ${index + 1}`, level: 'failure', code: 'starting', message }
 }
 
 /** What speaks against a lease. */
@@ -91,7 +100,7 @@ function textOfRefusal({ place, lastError }: PlaceStatus): string {
 }
 
 function textOfLeft(ms = Number.POSITIVE_INFINITY): string {
-  return ms === Number.POSITIVE_INFINITY ? 'at no known time' : `in ${Math.round(ms / 1_000)} s`
+  return ms === Number.POSITIVE_INFINITY ? 'at a time that nobody told' : `in ${Math.round(ms / 1_000)} s`
 }
 
 function times(count: number): string {

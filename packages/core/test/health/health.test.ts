@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { CredentialNotProvenError, InvalidOptionError } from '../../src/errors.ts'
-import { type HealthSource, healthOf } from '../../src/health/health.ts'
+import { healthOf } from '../../src/health/health.ts'
+import { leadToLease } from '../../src/health/way-to-lease.ts'
+import type { LeaseManager } from '../../src/lease/manager.ts'
 import { VaultError } from '../../src/vault/errors.ts'
 import { joined, managerOf, managersOf, quietConsumer, refuse } from '../manager-of.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -20,7 +22,7 @@ function setUp() {
 }
 
 /** What is told, in short. */
-function shortOf(...pools: HealthSource[]) {
+function shortOf(...pools: object[]) {
   const { live, ready, reasons } = healthOf(...pools)
   return { live, ready, reasons: reasons.map(({ level, code }) => `${level} ${code}`) }
 }
@@ -143,7 +145,24 @@ describe('healthOf', () => {
     expect(shown(healthOf(lease))).not.toContain('secret-1')
   })
 
-  it.each([[], [undefined], [{}], [{ lease: {} }], ['pool']])('finds no lease in %j', (...pools) => {
-    expect(() => healthOf(...(pools as never[]))).toThrow(InvalidOptionError)
+  it('finds a lease where an adapter says that it is, from when on it is there, and again after a close', async () => {
+    const pool = {}
+    let lease: LeaseManager | undefined
+    leadToLease(pool, () => lease)
+    const starting = { live: true, ready: false, reasons: ['failure starting'] }
+    expect(shortOf(pool)).toEqual(starting)
+    expect(healthOf(pool).reasons[0]?.source).toBe('pool 1')
+    lease = setUp().lease
+    await lease.ready()
+    expect(shortOf(pool)).toEqual({ live: true, ready: true, reasons: [] })
+    await lease.close()
+    expect(shortOf(pool)).toEqual(starting)
   })
+
+  it.each([[], [undefined], [{}], [{ lease: {} }], [{ client: {} }], ['pool']])(
+    'finds no lease in %j',
+    (...pools) => {
+      expect(() => healthOf(...(pools as never[]))).toThrow(InvalidOptionError)
+    },
+  )
 })

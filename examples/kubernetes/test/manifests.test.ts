@@ -84,6 +84,29 @@ describe('the Deployments', () => {
   })
 })
 
+describe('the network policies', () => {
+  const policies = manifestsIn('manifests/network-policies.yaml')
+  const specOf = (name: string) => {
+    const found = policies.find(({ metadata }) => metadata.name === name)
+    return found?.spec as unknown as {
+      readonly podSelector: object
+      readonly policyTypes: readonly string[]
+      readonly ingress?: readonly object[]
+      readonly egress?: readonly { readonly ports: readonly { readonly port: number }[] }[]
+    }
+  }
+
+  it('close everything for the application but names, Vault and the database', () => {
+    expect(specOf('nothing-else')).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] })
+    const { egress = [] } = specOf('myapp')
+    expect(egress.map(({ ports }) => ports.map(({ port }) => port))).toEqual([[53, 53], [8200], [5432]])
+  })
+
+  it('let nothing reach those who administer', () => {
+    expect(specOf('nothing-comes-in')).toEqual({ podSelector: {}, policyTypes: ['Ingress'] })
+  })
+})
+
 it('the values for Helm lead to the Vault that the manifests name', () => {
   const values = parse(readFileSync(join(example, 'helm', 'secrets-operator.yaml'), 'utf8'))
   expect(values.defaultVaultConnection.address).toBe(environmentOf('library')['VAULT_ADDR'])

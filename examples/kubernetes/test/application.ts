@@ -9,7 +9,7 @@ import { example } from './manifests.ts'
 export interface Application {
   /** Puts load on it until it has answered as so many database users, and expects that nothing fails. */
   serveAs(users: number): Promise<void>
-  /** Ends it as Kubernetes does, under load, and expects that it ends in good order. */
+  /** Ends it as Kubernetes does, and expects that it ends in good order. */
   stop(): Promise<void>
   kill(): void
 }

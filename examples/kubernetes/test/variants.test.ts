@@ -35,7 +35,7 @@ describe('the variants, on a real Vault and a real database', () => {
     ;[vault, database, api] = await Promise.all([startVault(), startPostgres(), startKubernetesApi()])
     await database.query(readFileSync(join(example, 'setup/database.sql'), 'utf8'))
     await database.query(`alter role vault_admin password '${adminPassword}'`)
-    const { code, stdout, stderr } = await run(['setup', await setupFile()], {
+    const { code, stdout, stderr } = await run(['setup', await setupFile(), '--yes'], {
       VAULT_ADDR: vault.address,
       VAULT_TOKEN: vault.token,
       POSTGRES_ADMIN_PASSWORD: adminPassword,

@@ -32,7 +32,8 @@ export function startOnTerminal(args: readonly string[], env: NodeJS.ProcessEnv 
   return startProgram('script', ['-qec', [process.execPath, main, ...args].join(' '), '/dev/null'], env)
 }
 
-function startProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
+/** Starts any program, likewise. */
+export function startProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
   const { PATH, HOME } = process.env
   const child = spawn(program, args, { env: { PATH, HOME, ...env } })
   const written = { stdout: '', stderr: '' }

@@ -11,6 +11,8 @@ import { ownConnection, postgresServer } from './postgres.ts'
 
 /** A primary PostgreSQL and a standby that follows it, behind one address. */
 export interface PostgresPair extends Connection, AsyncDisposable {
+  /** The standby itself, which takes nothing but reads before a fail-over. */
+  readonly standby: Connection
   /** Kills the primary, promotes the standby, and has the address lead there. Resolves when it takes writes. */
   failOver(): Promise<void>
   /** Ends both and removes their data. */
@@ -40,6 +42,7 @@ export async function startPostgresPair(): Promise<PostgresPair> {
   }
   return {
     ...ownConnection(front.port),
+    standby,
     async failOver() {
       await primary.kill()
       await standby.query('select pg_promote(true, 30)')

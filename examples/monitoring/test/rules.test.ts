@@ -12,8 +12,8 @@ const rules = files.filter((name) => name.endsWith('.rules.yml'))
 describe('the rules for Prometheus', () => {
   it.each(rules)('%s are well formed, and do what their own tests say', async (name) => {
     const file = join(folder, name)
-    await promtool('check', 'rules', file)
-    await promtool('test', 'rules', file.replace(/\.yml$/, '.test.yml'))
+    await promtool(['check', 'rules', file])
+    await promtool(['test', 'rules', file.replace(/\.yml$/, '.test.yml')])
   })
 
   it('are of use: every alert of theirs has a test, says how bad it is, what it means and what to do', () => {

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { CredentialNotProvenError } from '@vault-lease/core'
+import { promtool } from '@vault-lease/testing'
 import { type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { collectVaultLease } from '../src/prometheus.ts'
@@ -137,14 +137,11 @@ describe('the metrics of Prometheus', () => {
     expect(subscribers('rotation')).toBe(false)
   })
 
-  it.skipIf(spawnSync('promtool', ['--version']).error)('satisfy promtool', async () => {
+  it('satisfy promtool', async () => {
     const { register, lease } = setUp()
     const { attachment } = poolOn(lease)
     attachment.loggedIn(await attachment.credential())
-    const { status, stderr } = spawnSync('promtool', ['check', 'metrics'], {
-      input: await register.metrics(),
-    })
-    expect({ status, stderr: String(stderr) }).toEqual({ status: 0, stderr: '' })
+    expect(await promtool(['check', 'metrics'], await register.metrics())).toBe('')
   })
 })
 

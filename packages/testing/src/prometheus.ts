@@ -89,16 +89,17 @@ export async function startPrometheus(configFile: string): Promise<Prometheus> {
 }
 
 /**
- * Runs promtool, as `promtool('check', 'rules', file)`. Resolves with what it prints.
+ * Runs promtool, as `promtool(['check', 'rules', file])`. Resolves with what it prints.
  *
+ * @param input what it reads, where it does.
  * @throws Error with what it says when it does not pass.
  */
-export async function promtool(...args: readonly string[]): Promise<string> {
+export async function promtool(args: readonly string[], input = ''): Promise<string> {
   const { promtool: command } = await findPrometheus()
-  const { stdout } = await promisify(execFile)(command, args).catch(
-    (error: { stdout?: string; stderr?: string }) => {
-      throw new Error(`promtool ${args.join(' ')}:\n${error.stdout}${error.stderr}`, { cause: error })
-    },
-  )
+  const running = promisify(execFile)(command, args)
+  running.child.stdin?.end(input)
+  const { stdout } = await running.catch((error: { stdout?: string; stderr?: string }) => {
+    throw new Error(`promtool ${args.join(' ')}:\n${error.stdout}${error.stderr}`, { cause: error })
+  })
   return stdout
 }

@@ -184,7 +184,9 @@ export class KnexRotation {
 
   #load(): { idle: number; waiting: number } {
     const { pool } = this.#client
-    return { idle: pool?.free.length ?? 0, waiting: pool?.numPendingAcquires() ?? 0 }
+    // One that was closed stays in there until somebody asks for it.
+    const idle = pool?.free.filter(({ resource }) => !this.#isStale(resource)) ?? []
+    return { idle: idle.length, waiting: pool?.numPendingAcquires() ?? 0 }
   }
 
   async #destroy(callback?: (error?: unknown) => void): Promise<void> {

@@ -221,12 +221,57 @@ describe('vault-lease audit reads', () => {
     expect(await audit(file('audit.log', log), '--since', 'yesterday')).toMatchObject({ code: 2 })
   })
 
+  it('who asked for a user that came wrapped', async () => {
+    const wrapped = linesFor({
+      time: '2026-03-01T10:00:00Z',
+      path: 'database/creds/shop',
+      operation: 'read',
+      response: { wrap_info: { ttl: 60, token: hashOf('wrapping'), accessor: hashOf('its accessor') } },
+    })
+    const unwrapped = linesFor({
+      time: '2026-03-01T10:00:30Z',
+      path: 'sys/wrapping/unwrap',
+      auth: {
+        client_token: hashOf('wrapping'),
+        accessor: hashOf('its accessor'),
+        entity_id: '',
+        token_ttl: 60,
+      },
+      response: {
+        secret: { lease_id: lease },
+        data: { username: hashOf('v-shop'), password: hashOf('secret') },
+      },
+    })
+    const renewed = renewal('2026-03-01T10:30:00Z', 3600)
+    expect(await inFile(wrapped + unwrapped + renewed)).toMatchObject([
+      {
+        role: 'shop',
+        lease,
+        accessor: hashOf('accessor'),
+        entity: expect.stringMatching(/^5ee0a3b5/),
+        until: '2026-03-01T11:30:00.000Z',
+      },
+    ])
+    const { stderr } = await audit(file('audit.log', wrapped))
+    expect(stderr).toContain('not unwrapped in these lines: 1.')
+  })
+
+  it('no token of a device that writes them raw, and no name that moves the cursor', async () => {
+    const raw = { client_token: 'hvb.a-batch-token', accessor: '', display_name: 'a\u001b[2Jb' }
+    const { stdout } = await audit(
+      file('audit.log', issued('2026-03-01T10:00:00Z', lease, 'v', { auth: raw })),
+    )
+    expect(stdout).toContain('a?[2Jb')
+    const { stdout: json } = await audit(join(folder, 'audit.log'), '--json')
+    expect(stdout + json).not.toContain('a-batch-token')
+  })
+
   it('lines behind a prefix, packed files and standard input; tells of lines that are broken', async () => {
     const lines = begin.trimEnd().replace(/^/gm, 'Mar  1 10:00:00 vault-0 vault[1]: ')
     const broken = `${lines}\n{"type":"response","time\nno entry\n\n`
     const packed = await audit(file('audit.log.gz', gzipSync(broken)))
     expect(packed.stdout).toContain(lease)
-    expect(packed.stderr).toContain('2 lines are no entries')
+    expect(packed.stderr).toContain('Lines that are no entries of an audit device in JSON: 2.')
 
     const piped = start(['audit', '--json'])
     piped.child.stdin?.end(begin.trimEnd())

@@ -176,6 +176,17 @@ describe('vault-lease audit of a run with ten applications', () => {
     expect(byOps).toMatchObject({ how: 'revoked', revoked: { with: 'lease', by: 'root' } })
   })
 
+  it('finds who asked for a user that came wrapped', async () => {
+    const { vault } = servers
+    const headers = { 'X-Vault-Token': await logIn('wrapper'), 'X-Vault-Wrap-TTL': '60s' }
+    const answer = await fetch(`${vault.address}/v1/database/creds/jobs`, { headers })
+    const { wrap_info } = (await answer.json()) as { wrap_info: { token: string } }
+    const { body } = await vault.call('POST', 'sys/wrapping/unwrap', {}, { token: wrap_info.token })
+    expect(await look('--user', body.data.username)).toMatchObject([
+      { username: body.data.username, role: 'jobs', metadata: { service_account_name: 'wrapper' } },
+    ])
+  })
+
   it('does without Vault and database, with a token that may nothing, and with a Vault that is gone', async () => {
     const { stdout } = await audit(['--role', 'jobs'], {})
     expect(stdout).toContain('unknown')

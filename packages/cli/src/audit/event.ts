@@ -1,7 +1,7 @@
 /** Who asked Vault, as an audit device writes it. Tokens and accessors are hashes, unless the device was told otherwise. */
 export interface Holder {
   readonly displayName: string
-  /** Of the token; of a batch token, which has none, the token itself. */
+  /** Of the token; of a batch token, which has none, the hash of the token itself. */
   readonly accessor: string
   readonly token: string
   readonly entityId: string | undefined
@@ -49,7 +49,14 @@ export interface Revocation {
 
 /** What one line of an audit file tells of database users. */
 export type AuditEvent =
-  | { readonly kind: 'issued'; readonly issue: Issue }
+  | {
+      readonly kind: 'issued'
+      readonly issue: Issue
+      /** The wrapping token that it came out of: it has no life of its own, and says little of who asked. */
+      readonly wrapping?: string
+    }
+  /** Somebody was given a wrapping token in place of a user. */
+  | { readonly kind: 'wrapped'; readonly wrapping: string; readonly holder: Holder }
   | { readonly kind: 'renewed'; readonly renewal: Renewal }
   /** `id` is a hash, unless the device writes it raw, or the request had it in its path. */
   | { readonly kind: 'lease-revoked'; readonly id: string; readonly revocation: Revocation }

@@ -1,4 +1,5 @@
-import type { AuditEvent, Issue, Revocation } from './event.ts'
+import type { AuditEvent, Holder, Issue, Revocation } from './event.ts'
+import { isHash } from './hash.ts'
 import { readLine } from './read-line.ts'
 
 /** The renewals of a lease. */
@@ -21,6 +22,8 @@ export class Ledger {
   hidesNames = false
   readonly #isWanted: (issue: Issue) => boolean
   readonly #static = new Set<string>()
+  /** By wrapping token: who asked. */
+  readonly #wrapped = new Map<string, Holder>()
   readonly #renewals = new Map<string, Renewals>()
   /** By id, or by its hash. */
   readonly #revoked = new Map<string, Revocation>()
@@ -83,11 +86,18 @@ export class Ledger {
       : Math.max(tokenEndsAt, this.#tokenEnds.get(accessor) ?? tokenEndsAt)
   }
 
+  /** How many wrapping tokens were given out whose users these lines do not tell. */
+  get wrapped(): number {
+    return this.#wrapped.size
+  }
+
   #add(event: AuditEvent): void {
     switch (event.kind) {
       case 'issued':
-        this.hidesNames ||= isHash(event.issue.username)
-        if (this.#isWanted(event.issue) && this.#isNew(event.issue)) this.issues.push(event.issue)
+        this.#addIssue(event.issue, event.wrapping)
+        break
+      case 'wrapped':
+        this.#wrapped.set(event.wrapping, event.holder)
         break
       case 'renewed': {
         const { lease, hash, at, grantedMs } = event.renewal
@@ -117,6 +127,14 @@ export class Ledger {
     }
   }
 
+  #addIssue(issue: Issue, wrapping = ''): void {
+    const asked = this.#wrapped.get(wrapping)
+    this.#wrapped.delete(wrapping)
+    const whole = asked ? { ...issue, holder: asked } : issue
+    this.hidesNames ||= isHash(whole.username)
+    if (this.#isWanted(whole) && this.#isNew(whole)) this.issues.push(whole)
+  }
+
   /** A static password is read again and again: it is told once for who reads it and how long it holds. */
   #isNew({ lease, namespace, mount, role, endsAt, holder }: Issue): boolean {
     if (lease !== undefined) return true
@@ -142,9 +160,4 @@ function prefixesOf(lease: string): readonly string[] {
 function keepFirst(map: Map<string, Revocation>, key: string, revocation: Revocation): void {
   const before = map.get(key)
   if (!before || revocation.at < before.at) map.set(key, revocation)
-}
-
-/** Whether an audit device has hidden a value. */
-export function isHash(value: string): boolean {
-  return value.startsWith('hmac-sha256:')
 }

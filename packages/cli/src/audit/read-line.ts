@@ -1,5 +1,6 @@
 import type { AuditEvent, Holder, Revocation } from './event.ts'
 import { fieldIn, numberIn, textIn } from './fields.ts'
+import { isHash } from './hash.ts'
 
 const openingBrace = 0x7b
 const closingBrace = 0x7d
@@ -38,6 +39,9 @@ function readResponse(entry: unknown, at: number): AuditEvent | undefined {
 
 function readCredential(entry: unknown, path: string, at: number): AuditEvent | undefined {
   const [, before = '', kind, role] = /^(.+)\/(creds|static-creds)\/(.+)$/.exec(path) ?? []
+  const wrapping = textIn(entry, 'response', 'wrap_info', 'token')
+  if (role !== undefined && wrapping !== undefined && isDatabase(entry))
+    return { kind: 'wrapped', wrapping, holder: holderOf(entry) }
   const username = textIn(entry, 'response', 'data', 'username')
   if (role === undefined || username === undefined || !isDatabase(entry)) return undefined
   const lease = textIn(entry, 'response', 'secret', 'lease_id')
@@ -53,6 +57,30 @@ function readCredential(entry: unknown, path: string, at: number): AuditEvent | 
       issuedAt: at,
       endsAt: lease === undefined ? nextRotation(entry, at) : undefined,
       holder: holderOf(entry),
+    },
+  }
+}
+
+/** What a wrapping token was given back for, by itself or beside another token. */
+function readUnwrapped(entry: unknown, at: number): AuditEvent | undefined {
+  const lease = textIn(entry, 'response', 'secret', 'lease_id')
+  const username = textIn(entry, 'response', 'data', 'username')
+  const [, mount, role] = /^(.+)\/creds\/(.+)\/[^/]+$/.exec(lease ?? '') ?? []
+  if (lease === undefined || username === undefined || mount === undefined || role === undefined)
+    return undefined
+  const holder = holderOf(entry)
+  return {
+    kind: 'issued',
+    wrapping: textIn(entry, 'request', 'data', 'token') ?? holder.token,
+    issue: {
+      lease,
+      namespace: namespaceOf(entry),
+      mount,
+      role,
+      username,
+      issuedAt: at,
+      endsAt: undefined,
+      holder: { ...holder, tokenEndsAt: undefined },
     },
   }
 }
@@ -73,6 +101,7 @@ function isDatabase(entry: unknown): boolean {
 }
 
 function readSystem(entry: unknown, path: string, at: number): AuditEvent | undefined {
+  if (path === 'wrapping/unwrap') return readUnwrapped(entry, at)
   const [, action, , rest] = /^(?:leases\/)?(renew|revoke(-prefix|-force)?)(?:\/(.+))?$/.exec(path) ?? []
   const named = textIn(entry, 'request', 'data', 'lease_id')
   const revocation = revocationOf(entry, at, action === 'revoke-force')
@@ -138,7 +167,7 @@ function holderOf(entry: unknown): Holder {
   const metadata = fieldIn(auth, 'metadata')
   return {
     displayName: textIn(auth, 'display_name') ?? '',
-    accessor: textIn(auth, 'accessor') ?? token,
+    accessor: textIn(auth, 'accessor') ?? (isHash(token) ? token : ''),
     token,
     entityId: textIn(auth, 'entity_id'),
     metadata: typeof metadata === 'object' && metadata !== null ? { ...metadata } : {},

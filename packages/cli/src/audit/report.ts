@@ -1,7 +1,7 @@
 import { table } from '../table.ts'
 import type { End } from './end.ts'
 import type { Holder } from './event.ts'
-import { isHash } from './ledger.ts'
+import { isHash } from './hash.ts'
 import type { Trace } from './trace.ts'
 
 const columns: readonly (readonly [heading: string, cell: (trace: Trace) => string])[] = [
@@ -25,7 +25,7 @@ export function textOf(traces: readonly Trace[]): string {
   const filled = all.filter(({ cells }) => cells.some((cell) => cell !== ''))
   return table(
     filled.map(({ heading }) => heading),
-    traces.map((_, row) => filled.map(({ cells }) => cells[row] || '-')),
+    traces.map((_, row) => filled.map(({ cells }) => printable(cells[row] || '-'))),
   )
 }
 
@@ -84,6 +84,11 @@ function workloadOf({ metadata }: Holder): string | undefined {
   const pod = text('pod') ?? text('pod_name')
   const parts = [account === undefined ? undefined : `${namespace ?? ''}/${account}`, pod && `pod ${pod}`]
   return parts.filter((part) => part !== undefined).join(' ') || text('role_name')
+}
+
+/** Who logs in may choose a name that moves the cursor of who reads this. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '?')
 }
 
 /** Enough of a hash to find its line. */

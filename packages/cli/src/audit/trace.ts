@@ -3,7 +3,8 @@ import type { UserSession, Users } from '../orphans/users.ts'
 import type { AuditedVault } from './ask-vault.ts'
 import { type End, endOf, type Known, type Ttls } from './end.ts'
 import type { Issue } from './event.ts'
-import { isHash, type Ledger } from './ledger.ts'
+import { isHash } from './hash.ts'
+import type { Ledger } from './ledger.ts'
 
 /** Who had which database user until when. */
 export interface Trace {

@@ -3,7 +3,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { AddCommand } from '../add-command.ts'
 import { AuditedVault } from '../audit/ask-vault.ts'
 import type { Issue } from '../audit/event.ts'
-import { isHash, Ledger } from '../audit/ledger.ts'
+import { isHash } from '../audit/hash.ts'
+import { Ledger } from '../audit/ledger.ts'
 import { linesOf } from '../audit/lines.ts'
 import { resultOf, textOf } from '../audit/report.ts'
 import { trace } from '../audit/trace.ts'
@@ -107,7 +108,9 @@ async function audit(files: readonly string[], { json, ...flags }: AuditFlags): 
   const { since = Number.NEGATIVE_INFINITY } = flags
   const wanted = traces.filter(({ end }) => (end.at ?? Number.POSITIVE_INFINITY) >= since)
   print(json ? JSON.stringify(resultOf(wanted, ledger.broken)) : textOf(wanted))
-  if (ledger.broken > 0) tell(`${ledger.broken} lines are no entries of an audit device in JSON.`)
+  if (ledger.broken > 0) tell(`Lines that are no entries of an audit device in JSON: ${ledger.broken}.`)
+  if (ledger.wrapped > 0)
+    tell(`Users that were given out wrapped, and not unwrapped in these lines: ${ledger.wrapped}.`)
   if (!vault && ledger.hidesNames)
     tell('Set VAULT_ADDR, and a token that may use sys/audit-hash, for what is told as hashes or unknown.')
 }

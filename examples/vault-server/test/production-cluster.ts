@@ -43,6 +43,7 @@ interface Node {
 /** Does what the README says, up to a cluster whose nodes all have a vote. */
 export async function startProductionCluster(): Promise<ProductionCluster> {
   const binary = await findVault()
+  const isOpenBao = basename(binary) === 'bao'
   const folder = temporaryFolder()
   const tls = join(folder.path, 'tls')
   await run('sh', [join(example, 'tls.sh'), tls, ...nodeNames], {})
@@ -65,7 +66,7 @@ export async function startProductionCluster(): Promise<ProductionCluster> {
     run(binary, args, { ...at(node), ...env })
 
   const configure = (node: Node): string[] => {
-    const files = basename(binary) === 'bao' ? ['production.hcl', 'audit.hcl'] : ['production.hcl']
+    const files = isOpenBao ? ['production.hcl', 'audit.hcl'] : ['production.hcl']
     const config = join(folder.path, `${node.name}.hcl`)
     writeFileSync(
       config,
@@ -112,6 +113,8 @@ export async function startProductionCluster(): Promise<ProductionCluster> {
       await unseal(() => cli(['operator', 'unseal', key], nodeAt(index)))
   }
   rootToken = keys.root_token
+  const auditFile = join(auditFolder(folder.path), 'audit.log')
+  if (!isOpenBao) await cli(['audit', 'enable', 'file', `file_path=${auditFile}`], nodeAt(await leader()))
   const voters = async (): Promise<number> => {
     const { data } = JSON.parse(await command('operator raft list-peers -format=json'))
     return data.config.servers.filter(({ voter }: { voter: boolean }) => voter).length
@@ -126,7 +129,7 @@ export async function startProductionCluster(): Promise<ProductionCluster> {
   return {
     addresses: nodes.map(({ address }) => address),
     caCertFile,
-    auditFile: join(auditFolder(folder.path), 'audit.log'),
+    auditFile,
     rootToken,
     command,
     leader,

@@ -10,7 +10,14 @@ import { type Ended, run } from '../../../packages/cli/test/cli.ts'
 import { token, VaultPool } from '../../../packages/pg/src/index.ts'
 import { findVault } from '../../../packages/testing/src/binaries.ts'
 import { builtByGo } from '../../../packages/testing/src/built-by-go.ts'
-import { type DatabaseServer, hammer, startPostgres } from '../../../packages/testing/src/index.ts'
+import {
+  type Connection,
+  type DatabaseServer,
+  hammer,
+  startMariaDb,
+  startPostgres,
+  startServers,
+} from '../../../packages/testing/src/index.ts'
 import { freePort, ServerProcess, temporaryFolder } from '../../../packages/testing/src/server-process.ts'
 import { missing } from '../../../test/unless-missing.ts'
 import {
@@ -237,13 +244,44 @@ describe.skipIf(lacking !== undefined)('the compose file', () => {
     await expect(checked(wrong)).rejects.toMatchObject({ stderr: expect.stringContaining('healthchek') })
     folder.remove()
   })
-
-  it('has a setup file that names its servers', async () => {
-    const { code, stdout } = await run(['setup', join(compose, 'setup.yaml'), '--print'], {
-      DEV_PASSWORD: 'dev-only',
-    })
-    expect(code).toBe(0)
-    for (const host of ['@postgres:5432', '@tcp(mysql:3306)', '@mongodb:27017'])
-      expect(stdout).toContain(host)
-  })
 })
+
+it('the setup file beside it gives users of all three databases', async () => {
+  const [mongo, postgres, mysql] = await Promise.all([
+    startServers({ kind: 'mongodb' }),
+    startPostgres(),
+    startMariaDb(),
+  ])
+  const folder = temporaryFolder()
+  const { vault } = mongo
+  await vault.must('DELETE', 'sys/mounts/database')
+  try {
+    const services = { postgres, mysql, mongodb: mongo.database }
+    const file = join(folder.path, 'setup.yaml')
+    writeFileSync(file, Object.entries(services).reduce(onThisMachine, read('compose/setup.yaml')))
+    const { code, stderr } = await run(['setup', file], {
+      VAULT_ADDR: vault.address,
+      VAULT_TOKEN: vault.token,
+      postgres: postgres.superuser.password,
+      mysql: mysql.superuser.password,
+      mongodb: mongo.database.superuser.password,
+    })
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    for (const path of ['database/creds/app', 'database/creds/app-mysql', 'mongodb/creds/app'])
+      expect((await vault.must('GET', path)).body.data.username).toMatch(/^v-/)
+  } finally {
+    await Promise.all([mongo.stop(), postgres.stop(), mysql.stop()])
+    folder.remove()
+  }
+})
+
+/** The address and the superuser of a service of compose.yaml, whose password is in a variable of that name. */
+function onThisMachine(text: string, [service, server]: readonly [string, Connection]): string {
+  const { host, port, superuser } = server
+  return text
+    .replace(new RegExp(`([@(])${service}:\\d+`), `$1${host}:${port}`)
+    .replace(
+      /username: \w+\n( +)password_env: DEV_PASSWORD/,
+      `username: ${superuser.user}\n$1password_env: ${service}`,
+    )
+}

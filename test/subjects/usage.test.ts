@@ -70,7 +70,7 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('how a pool on %s is 
       const held = await Promise.all([subject.openTransaction(), subject.openTransaction()])
       expect(usageOf(lease).load).toEqual({ max, idle: 0, waiting: 0 })
       // knex begins when somebody waits for it.
-    const waiting = Promise.all([subject.query()])
+      const waiting = Promise.all([subject.query()])
       await vi.waitFor(() => expect(usageOf(lease).load).toEqual({ max, idle: 0, waiting: 1 }))
       for (const each of held) await each.finish()
       await waiting

@@ -17,7 +17,17 @@ export interface SecretWatch {
   secrets(): Iterable<string>
 }
 
-const events = ['rotated', 'renewed', 'retired', 'revoked', 'failed', 'expired', 'state'] as const
+const events = [
+  'rotated',
+  'rotation',
+  'renewed',
+  'login',
+  'retired',
+  'revoked',
+  'failed',
+  'expired',
+  'state',
+] as const
 
 export function watchSecrets(): SecretWatch {
   const secrets = new Set<string>()
@@ -31,7 +41,7 @@ export function watchSecrets(): SecretWatch {
       // What JSON cannot express, it cannot show.
     }
   }
-  for (const event of events) subscribe(`vault-lease:${event}`, look)
+  for (const event of [...events, 'request']) subscribe(`vault-lease:${event}`, look)
   process.on('warning', look)
   return {
     watchLogins: ({ name, logIn }) => ({

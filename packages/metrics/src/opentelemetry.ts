@@ -17,9 +17,9 @@ import { traceRotations } from './traces.ts'
 /** Where metrics and traces go. */
 export interface Providers {
   /** Default: the global one. */
-  readonly meterProvider?: MeterProvider
+  readonly meterProvider?: MeterProvider | undefined
   /** Default: the global one. */
-  readonly tracerProvider?: TracerProvider
+  readonly tracerProvider?: TracerProvider | undefined
 }
 
 const scope = '@vault-lease/metrics'

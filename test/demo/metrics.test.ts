@@ -77,6 +77,7 @@ describe.skipIf(unavailable)('a scrape of the demo', () => {
     // Of each worker, and the one that is held.
     expect(calm.sum('vault_lease_connections', { credential: 'current' })).toBe(options.workers + 1)
     expect(calm.sum('vault_lease_pool_state', { state: 'proven' })).toBe(2)
+    expect(calm.sum('vault_lease_circuit_state', { state: 'closed' })).toBe(1)
     expect(sealed.sum('vault_lease_vault_requests_total', { outcome: 'ERR_VAULT_SEALED' })).toBeGreaterThan(0)
 
     const { told } = figures
@@ -103,6 +104,7 @@ describe.skipIf(unavailable)('a scrape of the demo', () => {
     expect(durations('fetch')).toBe((told?.rotations ?? 0) + (told?.failedRotations ?? 0))
     expect(durations('revoke')).toBe(told?.revocations)
     expect(after.sum('vault_lease_vault_request_duration_seconds_count')).toBe(counted('vault_requests'))
+    for (const { username } of figures.generations) expect(after.text).not.toContain(username)
     // A lease that was closed is in no state.
     expect(after.sum('vault_lease_state')).toBe(0)
     expect(after.sum('vault_lease_connections')).toBe(0)
@@ -115,7 +117,10 @@ type Labels = Readonly<Record<string, string>>
 class Scrape {
   readonly #samples: { readonly name: string; readonly labels: Labels; readonly value: number }[]
 
+  readonly text: string
+
   constructor(text: string) {
+    this.text = text
     const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
     this.#samples = lines.map((line) => {
       const [, name = '', labels = '', value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? []

@@ -41,6 +41,7 @@ describe('mysql2', () => {
       'onResult of a query',
       driverWith({ Connection: Object.assign(Object.create(mysql.Connection), { createQuery: () => ({}) }) }),
     ],
+    ['_connectionQueue of a pool', driverWithPool(() => ({ _connectionQueue: undefined }))],
     ['_removeConnection of a pool', driverWithPool(() => ({ _removeConnection: undefined }))],
     ['_createConnectionConfig of a pool', driverWithPool(() => ({ _createConnectionConfig: undefined }))],
     ...['connectionLimit', 'queueLimit', 'waitForConnections', 'connectionConfig'].map(

@@ -1,46 +1,24 @@
-import {
-  ROOT_CONTEXT,
-  type Span,
-  type SpanContext,
-  SpanStatusCode,
-  type Tracer,
-  trace,
-} from '@opentelemetry/api'
+import { ROOT_CONTEXT, type SpanContext, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import type { VaultLeaseError } from '@vault-lease/core'
 import { hear, type Told } from './follow.ts'
 
 /** The most users that were replaced and whose end is still to be told. One that nobody revokes is forgotten in the end. */
 const mostReplaced = 1_000
 
+/** A span that is over. Times are milliseconds since 1970. */
 interface Part {
   readonly name: string
   readonly from: number
   readonly to: number
-  readonly parent: SpanContext | undefined
+  readonly parent?: SpanContext | undefined
   readonly attributes: Record<string, string | number>
+  readonly error?: VaultLeaseError | undefined
 }
 
 /** A span for each attempt to put another credential in force, with its steps as children, until what it returns is called. */
 export function traceRotations(tracer: Tracer): () => void {
   /** By user: the rotation that has replaced it. */
   const replacedBy = new Map<string, SpanContext>()
-
-  const begin = ({ name, from, parent, attributes }: Part): Span => {
-    // Whoever happens to be at work when a lease is due is not what rotates it.
-    const context = parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT
-    return tracer.startSpan(name, { startTime: from, attributes }, context)
-  }
-  const tell = (part: Part, error: VaultLeaseError | undefined): SpanContext => {
-    const span = begin(part)
-    if (error) {
-      const { name, code, message } = error
-      span.recordException({ name, code, message }, part.to)
-      span.setAttribute('error.type', code)
-      span.setStatus({ code: SpanStatusCode.ERROR, message })
-    }
-    span.end(part.to)
-    return span.spanContext()
-  }
 
   const rotation = ({
     source,
@@ -60,11 +38,11 @@ export function traceRotations(tracer: Tracer): () => void {
       'vault_lease.generation': generation,
     }
     const failure = steps.find(({ error }) => error)?.error
-    const parent = tell({ name: 'vault_lease.rotation', from, to, parent: undefined, attributes }, failure)
+    const parent = tell(tracer, { name: 'vault_lease.rotation', from, to, attributes, error: failure })
     let at = from
     for (const { step, tookMs: lasted, error } of steps) {
       const attributes = { 'vault_lease.source': source, 'vault_lease.step': step }
-      tell({ name: `vault_lease.${step}`, from: at, to: at + lasted, parent, attributes }, error)
+      tell(tracer, { name: `vault_lease.${step}`, from: at, to: at + lasted, parent, attributes, error })
       at += lasted
     }
     for (const { username } of replaced) remember(replacedBy, userOf(source, username), parent)
@@ -81,7 +59,7 @@ export function traceRotations(tracer: Tracer): () => void {
         'vault_lease.generation': generation,
       }
       const parent = replacedBy.get(user)
-      tell({ name: `vault_lease.${step}`, from: to - tookMs, to, parent, attributes }, undefined)
+      tell(tracer, { name: `vault_lease.${step}`, from: to - tookMs, to, parent, attributes })
       if (step === 'revoke') replacedBy.delete(user)
     }
 
@@ -89,6 +67,20 @@ export function traceRotations(tracer: Tracer): () => void {
   return () => {
     for (const stop of stops) stop()
   }
+}
+
+function tell(tracer: Tracer, { name, from, to, parent, attributes, error }: Part): SpanContext {
+  // Whoever happens to be at work when a lease is due is not what rotates it.
+  const context = parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT
+  const span = tracer.startSpan(name, { startTime: from, attributes }, context)
+  if (error) {
+    const { name, code, message } = error
+    span.recordException({ name, code, message }, to)
+    span.setAttribute('error.type', code)
+    span.setStatus({ code: SpanStatusCode.ERROR, message })
+  }
+  span.end(to)
+  return span.spanContext()
 }
 
 function remember(replacedBy: Map<string, SpanContext>, user: string, rotation: SpanContext): void {

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { type Context, context, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api'
 import {
   AggregationTemporality,
@@ -201,6 +202,30 @@ describe('what OpenTelemetry is given', () => {
       const [retireFrom = 0, retireTo = 0] = times['vault_lease.retire'] ?? []
       expect(retireFrom).toBeGreaterThanOrEqual(proveTo - 5)
       expect(retireTo - retireFrom).toBeGreaterThanOrEqual(35)
+    })
+
+    it('has the end of the user that it has replaced, until that is revoked', async () => {
+      const { spans } = setUp()
+      const publish = (name: string, told: object): void =>
+        channel(`vault-lease:${name}`).publish({ source, ...told })
+      const one = { generation: 1, username: 'v-1' }
+      const two = { generation: 2, username: 'v-2' }
+      const rotation = { reason: 'age', outcome: 'success', tookMs: 5, steps: [] }
+      publish('rotation', { ...rotation, generation: 2, replaced: [one] })
+      publish('rotation', { ...rotation, generation: 3, replaced: [two] })
+      publish('retired', { ...one, closed: 2, forced: 0, tookMs: 3_000 })
+      publish('revoked', { ...one, tookMs: 100 })
+      publish('revoked', { ...one, tookMs: 100 })
+      const [first, , ...ends] = spans.getFinishedSpans()
+      const parents = ends.map(({ name, parentSpanContext }) => [name, parentSpanContext?.spanId])
+      const { spanId } = first?.spanContext() ?? {}
+      expect(parents).toEqual([
+        ['vault_lease.retire', spanId],
+        ['vault_lease.revoke', spanId],
+        ['vault_lease.revoke', undefined],
+      ])
+      const [retire] = ends
+      expect(ms(retire?.endTime ?? [0, 0]) - ms(retire?.startTime ?? [0, 0])).toBeCloseTo(3_000, 0)
     })
 
     it('has the error of the step that failed, without its causes', async () => {

@@ -192,12 +192,13 @@ export function contract(name: SubjectName): void {
     })
 
     it('closes what is still held at the deadline, with an error that says so, and goes on', async () => {
-      await world.engine.role('app', { ttl: '60s', maxTtl: '120s' })
-      const lease = await world.lease('2s', '2s')
+      const lease = await world.lease('60s', '120s', { drainTimeoutMs: 300 })
       const subject = await subjectOn({ lease })
       const held = await Promise.all([subject.openTransaction(), subject.openCursor()])
       for (const each of held) await each.step()
-      const [{ forced }] = await once(lease, 'retired')
+      const retired = once(lease, 'retired')
+      await lease.rotate()
+      const [{ forced }] = await retired
       expect(forced).toBe(2)
       for (const each of held) {
         const error = await toTheEnd(each).catch((failure: unknown) => failure)

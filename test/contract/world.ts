@@ -1,4 +1,10 @@
-import { appRole, createLease, type LeaseManager, type VaultOptions } from '@vault-lease/core'
+import {
+  appRole,
+  createLease,
+  type LeaseManager,
+  type RotationOptions,
+  type VaultOptions,
+} from '@vault-lease/core'
 import { type DatabaseServer, type Servers, startServers } from '@vault-lease/testing'
 import { type SecretWatch, watchSecrets } from '../secret-watch.ts'
 import { schemas } from '../subjects/subject.ts'
@@ -10,7 +16,7 @@ export interface World extends Servers {
   /** Options that log in to the server by AppRole. */
   vaultOptions(): Promise<VaultOptions>
   /** A lease of its own, closed by `closeLeases()`. */
-  lease(ttl: string, maxTtl: string): Promise<LeaseManager>
+  lease(ttl: string, maxTtl: string, rotation?: RotationOptions): Promise<LeaseManager>
   closeLeases(): Promise<void>
 }
 
@@ -29,9 +35,9 @@ export async function startWorld(kind: DatabaseServer['kind']): Promise<World> {
     ...servers,
     secrets,
     vaultOptions,
-    async lease(ttl, maxTtl) {
+    async lease(ttl, maxTtl, rotation) {
       await engine.role('app', { ttl, maxTtl })
-      const lease = secrets.watch(createLease({ vault: await vaultOptions(), role: 'app' }))
+      const lease = secrets.watch(createLease({ vault: await vaultOptions(), role: 'app', rotation }))
       leases.push(lease)
       return lease
     },

@@ -29,8 +29,13 @@ export interface Server {
   command(operation: Operation, timeoutContext: unknown): Promise<unknown>
 }
 
+interface CheckOutOptions {
+  readonly timeoutContext: unknown
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface Pool {
-  checkOut(options: unknown): Promise<object>
+  checkOut(options: CheckOutOptions): Promise<object>
   checkIn(connection: object): void
   /** How many there are, those that are being opened among them. */
   readonly totalConnectionCount: number

@@ -29,6 +29,8 @@ export interface Surroundings {
   takeOver(): void
   /** Whether new operations are done as this user; while that is in doubt, a promise of it. */
   isInForce(): boolean | Promise<boolean>
+  /** While there is no room for one more connection to a server: resolves when there is, or there is another reason to go on. */
+  whenRoom(server: string, orElse: () => boolean): Promise<void> | undefined
   refused(error: unknown): Promise<boolean>
   suspected(): void
   /** The generation that new operations go to. */
@@ -79,7 +81,9 @@ export class Generation implements Home, Runner, RetirableClient {
   }
 
   connections(): ReadonlyMap<string, number> {
-    return new Map(Array.from(this.#watched, ({ name, pool }) => [name, pool.totalConnectionCount]))
+    const connectionsOf = ({ totalConnectionCount, waitQueueSize }: Pool): number =>
+      Math.min(this.most, totalConnectionCount + waitQueueSize)
+    return new Map(Array.from(this.#watched, ({ name, pool }) => [name, connectionsOf(pool)]))
   }
 
   load(): Omit<PoolLoad, 'max'> {
@@ -207,7 +211,7 @@ export class Generation implements Home, Runner, RetirableClient {
     this.#watched.add(server)
     const run: Run = server.command.bind(server)
     server.command = (operation, timeoutContext) => runOn(this, server, run, operation, timeoutContext)
-    this.#watchPool(server.pool)
+    this.#watchPool(server)
     // From a cursor, a server leads to the password.
     Object.defineProperty(server, inspect.custom, { value: () => `Server { ${server.name} }` })
     return server
@@ -217,7 +221,7 @@ export class Generation implements Home, Runner, RetirableClient {
    * Who has waited for a connection while the user was replaced, or found to be no more, is served by another client.
    * While that is in doubt nobody begins to use one.
    */
-  #watchPool(pool: Pool): void {
+  #watchPool({ name, pool }: Server): void {
     const checkOut = pool.checkOut.bind(pool)
     const checkIn = pool.checkIn.bind(pool)
     pool.checkIn = (connection) => {
@@ -228,6 +232,11 @@ export class Generation implements Home, Runner, RetirableClient {
     pool.checkOut = async (options) => {
       const use = this.#taker
       this.#taker = undefined
+      if (this.#mayGrow(pool)) {
+        const { signal } = options
+        const orElse = (): boolean => !this.#mayGrow(pool) || signal?.aborted === true
+        await this.#surroundings.whenRoom(name, orElse)
+      }
       const connection = await checkOut(options)
       this.#noteSocket(socketOf(connection))
       const inForce = this.#surroundings.isInForce()
@@ -238,6 +247,11 @@ export class Generation implements Home, Runner, RetirableClient {
     this.#giveUpIdle.push(async () => {
       while (this.#isSpare && pool.availableConnectionCount > 0) pool.checkIn(await checkOut(withoutTimeout))
     })
+  }
+
+  /** Whether the next connection that is taken can be one that has to be opened. The first one always may. */
+  #mayGrow({ availableConnectionCount, waitQueueSize, totalConnectionCount }: Pool): boolean {
+    return !this.#draining && totalConnectionCount > 0 && availableConnectionCount <= waitQueueSize
   }
 
   #noteSocket(socket: Duplex): void {

@@ -54,6 +54,7 @@ export class RotatingClients {
           ofServers.takeTurn()
         },
         isInForce: () => this.#clients.isInForce(generation),
+        whenRoom: (server, orElse) => this.#clients.whenRoom(server, orElse),
         refused: (error) => {
           this.#clients.doubts(generation)
           return this.attachment.refused(login(), error)

@@ -45,6 +45,11 @@ export interface ClientPerGenerationParts<Client, Lease extends ClientLease> {
 
 const giveUpWithinMs = 2_000
 const pauseMs = 500
+const lookEveryMs = 10
+/** A user is proven all the same when whoever holds connections of older ones takes longer. */
+const roomWithinMs = 2_000
+/** The one for what is new, and one that is left for it. */
+const clientsAtOnce = 2
 
 interface Opening<Client> {
   readonly generation: number
@@ -141,6 +146,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     if (this.#closing.signal.aborted) throw closedError()
     const { generation } = credential
     try {
+      const room = this.#whenRoomToProve(signal)
+      if (room) await room
       // One that is open already is in doubt, or has a new password: only a new connection tells.
       if (this.#open.has(generation)) await (await this.#parts.open(() => credential, signal)).close()
       else await this.#opened(credential, signal)
@@ -180,6 +187,42 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     await giveUp([...this.#openings], this.#clock)
     await Promise.all(Array.from(this.#open.values(), (client) => client.close()))
     this.#open.clear()
+  }
+
+  /**
+   * Where older clients still have work, one more connection to a server can be more than two clients may have: resolves when it
+   * is not, or when there is another reason not to wait.
+   */
+  whenRoom(server: string, orElse: () => boolean): Promise<void> | undefined {
+    if (this.#open.size <= clientsAtOnce || this.#isRoomAt(server)) return undefined
+    return this.#until(() => this.#isRoomAt(server) || orElse())
+  }
+
+  /** A client that is being replaced keeps from now on only what is in use. */
+  #whenRoomToProve(signal: AbortSignal): Promise<void> | undefined {
+    this.#handOver?.stop.abort()
+    if (this.#open.size < clientsAtOnce) return undefined
+    const until = this.#clock.now() + roomWithinMs
+    const servers = new Set(
+      Array.from(this.#open.values(), (client) => [...client.connections().keys()]).flat(),
+    )
+    const isRoom = (): boolean => [...servers].every((server) => this.#isRoomAt(server))
+    return this.#until(() => isRoom() || signal.aborted || this.#clock.now() >= until)
+  }
+
+  #isRoomAt(server: string): boolean {
+    let open = 0
+    let most = 0
+    for (const client of this.#open.values()) {
+      open += client.connections().get(server) ?? 0
+      most = client.most
+    }
+    return open < clientsAtOnce * most || most === 0
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition() && !this.#closing.signal.aborted)
+      await sleep(this.#clock, lookEveryMs, this.#closing.signal).catch(() => {})
   }
 
   async #isInForceThen(generation: number): Promise<boolean> {

@@ -4,7 +4,7 @@ import { type Clock, deadlineAfter, sleep } from '../resilience/clock.ts'
 export interface CountedClient {
   /** The most connections that it may have to one server. */
   readonly most: number
-  /** How many it has, by server. */
+  /** How many it has, by server, those that somebody waits for among them. */
   connections(): ReadonlyMap<string, number>
   /**
    * Opens one more to a server, and keeps it from everybody until what it resolves with is called.

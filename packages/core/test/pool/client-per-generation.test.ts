@@ -314,7 +314,7 @@ describe('a client that is replaced while its user can be used', () => {
 
   async function replaced(connections = 5) {
     const clock = new ManualClock()
-    const { clients, lease, publish } = setUp(undefined, clock)
+    const { clients, driver, lease, publish } = setUp(undefined, clock)
     const first = await clients.current()
     first.has(connections)
     publish(2)
@@ -323,7 +323,7 @@ describe('a client that is replaced while its user can be used', () => {
     const drained = new AbortController()
     const turns = { by: clock.now() + turnsMs, over: over.signal }
     const retiring = clients.retire(1, { ...terms, signal: drained.signal, turns })
-    return { clock, clients, publish, lease, first, second, turns, over, drained, retiring }
+    return { clock, clients, driver, publish, lease, first, second, turns, over, drained, retiring }
   }
 
   it('does what is new until the next has as many connections, opened one after another', async () => {
@@ -415,5 +415,54 @@ describe('a client that is replaced while its user can be used', () => {
     await clients.close()
     await retiring
     expect(clock.pending).toBe(0)
+  })
+
+  it('and its next together have room for the connection that proves a user, before that is opened', async () => {
+    const { clock, clients, driver, first, second, retiring } = await replaced()
+    second.has(5)
+    let isLeft = (_retired: { closed: number; forced: number }): void => {}
+    first.retire.mockImplementation(
+      () =>
+        new Promise((resolve) => {
+          isLeft = resolve
+        }),
+    )
+    const proving = clients.prove(new Credential(3, 'v-3', 'secret'), never)
+    await clock.advance(100)
+    expect(clients.usable).toBe(second)
+    expect(driver).toHaveBeenCalledTimes(2)
+    first.has(4)
+    await clock.advance(10)
+    expect(await proving).toBe('accepted')
+    isLeft({ closed: 5, forced: 0 })
+    await retiring
+  })
+
+  it('holds up no proof for long', async () => {
+    const { clock, clients, first, second } = await replaced()
+    second.has(5)
+    first.retire.mockImplementation(() => new Promise(() => {}))
+    const proving = clients.prove(new Credential(3, 'v-3', 'secret'), never)
+    await clock.advance(2_000)
+    expect(await proving).toBe('accepted')
+  })
+
+  it('lets the newest grow only where all together stay within two', async () => {
+    const { clock, clients, first, second, publish } = await replaced()
+    first.retire.mockImplementation(() => new Promise(() => {}))
+    expect(clients.whenRoom(server, () => false)).toBe(undefined)
+    publish(3)
+    const third = await clients.current()
+    first.has(1)
+    second.has(5)
+    third.has(4)
+    const grown = vi.fn()
+    void clients.whenRoom(server, () => false)?.then(grown)
+    await clock.advance(100)
+    expect(grown).not.toHaveBeenCalled()
+    expect(await clients.whenRoom(server, () => true)).toBe(undefined)
+    second.has(3)
+    await clock.advance(10)
+    expect(grown).toHaveBeenCalledOnce()
   })
 })

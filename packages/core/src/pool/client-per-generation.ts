@@ -75,6 +75,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   readonly #closing = new AbortController()
   /** From the client that was replaced last, which does what is new until its turns are over. */
   #handOver: (HandOver<Client> & { readonly stop: AbortController }) | undefined
+  /** Clients that have no more than their first connection yet. */
+  #connectingNow = 0
   #wasOpen = false
 
   constructor(parts: ClientPerGenerationParts<Client, Lease>, clock: Clock = systemClock) {
@@ -149,7 +151,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
       const room = this.#whenRoomToProve(signal)
       if (room) await room
       // One that is open already is in doubt, or has a new password: only a new connection tells.
-      if (this.#open.has(generation)) await (await this.#parts.open(() => credential, signal)).close()
+      if (this.#open.has(generation)) await this.#connecting(() => this.#tryOn(credential, signal))
       else await this.#opened(credential, signal)
       this.#proven.set(generation, credential)
       return 'accepted'
@@ -194,7 +196,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
    * is not, or when there is another reason not to wait.
    */
   whenRoom(server: string, orElse: () => boolean): Promise<void> | undefined {
-    if (this.#open.size <= clientsAtOnce || this.#isRoomAt(server)) return undefined
+    if (this.#open.size + this.#connectingNow <= clientsAtOnce || this.#isRoomAt(server)) return undefined
     return this.#until(() => this.#isRoomAt(server) || orElse())
   }
 
@@ -211,7 +213,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   }
 
   #isRoomAt(server: string): boolean {
-    let open = 0
+    let open = this.#connectingNow
     let most = 0
     for (const client of this.#open.values()) {
       open += client.connections().get(server) ?? 0
@@ -274,10 +276,25 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   #begin(credential: Credential, ofCaller?: AbortSignal): Opening<Client> {
     const stop = new AbortController()
     const signal = ofCaller ? AbortSignal.any([stop.signal, ofCaller]) : stop.signal
-    const client = this.#openUnlessGivenUp(credential, signal).finally(() => this.#openings.delete(opening))
+    const opened = this.#connecting(() => this.#openUnlessGivenUp(credential, signal))
+    const client = opened.finally(() => this.#openings.delete(opening))
     const opening = { generation: credential.generation, client, stop, signal }
     this.#openings.add(opening)
     return opening
+  }
+
+  async #tryOn(credential: Credential, signal: AbortSignal): Promise<void> {
+    const client = await this.#parts.open(() => credential, signal)
+    await client.close()
+  }
+
+  async #connecting<Result>(connect: () => Promise<Result>): Promise<Result> {
+    this.#connectingNow++
+    try {
+      return await connect()
+    } finally {
+      this.#connectingNow--
+    }
   }
 
   async #openUnlessGivenUp(credential: Credential, signal: AbortSignal): Promise<Client> {

@@ -465,4 +465,27 @@ describe('a client that is replaced while its user can be used', () => {
     await clock.advance(10)
     expect(grown).toHaveBeenCalledOnce()
   })
+
+  it('leaves the connection that proves a user its place while it is being opened', async () => {
+    const slow = slowly()
+    const open: Open = async (credential, signal) =>
+      credential.generation === 3 ? await slow.open(credential, signal) : fakeClient(credential.username)
+    const { clients, publish } = setUp(open)
+    const first = await clients.current()
+    publish(2)
+    const second = await clients.current()
+    first.has(5)
+    second.has(4)
+    expect(clients.whenRoom(server, () => false)).toBe(undefined)
+    const proving = clients.prove(new Credential(3, 'v-3', 'secret'), never)
+    const grown = vi.fn()
+    let isEnough = false
+    void clients.whenRoom(server, () => isEnough)?.then(grown)
+    await setImmediate()
+    expect(grown).not.toHaveBeenCalled()
+    isEnough = true
+    await vi.waitFor(() => expect(grown).toHaveBeenCalledOnce())
+    slow.letIn()
+    expect(await proving).toBe('accepted')
+  })
 })

@@ -478,6 +478,7 @@ describe('a client that is replaced while its user can be used', () => {
     second.has(4)
     expect(clients.whenRoom(server, () => false)).toBe(undefined)
     const proving = clients.prove(new Credential(3, 'v-3', 'secret'), never)
+    await setImmediate()
     const grown = vi.fn()
     let isEnough = false
     void clients.whenRoom(server, () => isEnough)?.then(grown)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** A script of an example's package.json, run as `npm run` would, but on our sources and without npm between the signals. */
+/** A script of an example's package.json, on our sources, by a shell as `npm run` does it: a signal to that shell has to reach the service. */
 export function runScript(
   folder: string,
   script: 'start' | 'migrate',
@@ -12,7 +12,7 @@ export function runScript(
 ): ChildProcess {
   const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const path = [dirname(process.execPath), join(folder, 'node_modules', '.bin'), process.env['PATH']]
-  return spawn('sh', ['-c', `exec ${scripts[script]}`], {
+  return spawn('sh', ['-c', scripts[script]], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: path.join(delimiter), NODE_OPTIONS: '--conditions=@vault-lease/source', ...env },

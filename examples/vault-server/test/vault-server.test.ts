@@ -180,40 +180,58 @@ describe('the other files', () => {
   })
 
   it('a server in development mode takes its audit device by the API, where that is allowed', async () => {
-    const folder = temporaryFolder()
-    const command = await findVault()
-    const [listen, audit] = [`127.0.0.1:${await freePort()}`, join(folder.path, 'audit.log')]
-    const config = join(folder.path, 'api.hcl')
-    writeFileSync(config, 'unsafe_allow_api_audit_creation = true\n')
-    const address = { VAULT_ADDR: `http://${listen}`, BAO_ADDR: `http://${listen}` }
-    const env = {
-      PATH: process.env['PATH'],
-      HOME: folder.path,
-      ...address,
-      VAULT_TOKEN: 'root',
-      BAO_TOKEN: 'root',
-    }
-    const cli = (...args: string[]) => promisify(execFile)(command, args, { env })
-    const dev = 'server -dev -dev-root-token-id=root'
     const enable = 'audit enable file file_path=/var/log/vault/audit.log'
-    for (const text of [dev, enable]) expect(read('README.md')).toContain(text)
-    const server = await ServerProcess.start({
-      name: 'dev',
-      command,
-      args: [...dev.split(' '), `-dev-listen-address=${listen}`, `-config=${config}`],
-      folder: folder.path,
-      ready: () => cli('status'),
-    })
-    try {
+    expect(read('README.md')).toContain(enable)
+    await inDevelopmentMode('unsafe_allow_api_audit_creation = true\n', async (cli, folder) => {
+      const audit = join(folder, 'audit.log')
       await cli(...enable.replace('/var/log/vault/audit.log', audit).split(' '))
       await cli('secrets', 'enable', 'database')
       expect(readFileSync(audit, 'utf8')).toContain('"path":"sys/mounts/database"')
-    } finally {
-      await server.stop('SIGKILL')
-      folder.remove()
-    }
+    })
+  })
+
+  it('a server in development mode takes audit.hcl, and vault-lease audit reads what it writes', async () => {
+    const config = (folder: string) => filledIn(read('audit.hcl'), { AUDIT_DIR: folder })
+    await inDevelopmentMode(config, async (cli, folder, env) => {
+      await cli('secrets', 'enable', 'database')
+      const { code, stdout, stderr } = await run(['audit', join(folder, 'audit.log')], env)
+      expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: 'Nobody got a database user.\n' })
+    })
   })
 })
+
+type Cli = (...args: string[]) => Promise<{ readonly stdout: string }>
+
+/** Starts a server as README.md says, beside a configuration, for as long as `use` takes. */
+async function inDevelopmentMode(
+  config: string | ((folder: string) => string),
+  use: (cli: Cli, folder: string, env: Record<string, string>) => Promise<void>,
+): Promise<void> {
+  const folder = temporaryFolder()
+  const command = await findVault()
+  const listen = `127.0.0.1:${await freePort()}`
+  const file = join(folder.path, 'config.hcl')
+  writeFileSync(file, typeof config === 'string' ? config : config(folder.path))
+  const address = { VAULT_ADDR: `http://${listen}`, BAO_ADDR: `http://${listen}` }
+  const env = { HOME: folder.path, ...address, VAULT_TOKEN: 'root', BAO_TOKEN: 'root' }
+  const cli: Cli = (...args) =>
+    promisify(execFile)(command, args, { env: { PATH: process.env['PATH'], ...env } })
+  const dev = 'server -dev -dev-root-token-id=root'
+  expect(read('README.md')).toContain(dev)
+  const server = await ServerProcess.start({
+    name: 'dev',
+    command,
+    args: [...dev.split(' '), `-dev-listen-address=${listen}`, `-config=${file}`],
+    folder: folder.path,
+    ready: () => cli('status'),
+  })
+  try {
+    await use(cli, folder.path, env)
+  } finally {
+    await server.stop('SIGKILL')
+    folder.remove()
+  }
+}
 
 const compose = join(example, 'compose')
 const lacking = await missing(() =>

@@ -26,6 +26,11 @@ export function tell(text: string): void {
   process.stderr.write(`${text}\n`)
 }
 
+/** In one line, from left to right: what others have written is not to move the cursor, or to look like a line of ours. */
+export function inOneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, ' ')
+}
+
 /** On a terminal only, and not for who has NO_COLOR set (no-color.org). */
 export function hasColours(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY === true && !process.env['NO_COLOR']

@@ -282,6 +282,22 @@ describe('vault-lease audit reads', () => {
     expect(await audit(file('no.gz', begin))).toMatchObject({ code: 2 })
   })
 
+  it('lines that are too long for an entry as broken, with an end and without one', async () => {
+    const long = 'x'.repeat(65 * 1024 * 1024)
+    const { stdout, stderr } = await audit(file('audit.log', `${long}\n${begin}${long}`))
+    expect(stdout).toContain(lease)
+    expect(stderr).toContain('2 lines are no entries')
+  })
+
+  it('names that would move the cursor or look like a row, and shows them in one', async () => {
+    const name = '\\u001b[2Jops\\nforged\\u202e\\u2028'
+    const log = issued('2026-03-01T10:00:00Z', lease, 'v-shop').replaceAll('kubernetes-prod-shop', name)
+    const { stdout } = await audit(file('audit.log', log))
+    expect(stdout.trimEnd().split('\n')).toHaveLength(2)
+    expect(stdout).toContain(' [2Jops forged  ')
+    expect(stdout).not.toMatch(/\p{Bidi_Control}|\p{Zl}/u)
+  })
+
   it('a big file in little memory', async () => {
     const other = linesFor({ time: '2026-03-01T09:00:00Z', path: 'secret/data/a', operation: 'read' })
     const many = other.repeat(Math.ceil(200_000_000 / other.length))

@@ -38,8 +38,10 @@ export class Ledger {
     this.#isWanted = isWanted
   }
 
-  read(line: Buffer): void {
+  /** @param line as `linesOf()` gives it. */
+  read(line: Buffer | undefined): void {
     try {
+      if (!line) throw new SyntaxError('It is too long for an entry of an audit device.')
       const event = readLine(line)
       if (event) this.#add(event)
     } catch (error) {

@@ -8,11 +8,11 @@ const longestLine = 64 * 1024 * 1024
 
 /**
  * The lines of files one after another, `.gz` unpacked; without files those of standard input. Only the line that is read is kept.
- * One that is too long for an entry is given empty.
+ * One that is too long for an entry is `undefined`.
  *
  * @throws InvalidOptionError when a file cannot be read.
  */
-export async function* linesOf(files: readonly string[]): AsyncGenerator<Buffer> {
+export async function* linesOf(files: readonly string[]): AsyncGenerator<Buffer | undefined> {
   if (files.length === 0) yield* split(process.stdin)
   for (const file of files) {
     try {
@@ -31,11 +31,11 @@ async function* bytesOf(file: string): AsyncGenerator<Buffer> {
   yield* unpacked
 }
 
-async function* split(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* split(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer | undefined> {
   let begun: Buffer[] = []
   let length = 0
-  const take = (end: Buffer): Buffer => {
-    const line = length + end.length > longestLine ? Buffer.alloc(0) : Buffer.concat([...begun, end])
+  const take = (end: Buffer): Buffer | undefined => {
+    const line = length + end.length > longestLine ? undefined : Buffer.concat([...begun, end])
     begun = []
     length = 0
     return line

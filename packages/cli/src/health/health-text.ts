@@ -1,5 +1,6 @@
 import type { Health, LeaseStatus } from '@vault-lease/core'
 import { textOfDuration } from '../durations.ts'
+import { inOneLine } from '../terminal.ts'
 
 /** For people: how a process stands, each lease with its pools, and why. */
 export function textOfHealth(url: string, { live, ready, reasons, leases }: Health): string {
@@ -8,8 +9,7 @@ export function textOfHealth(url: string, { live, ready, reasons, leases }: Heal
     ...leases.flatMap(linesOfLease),
     ...reasons.map(({ source, level, message }) => `${level}: ${source}: ${message}`),
   ]
-  // What somebody answers is not to move the cursor.
-  return lines.map((line) => line.replace(/\p{Cc}/gu, ' ')).join('\n')
+  return lines.map(inOneLine).join('\n')
 }
 
 function linesOfLease({

@@ -76,6 +76,14 @@ describe.each(Object.entries(servers))('healthHandler() in %s', (_name, serve) =
   })
 })
 
+it.each(['/live', '/health/live/', '/live?probe=/ready'])(
+  'a probe of %s asks whether it is to go on',
+  async (path) => {
+    const address = await listen(healthHandler(newLease()))
+    expect(await ask(`${address}${path}`)).toMatchObject({ status: 200, body: { ready: false } })
+  },
+)
+
 describe('healthIndicator() in Terminus of Nest', () => {
   it('is up while ready, and down with its reasons while not', async () => {
     const lease = newLease()

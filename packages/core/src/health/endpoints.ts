@@ -21,8 +21,8 @@ export function healthHandler(
   const look = lookAt(pools)
   return ({ url = '' }, response) => {
     const health = look()
-    const [path = ''] = url.split('?')
-    const good = path.endsWith('/live') ? health.live : health.ready
+    // Routers take a slash at the end for the same path.
+    const good = /^[^?]*\/live\/?(\?|$)/.test(url) ? health.live : health.ready
     response.writeHead(good ? 200 : 503, headers).end(JSON.stringify(health))
   }
 }

@@ -75,6 +75,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
       place: placeOf(options),
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
       askForUser: (session) => session.askForUser(),
+      isLeaving: ({ closing }) => closing !== undefined,
       closeUnderHolder: (session, reason) =>
         session.closeUnderHolder(reason, (threadId) =>
           this.#asUserOf(session, (connection) =>

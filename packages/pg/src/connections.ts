@@ -54,6 +54,7 @@ export class PgConnections extends RotatingConnections<PgClient> {
       place: place.place,
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
       askForUser,
+      isLeaving: ({ _ending }) => _ending === true,
       closeUnderHolder,
     })
     this.#place = place

@@ -16,6 +16,8 @@ interface Undocumented {
   readonly sslNegotiation?: string
   /** False while a query runs; absent before the first one could. */
   readonly readyForQuery?: boolean
+  /** It was told to end. */
+  readonly _ending?: boolean
   /** The query that runs, in pg 8.23. */
   readonly _activeQuery?: unknown
   /** The same in pg 8.11; absent before the first one could run. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLease, token } from '@vault-lease/core'
 import pg, { type PoolClient } from 'pg'
@@ -56,6 +57,18 @@ describe('a VaultPool in trouble', () => {
     expect(await failureOf(pool.query('select count(*) from items'))).toMatchObject({ code: '42501' })
     await pool.query('select count(*) from items')
     expect(pool.lease.status().generation).toBe(2)
+  })
+
+  it('whose user dies counts as closed under their holders those that somebody held, and not the idle ones', async () => {
+    const [role, ttls] = ['mortal', { ttl: '3s', maxTtl: '3s' }]
+    await servers.engine.role(role, ttls)
+    const pool = await servers.pool({ role })
+    const held = await pool.connect()
+    held.on('error', () => {})
+    await Promise.all([pool.query('select pg_sleep(0.1)'), pool.query('select pg_sleep(0.1)')])
+    await servers.engine.role(role, { ...ttls, creationStatements: cannotLogIn })
+    expect((await once(pool.lease, 'retired'))[0]).toMatchObject({ forced: 1 })
+    held.release()
   })
 
   it('whose database is down at the start says so, leaves no user, and works once it is up', async () => {

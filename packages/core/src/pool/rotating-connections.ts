@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import { VaultLeaseError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
 import type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
@@ -38,6 +39,8 @@ export interface DriverHooks<Connection> {
    * @throws when the connection is lost.
    */
   askForUser(connection: Connection): Promise<'exists' | 'gone' | 'unknown'>
+  /** Whether the connection was told to end, because nobody uses it. */
+  isLeaving(connection: Connection): boolean
   /**
    * Closes a connection in use: what its holder runs fails with the reason. Resolves when the server has closed it.
    *
@@ -205,11 +208,14 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     if (turns) void this.#letGoInTurn(connections, turns)
     else this.#letGo(connections)
     await this.#until(() => !this.#open.has(generation), signal)
+    // Where there was no time to drain, a pool takes what is idle a moment later, and only then is it told to end.
+    if (connections.size > 0) await setImmediate()
     const stragglers = [...connections]
+    const forced = stragglers.filter((each) => !this.#driver.isLeaving(each)).length
     const outcomes = await Promise.allSettled(
       stragglers.map((each) => this.#driver.closeUnderHolder(each, stragglerError)),
     )
-    const counts = { closed: total - stragglers.length, forced: stragglers.length }
+    const counts = { closed: total - forced, forced }
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     return failed ? { ...counts, failure: failed.reason } : counts
   }

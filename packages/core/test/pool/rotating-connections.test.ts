@@ -33,6 +33,7 @@ function setUp(max: number, giveUpOne = async (): Promise<void> => {}) {
         })
       },
       askForUser: async () => 'exists',
+      isLeaving: () => false,
       closeUnderHolder: async () => {},
     },
     clock,
@@ -155,6 +156,7 @@ describe('a connection that has proven a user and stays in its pool', () => {
           connections.opening(connection, as)
         },
         askForUser: async () => 'exists',
+        isLeaving: () => false,
         closeUnderHolder: async () => {},
       },
       clock,

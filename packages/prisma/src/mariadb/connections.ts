@@ -35,6 +35,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
       place: placeOf(config),
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
       askForUser: (socket) => this.#askForUser(socket),
+      isLeaving: ({ isLeaving }) => isLeaving,
       closeUnderHolder: (socket, reason) => this.#closeUnderHolder(socket, reason),
     })
     this.#driver = driver

@@ -28,6 +28,11 @@ export class FarewellSocket extends Socket {
     this.#onClosed = onClosed
   }
 
+  /** The driver has said its farewell, and waits for the server's. */
+  get isLeaving(): boolean {
+    return this.#leaving
+  }
+
   override destroy(error?: Error): this {
     if (error || this.#underTls || this.connecting || this.readableEnded) return super.destroy(error)
     if (this.#leaving) return this

@@ -39,6 +39,8 @@ export async function answeredWithin(client: PgClient, ms: number): Promise<bool
 export async function closeUnderHolder(client: PgClient, reason: () => Error): Promise<void> {
   const ended = emitted(client, 'end')
   client.query = refusing(client, reason)
+  // A holder that hears of it and lets go would have the driver destroy the socket, before the server has ended the session.
+  client.end = endedWith(ended)
   client.connection.emit('error', reason())
   cancelStatement(client)
   client.connection.end()
@@ -94,6 +96,16 @@ function refusing(client: PgClient, reason: () => Error): PgClient['query'] {
     return undefined
   }
   return query as PgClient['query']
+}
+
+/** What `end` of a client does, with a callback or without, when it is ended already. */
+function endedWith(ended: Promise<void>): PgClient['end'] {
+  const end = (callback?: () => void): Promise<void> | undefined => {
+    if (!callback) return ended
+    void ended.then(callback)
+    return undefined
+  }
+  return end as PgClient['end']
 }
 
 function isSubmittable(config: unknown): config is Submittable {

@@ -106,6 +106,17 @@ describe('closing a connection that nobody uses, while a query runs', () => {
     expect(await slept).toBe('answered')
   })
 
+  it('under a holder who lets go of it with the error has the server end the session, before its driver cuts it off', async () => {
+    const { client, slept } = await clientThatSleeps(600)
+    const ended = vi.fn()
+    client.once('error', () => void client.end(ended))
+    await closeUnderHolder(client, () => new Error('over'))
+    expect(await slept).toBe('lost')
+    expect(client.connection.stream.readableEnded).toBe(true)
+    expect(ended).toHaveBeenCalledOnce()
+    expect(await running()).toHaveLength(0)
+  })
+
   it('waits half a minute at most, and then the server does not go on with it either', async () => {
     const { client, slept } = await clientThatSleeps(600)
     vi.useFakeTimers({ toFake: ['setTimeout'] })

@@ -30,6 +30,7 @@ export {
 export { settlesWithin } from './pool/settles-within.ts'
 export { type BorrowedConnections, ValidateOnBorrow } from './pool/validate-on-borrow.ts'
 export { awaited, type Clock, deadlineAfter, sleep, systemClock } from './resilience/clock.ts'
+export { unlessAborted } from './resilience/settle.ts'
 export { stoppable } from './resilience/stoppable.ts'
 export { type TakenLease, takeLease } from './take-lease.ts'
 export { apiPath } from './vault/path.ts'

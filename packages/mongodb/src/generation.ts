@@ -8,6 +8,7 @@ import {
   settlesWithin,
   sleep,
   systemClock,
+  unlessAborted,
 } from '@vault-lease/core/adapter'
 import type { ChangeStreamPosition } from './change-stream.ts'
 import {
@@ -98,8 +99,18 @@ export class Generation implements Home, Runner, RetirableClient {
     const server = this.topology.s.servers.get(name)
     if (!server) throw new Error(`the server ${name} is not known yet`)
     const { pool } = this.#watch(server)
-    const connection = await pool.checkOut({ ...withoutTimeout, signal })
-    return () => pool.checkIn(connection)
+    await this.#surroundings.whenRoom(name, () => signal.aborted)
+    signal.throwIfAborted()
+    const opening = pool.checkOut(withoutTimeout)
+    const giveBack = (connection: object): void => pool.checkIn(connection)
+    try {
+      const connection = await unlessAborted(opening, signal)
+      return () => giveBack(connection)
+    } catch (error) {
+      // The driver goes on to open it, and it wants to be closed in good order like every other.
+      opening.then(giveBack).catch(() => {})
+      throw error
+    }
   }
 
   begin(use: SessionUse, watching = false): void {

@@ -25,7 +25,7 @@ export function textOf(traces: readonly Trace[]): string {
   const filled = all.filter(({ cells }) => cells.some((cell) => cell !== ''))
   return table(
     filled.map(({ heading }) => heading),
-    traces.map((_, row) => filled.map(({ cells }) => printable(cells[row] || '-'))),
+    traces.map((_, row) => filled.map(({ cells }) => cells[row] || '-')),
   )
 }
 
@@ -84,11 +84,6 @@ function workloadOf({ metadata }: Holder): string | undefined {
   const pod = text('pod') ?? text('pod_name')
   const parts = [account === undefined ? undefined : `${namespace ?? ''}/${account}`, pod && `pod ${pod}`]
   return parts.filter((part) => part !== undefined).join(' ') || text('role_name')
-}
-
-/** Who logs in may choose a name that moves the cursor of who reads this. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, '?')
 }
 
 /** Enough of a hash to find its line. */

@@ -67,8 +67,7 @@ describe('a connection of vaultConnect() across rotations', () => {
     down = true
     await lease.rotate()
     await untilRetired(lease)
-    await sleep(1_500)
-    expect(mongoose.connection.readyState).toBe(0)
+    await vi.waitUntil(() => mongoose.connection.readyState === 0, { timeout: 10_000 })
     down = false
     // It waits until Mongoose takes itself for connected, and nobody else asks for anything.
     await mongoose.connection.transaction(async () => {})

@@ -78,7 +78,7 @@ function readOrigin(
 ): Identified & { readonly source: CredentialSource } {
   const { clock, random } = surroundings
   if (origin.kind === 'credential')
-    return { identity: undefined, source: credentialFunction(origin.give, clock) }
+    return { identity: identityOfInstance(origin.give), source: credentialFunction(origin.give, clock) }
   if (origin.kind === 'credentialFile')
     return { identity: JSON.stringify(origin), source: credentialFile(origin.path, clock) }
   const { name, mount } = origin

@@ -26,7 +26,7 @@ interface CommonOptions {
   readonly rotation?: RotationOptions | undefined
   /**
    * Whether to share one lease, and one database user, with whoever in this process asks for the same role, of the same
-   * Vault, with the same login. Default: true.
+   * Vault, with the same login, or gives the same function. Default: true.
    */
   readonly shared?: boolean | undefined
 }

@@ -1,5 +1,4 @@
 import { identityOf } from './auth/identity.ts'
-import type { Vault } from './vault.ts'
 import type { VaultConfig } from './vault-config.ts'
 
 /**
@@ -10,12 +9,12 @@ export function identityOfVault({ auth, ...reach }: VaultConfig): string | undef
   return auth.identity === undefined ? undefined : identityOf(auth.identity, reach)
 }
 
-const instances = new WeakMap<Vault, string>()
+const instances = new WeakMap<object, string>()
 let count = 0
 
-/** Equal for one and the same Vault that a caller has made. */
-export function identityOfInstance(vault: Vault): string {
-  const known = instances.get(vault) ?? `instance ${++count}`
-  instances.set(vault, known)
+/** Equal for one and the same object, or function, that a caller has made. */
+export function identityOfInstance(instance: object): string {
+  const known = instances.get(instance) ?? `instance ${++count}`
+  instances.set(instance, known)
   return known
 }

@@ -116,6 +116,15 @@ describe('leases of one process', () => {
     expect(user(one)).not.toBe(user(other))
   })
 
+  it('of one function that gives the credential are one, and of two functions two', async () => {
+    let called = 0
+    const one = async () => ({ username: 'app', password: `token ${++called}` })
+    const leases = [one, one, async () => one()].map((credential) => createLease({ credential }))
+    const given = await Promise.all(leases.map((each) => each.credential()))
+    await Promise.all(leases.map((each) => each.close()))
+    expect(given.map(({ password }) => password)).toEqual(['token 1', 'token 1', 'token 2'])
+  })
+
   it('of options that a class has as getters are one where these say the same, and else two', async () => {
     const auth = token(await servers.engine.createToken())
     class At {

@@ -33,6 +33,9 @@ const floors = {
   '@prisma/adapter-mariadb': floorOf('prisma', '@prisma/adapter-mariadb'),
   'prom-client': floorOf('metrics', 'prom-client'),
   '@opentelemetry/api': floorOf('metrics', '@opentelemetry/api'),
+  '@aws-sdk/rds-signer': floorOf('iam', '@aws-sdk/rds-signer'),
+  '@azure/identity': floorOf('iam', '@azure/identity'),
+  'google-auth-library': floorOf('iam', 'google-auth-library'),
   ...beneath,
 }
 
@@ -46,7 +49,14 @@ const contract = join(copy, 'test')
 const asked = process.argv.slice(2)
 const others = asked.filter((file) => file !== onMongodb.contract)
 if (asked.length === 0)
-  runContracts(floors, 'test/contract', 'packages/metrics/test', '--exclude', onMongodb.contract)
+  runContracts(
+    floors,
+    'test/contract',
+    'packages/metrics/test',
+    'packages/iam/test',
+    '--exclude',
+    onMongodb.contract,
+  )
 else if (others.length > 0) runContracts(floors, ...others)
 if (asked.length === 0 || asked.includes(onMongodb.contract)) {
   runContracts(onMongodb.floors, onMongodb.contract)
@@ -102,6 +112,9 @@ function install(versions: typeof floors): void {
   load(contract, 'prisma')
   load(inPackage('metrics'), 'prom-client')
   load(inPackage('metrics'), '@opentelemetry/api')
+  load(inPackage('iam'), '@aws-sdk/rds-signer')
+  load(inPackage('iam'), '@azure/identity')
+  load(inPackage('iam'), 'google-auth-library')
   load(inPackage('prisma'), '@prisma/adapter-pg')
   load(inPackage('prisma'), '@prisma/adapter-mariadb')
   writeSchemasForPrisma6()
@@ -150,7 +163,7 @@ function manifest(folder: string): { version: string; peerDependencies?: Record<
 
 /** The tests of the packages themselves are for the newest versions, but for metrics, which is in no contract. */
 function isSource(path: string): boolean {
-  const isTestOfPackage = /packages\/(?!metrics\/)[^/]+\/test$/.test(path)
+  const isTestOfPackage = /packages\/(?!metrics\/|iam\/)[^/]+\/test$/.test(path)
   return !isTestOfPackage && !['node_modules', 'dist', '.turbo', 'generated'].includes(basename(path))
 }
 

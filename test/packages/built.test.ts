@@ -26,6 +26,7 @@ const places = {
   '@vault-lease/mongoose': 'examples/mongoose-express',
   '@vault-lease/metrics/prometheus': 'test',
   '@vault-lease/metrics/opentelemetry': 'test',
+  '@vault-lease/iam': 'test',
   '@vault-lease/testing': 'test',
 } as const
 

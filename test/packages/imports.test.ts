@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   prisma: [...core, ...drivers],
   mongoose: [...core, ...drivers],
   metrics: core,
+  iam: core,
   testing: [],
   cli: [...core, '@vault-lease/testing'],
 }

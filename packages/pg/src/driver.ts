@@ -36,7 +36,7 @@ export interface ReleasingPool extends Pool {
 
 /** The protocol layer below a client: pg.Connection. */
 export interface WireConnection extends EventEmitter {
-  readonly stream: Duplex
+  stream: Duplex
   connect(socket: string): void
   connect(port: number, host: string): void
   requestSsl(): void
@@ -62,6 +62,16 @@ export function asPgClient(client: Client): PgClient {
     return client as PgClient
   }
   throw unsupported('a client lacks connectionParameters, connection, processID, secretKey or ssl')
+}
+
+/**
+ * What the option "stream" gives, once it is known to be a stream.
+ *
+ * @throws InvalidOptionError
+ */
+export function asStream(given: Duplex | undefined): Duplex {
+  if (typeof given?.destroy === 'function' && typeof given.on === 'function') return given
+  throw new InvalidOptionError('The function in "stream" has to give a stream, such as a net.Socket.')
 }
 
 /**

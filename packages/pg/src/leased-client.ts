@@ -1,13 +1,21 @@
-import type { Client } from 'pg'
+import type { Client, ClientConfig } from 'pg'
 import { leaveInTime } from './close.ts'
 import type { PgConnections } from './connections.ts'
-import { asPgClient, type ClientClass, type PgClient, unsupportedOnceConnected } from './driver.ts'
+import { asPgClient, asStream, type ClientClass, type PgClient, unsupportedOnceConnected } from './driver.ts'
 
 type Connected = (error: Error | null) => void
 
 /** A client class whose connections are made with the credential in force at the moment they are opened. */
 export function leasedClient(Base: ClientClass, connections: PgConnections): ClientClass {
   return class LeasedClient extends Base {
+    readonly #openStream: ClientConfig['stream']
+
+    constructor(config: string | ClientConfig = {}) {
+      const { stream, ...rest } = typeof config === 'string' ? { connectionString: config } : config
+      super(stream ? rest : config)
+      this.#openStream = stream
+    }
+
     override connect(): Promise<Client>
     override connect(callback: Connected): void
     override connect(callback?: Connected): Promise<Client> | undefined {
@@ -57,6 +65,8 @@ export function leasedClient(Base: ClientClass, connections: PgConnections): Cli
         return
       }
       try {
+        // Opened with the client it would have connected, or failed, while there was no room, and nobody would have listened.
+        if (this.#openStream) client.connection.stream = asStream(this.#openStream())
         super.connect((error: Error | null) => this.#answered(client, connected, error))
       } catch (error) {
         // The pool that has made it would keep its place.

@@ -165,7 +165,7 @@ describe('a VaultPool in trouble', () => {
       /Port should be/,
       'ERR_CREDENTIAL_NOT_PROVEN',
     ],
-    ['a stream', { stream: (() => ({})) as never }, /a client lacks/, 'ERR_INVALID_OPTION'],
+    ['a stream', { stream: (() => ({})) as never }, /has to give a stream/, 'ERR_INVALID_OPTION'],
   ])(
     'says at once that %s cannot be, when only the driver knows, and ends',
     async (_name, options, says, code) => {

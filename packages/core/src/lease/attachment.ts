@@ -298,6 +298,11 @@ export class Attachment {
     this.#credential = undefined
     this.lookAnew()
     this.#left.abort(new Error('the consumer has left the lease'))
+    // Whoever keeps a closed pool is to keep no secret.
+    this.#generation = undefined
+    this.#offered = undefined
+    this.#refused = undefined
+    if (this.#lease) this.#usable.at(this.#lease.clock)
     this.wake()
   }
 

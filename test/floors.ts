@@ -22,6 +22,7 @@ const beneath = { 'pg-pool': '3.6.0', tarn: '3.0.2' }
 const prisma = floorOf('prisma', '@prisma/adapter-pg')
 const floors = {
   pg: floorOf('pg', 'pg'),
+  postgres: floorOf('postgres', 'postgres'),
   mysql2: floorOf('mysql2', 'mysql2'),
   mongodb: floorOf('mongodb', 'mongodb'),
   mongoose: floorOf('mongoose', 'mongoose'),
@@ -97,6 +98,7 @@ function install(versions: typeof floors): void {
   const inPackage = (name: string): string => join(copy, 'packages', name)
   load(inPackage('pg'), 'pg', 'pg-pool')
   load(inPackage('mysql2'), 'mysql2')
+  load(inPackage('postgres'), 'postgres')
   load(inPackage('knex'), 'knex', 'pg')
   load(inPackage('knex'), 'knex', 'mysql2')
   load(inPackage('typeorm'), 'typeorm', 'pg')
@@ -109,6 +111,7 @@ function install(versions: typeof floors): void {
   load(contract, 'knex', 'pg')
   load(contract, 'knex', 'tarn')
   load(contract, 'pg', 'pg-pool')
+  load(contract, 'postgres')
   load(contract, 'prisma')
   load(inPackage('metrics'), 'prom-client')
   load(inPackage('metrics'), '@opentelemetry/api')

@@ -19,6 +19,7 @@ const places = {
   '@vault-lease/mysql2': 'examples/mysql2-express',
   '@vault-lease/mysql2/promise': 'examples/mysql2-express',
   '@vault-lease/mysql2/adapter': 'packages/knex',
+  '@vault-lease/postgres': 'test',
   '@vault-lease/typeorm': 'examples/typeorm-postgres',
   '@vault-lease/prisma': 'examples/prisma-postgres',
   '@vault-lease/mongodb': 'examples/mongodb-driver',
@@ -148,19 +149,28 @@ describe('the built packages', () => {
     })
   })
 
-  it.each(['core', 'pg', 'mysql2', 'mongodb', 'knex', 'typeorm', 'prisma', 'mongoose', 'metrics', 'testing'])(
-    '%s publishes what its exports name, and no test',
-    async (folder) => {
-      const cwd = join(root, 'packages', folder)
-      const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], { cwd })
-      const [{ files }]: [{ files: { path: string }[] }] = JSON.parse(stdout)
-      const paths = files.map(({ path }) => path)
-      const manifest = readFileSync(join(cwd, 'package.json'), 'utf8')
-      const named = Array.from(manifest.matchAll(/"\.\/((?:dist|src)\/[^"]+)"/g), ([, path = '']) => path)
-      expect(paths).toEqual(expect.arrayContaining([...new Set(named)]))
-      expect(paths).toContain('README.md')
-      expect(paths).toContain('LICENSE')
-      expect(paths.filter((path) => path.includes('test/'))).toEqual([])
-    },
-  )
+  it.each([
+    'core',
+    'pg',
+    'postgres',
+    'mysql2',
+    'mongodb',
+    'knex',
+    'typeorm',
+    'prisma',
+    'mongoose',
+    'metrics',
+    'testing',
+  ])('%s publishes what its exports name, and no test', async (folder) => {
+    const cwd = join(root, 'packages', folder)
+    const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], { cwd })
+    const [{ files }]: [{ files: { path: string }[] }] = JSON.parse(stdout)
+    const paths = files.map(({ path }) => path)
+    const manifest = readFileSync(join(cwd, 'package.json'), 'utf8')
+    const named = Array.from(manifest.matchAll(/"\.\/((?:dist|src)\/[^"]+)"/g), ([, path = '']) => path)
+    expect(paths).toEqual(expect.arrayContaining([...new Set(named)]))
+    expect(paths).toContain('README.md')
+    expect(paths).toContain('LICENSE')
+    expect(paths.filter((path) => path.includes('test/'))).toEqual([])
+  })
 })

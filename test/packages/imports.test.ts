@@ -9,6 +9,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   core: [],
   pg: core,
   mysql2: core,
+  postgres: core,
   mongodb: core,
   knex: [...core, ...drivers],
   typeorm: [...core, ...drivers],
@@ -38,7 +39,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   top: [...base, 'resilience', 'options', 'vault', 'source', 'lease', 'database', 'pool', 'health'],
 }
 
-const databases = ['@prisma', 'knex', 'mariadb', 'mongodb', 'mongoose', 'mysql2', 'pg', 'typeorm']
+const databases = ['@prisma', 'knex', 'mariadb', 'mongodb', 'mongoose', 'mysql2', 'pg', 'postgres', 'typeorm']
 
 describe('imports', () => {
   const imports = importsOfPackages()

@@ -4,6 +4,7 @@ import { mongooseSubject, staticMongoose } from './mongoose.ts'
 import { mysql2Subject, staticMysql2 } from './mysql2.ts'
 import { mysql2PromiseSubject, staticMysql2Promise } from './mysql2-promise.ts'
 import { pgSubject, staticPg } from './pg.ts'
+import { postgresSubject, staticPostgres } from './postgres.ts'
 import { prismaSubject, staticPrisma } from './prisma.ts'
 import { prismaMySqlSubject, staticPrismaMySql } from './prisma-mysql.ts'
 import type { Adapter } from './subject.ts'
@@ -12,6 +13,7 @@ import { staticTypeormMongodb, typeormMongodbSubject } from './typeorm-mongodb.t
 
 export type SubjectName =
   | 'pg'
+  | 'postgres'
   | 'knex'
   | 'knex-mysql'
   | 'typeorm'
@@ -28,6 +30,7 @@ export type SubjectName =
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   pg: { database: 'postgresql', leased: pgSubject, plain: staticPg },
+  postgres: { database: 'postgresql', leased: postgresSubject, plain: staticPostgres, pipelines: true },
   knex: { database: 'postgresql', ...knexOn('pg') },
   'knex-mysql': { database: 'mysql', ...knexOn('mysql2') },
   prisma: { database: 'postgresql', leased: prismaSubject, plain: staticPrisma },

@@ -67,6 +67,8 @@ export interface Adapter {
   readonly plain: MakeStatic
   /** How many full pools there can be during a drain. */
   readonly pools?: 2
+  /** Whether a connection takes statements while it runs others, so that more than one on each can be under way. */
+  readonly pipelines?: true
 }
 
 const items = Array.from({ length: 100 }, (_, n) => ({ _id: n + 1, name: `item ${n + 1}`, hits: 0 }))

@@ -1,4 +1,5 @@
 import type { DatabaseServer } from '@vault-lease/testing'
+import type { Sql } from 'postgres'
 
 export type SideName = 'static' | 'leased'
 
@@ -42,6 +43,19 @@ export const starts = {
     leased: async () => {
       const { VaultPool } = await import('@vault-lease/pg')
       return ({ login: _, ...place }) => ofPg(new VaultPool(place))
+    },
+  },
+  postgres: {
+    database: 'postgresql',
+    package: '@vault-lease/postgres',
+    drivers: ['postgres'],
+    static: async () => {
+      const { default: postgres } = await import('postgres')
+      return ({ login, role: _, ...place }) => ofPostgres(postgres({ ...place, ...login }))
+    },
+    leased: async () => {
+      const { vaultPostgres } = await import('@vault-lease/postgres')
+      return ({ login: _, ...place }) => ofPostgres(vaultPostgres(place))
     },
   },
   knex: {
@@ -94,6 +108,10 @@ export const starts = {
 
 export type StartName = keyof typeof starts
 export const startNames = Object.keys(starts) as StartName[]
+
+function ofPostgres(sql: Sql): Started {
+  return { firstRow: async () => await sql`select name from items where id = 1`, end: () => sql.end() }
+}
 
 function ofPg(pool: { query(sql: string): Promise<unknown>; end(): Promise<void> }): Started {
   return { firstRow: () => pool.query('select name from items where id = 1'), end: () => pool.end() }

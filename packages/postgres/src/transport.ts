@@ -1,0 +1,92 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import tls from 'node:tls'
+import { stoppable } from '@vault-lease/core/adapter'
+import type { ParsedOptions } from './driver.ts'
+import { sslRequest } from './messages.ts'
+
+/** How the server is reached: options of the driver. */
+export type TransportOptions = Pick<
+  ParsedOptions,
+  'host' | 'port' | 'path' | 'ssl' | 'sslnegotiation' | 'socket' | 'keep_alive'
+>
+
+const yes = 'S'.charCodeAt(0)
+
+/**
+ * Opens connections to the server: to one host after another where there are several, as the driver does, and encrypted where
+ * that is wanted.
+ */
+export class Transport {
+  readonly #options: TransportOptions
+  #turn = 0
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+  }
+
+  /** @throws the error of the last host, when none can be reached. */
+  async open(signal: AbortSignal): Promise<Duplex> {
+    const { length } = this.#options.host
+    for (let attempt = 1; ; attempt++) {
+      const at = this.#turn++ % length
+      try {
+        return await this.#openTo(this.#options.host[at] ?? '', this.#options.port[at] ?? 0, signal)
+      } catch (error) {
+        if (attempt >= length || signal.aborted) throw error
+      }
+    }
+  }
+
+  async #openTo(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    const { path, ssl, socket: openSocket, keep_alive } = this.#options
+    if (openSocket) {
+      const own = await openSocket(this.#options)
+      return await stopped(own, signal, () => (ssl ? this.#encrypted(own, host) : Promise.resolve(own)))
+    }
+    const socket = new net.Socket()
+    return await stopped(socket, signal, async () => {
+      if (path) socket.connect(path)
+      else socket.connect(port, host)
+      await once(socket, 'connect')
+      if (keep_alive) socket.setKeepAlive(true, 1_000 * keep_alive)
+      return ssl ? await this.#encrypted(socket, host) : socket
+    })
+  }
+
+  async #encrypted(socket: Duplex, host: string): Promise<Duplex> {
+    const { ssl, sslnegotiation } = this.#options
+    if (sslnegotiation !== 'direct') {
+      socket.write(sslRequest)
+      const [answer] = (await once(socket, 'data')) as [Buffer]
+      socket.pause()
+      if (answer[0] !== yes) {
+        if (ssl === 'prefer') return socket
+        throw new Error('The server does not support SSL connections.')
+      }
+    }
+    const unchecked = ssl === 'require' || ssl === 'allow' || ssl === 'prefer'
+    const secure = tls.connect({
+      socket,
+      ...(net.isIP(host) ? {} : { servername: host }),
+      ...(sslnegotiation === 'direct' ? { ALPNProtocols: ['postgresql'] } : {}),
+      ...(unchecked ? { rejectUnauthorized: false } : {}),
+      ...(typeof ssl === 'object' ? ssl : {}),
+    })
+    await once(secure, 'secureConnect')
+    return secure
+  }
+}
+
+/** Does the work on a socket, which is destroyed when that fails, or with the signal. */
+async function stopped<T>(socket: Duplex, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  // What waits on the socket hears of its errors; without a listener one that comes late would end the process.
+  socket.on('error', () => {})
+  try {
+    return await stoppable(signal, (reason) => socket.destroy(reason), work)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+}

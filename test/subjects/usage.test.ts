@@ -6,8 +6,8 @@ import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
 import { isSubjectName, type SubjectName, subjects } from './index.ts'
 import { schemas } from './subject.ts'
 
-/** Of these the pool is pg's own, which the instrumentation of pg tells of already. */
-const toldByPg: ReadonlySet<SubjectName> = new Set(['pg', 'typeorm', 'prisma'])
+/** Of these the pool is pg's own, which the instrumentation of pg tells of already; postgres.js does not say who waits. */
+const tellsNoLoad: ReadonlySet<SubjectName> = new Set(['pg', 'typeorm', 'prisma', 'postgres'])
 const max = 2
 
 describe.each(['postgresql', 'mysql', 'mongodb'] as const)('how a pool on %s is used', (kind) => {
@@ -53,12 +53,12 @@ describe.each(['postgresql', 'mysql', 'mongodb'] as const)('how a pool on %s is 
     expect(logins()).toBeGreaterThanOrEqual(before + (kind === 'mongodb' ? 1 : 2))
   })
 
-  it.each(names.filter((name) => toldByPg.has(name)))('%s leaves the rest to others', async (name) => {
+  it.each(names.filter((name) => tellsNoLoad.has(name)))('%s leaves the rest to others', async (name) => {
     const { lease } = await setUp(name)
     expect(usageOf(lease).load).toBe(undefined)
   })
 
-  it.each(names.filter((name) => !toldByPg.has(name)))(
+  it.each(names.filter((name) => !tellsNoLoad.has(name)))(
     '%s tells who waits, and what is idle',
     async (name) => {
       const { lease, subject } = await setUp(name)

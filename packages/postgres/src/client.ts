@@ -55,7 +55,6 @@ class LeasedClient {
         max: () => max + this.#satellites.size,
         giveUpOne: () => this.#giveUpOne(),
         drainIdle: () => this.#drainIdle(),
-        load: () => this.#load(),
       },
       {
         place: placeOf({ host, port, path, database }),
@@ -149,11 +148,6 @@ class LeasedClient {
   #onClose({ onclose }: ParsedOptions, id: number): void {
     this.#slots.find(({ connection }) => connection.id === id)?.closed()
     if (this.#rehearsal.isOver) onclose?.(id)
-  }
-
-  #load(): { idle: number; waiting: number } {
-    const count = (state: Slot['state']): number => this.#slots.filter((slot) => slot.state === state).length
-    return { idle: count('idle'), waiting: 0 }
   }
 
   #pauseOthers(asked: Slot, fate: Promise<Fate>): void {

@@ -4,7 +4,13 @@ import {
   type LeaseManager,
   VaultLeaseError,
 } from '@vault-lease/core'
-import { notProven, type PoolHooks, RotatingConnections, ValidateOnBorrow } from '@vault-lease/core/adapter'
+import {
+  notProven,
+  type PoolHooks,
+  RotatingConnections,
+  settlesWithin,
+  ValidateOnBorrow,
+} from '@vault-lease/core/adapter'
 import { cancelRequest, ServerError } from './messages.ts'
 import type { Session } from './session.ts'
 import type { Transport } from './transport.ts'
@@ -84,11 +90,12 @@ export class PostgresConnections extends RotatingConnections<Wire> {
   /** Has a statement cancelled, by what its session was given for that. */
   async cancel(request: Buffer, signal: AbortSignal): Promise<void> {
     const socket = await this.#place.transport.open(signal)
-    await new Promise<void>((resolve) => {
+    const closed = new Promise<void>((resolve) => {
       socket.once('close', resolve)
-      socket.resume()
-      socket.end(request)
     })
+    socket.resume()
+    socket.end(request)
+    if (!(await settlesWithin(closed, cancelWithinMs))) socket.destroy()
   }
 
   #takeSpare(): Wire | undefined {

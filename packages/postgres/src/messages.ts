@@ -50,6 +50,7 @@ export async function* messagesOf(socket: Duplex): AsyncGenerator<Message, void,
   const onClose = (): void => onError(new Error('The server has closed the connection.'))
   socket.on('data', onData).on('error', onError).on('close', onClose)
   if (socket.destroyed) onClose()
+  socket.resume()
   try {
     for (;;) {
       const message = read.shift()

@@ -59,9 +59,7 @@ export class Transport {
     const { ssl, sslnegotiation } = this.#options
     if (sslnegotiation !== 'direct') {
       socket.write(sslRequest)
-      const [answer] = (await once(socket, 'data')) as [Buffer]
-      socket.pause()
-      if (answer[0] !== yes) {
+      if ((await firstByte(socket)) !== yes) {
         if (ssl === 'prefer') return socket
         throw new Error('The server does not support SSL connections.')
       }
@@ -69,6 +67,8 @@ export class Transport {
     const unchecked = ssl === 'require' || ssl === 'allow' || ssl === 'prefer'
     const secure = tls.connect({
       socket,
+      // Compared with the certificate.
+      host,
       ...(net.isIP(host) ? {} : { servername: host }),
       ...(sslnegotiation === 'direct' ? { ALPNProtocols: ['postgresql'] } : {}),
       ...(unchecked ? { rejectUnauthorized: false } : {}),
@@ -77,6 +77,19 @@ export class Transport {
     await once(secure, 'secureConnect')
     return secure
   }
+}
+
+/** @throws when the connection ends before. */
+function firstByte(socket: Duplex): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const heard = (chunk: Buffer): void => {
+      // What comes next is for whoever reads on.
+      socket.pause().off('close', closed)
+      resolve(chunk[0])
+    }
+    const closed = (): void => reject(new Error('The server has closed the connection.'))
+    socket.once('data', heard).once('error', reject).once('close', closed)
+  })
 }
 
 /** Does the work on a socket, which is destroyed when that fails, or with the signal. */

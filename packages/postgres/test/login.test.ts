@@ -50,6 +50,15 @@ describe('the login', () => {
     await wrong.end()
   })
 
+  it('says how sessions begin, as in a role that stays', async () => {
+    await server.query('create role app_owner nologin; grant app_owner to by_password')
+    const sql = open('by_password', 'plain', { connection: { options: '-c role=app_owner' } })
+    expect(await sql`select current_user as role, session_user as user`).toEqual([
+      { role: 'app_owner', user: 'by_password' },
+    ])
+    await sql.end()
+  })
+
   it('is done over TLS, and not to a server that cannot be trusted', async () => {
     const plain = open('by_password', 'plain', { ssl: 'prefer' })
     expect(await isEncrypted(plain)).toBe(false)

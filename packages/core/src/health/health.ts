@@ -23,7 +23,7 @@ export interface Health {
  * A credential that has died does not make the process one to restart: its manager goes on trying, and a new process would have
  * to ask the same Vault.
  *
- * @param pools each is what an adapter has made (a `VaultPool`, a pool of mysql2, a `VaultMongoClient`, a knex, a DataSource, a
+ * @param pools each is what an adapter has made (a `VaultPool`, a client of postgres.js, a pool of mysql2, a `VaultMongoClient`, a knex, a DataSource, a
  * Prisma adapter, Mongoose or a connection of it after `vaultConnect()`), or a lease.
  *
  * @example

@@ -20,6 +20,7 @@ export {
   type RetirableClient,
 } from './pool/client-per-generation.ts'
 export { endPool } from './pool/end-pool.ts'
+export type { LeasedDriver } from './pool/leased-driver.ts'
 export { notProven } from './pool/not-proven.ts'
 export {
   type DriverHooks,

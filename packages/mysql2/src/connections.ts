@@ -121,7 +121,11 @@ export class MySqlConnections extends RotatingConnections<Session> {
     const session = this.#adopt(connection)
     if (!session) return connection
     const credential = this.credentialOf(session)
-    connection.once('connect', () => this.opened(session))
+    connection.once('connect', () => {
+      // The driver would copy it into every statement.
+      Object.assign(connection.config, { password: undefined })
+      this.opened(session)
+    })
     connection.on('error', (error) => this.noteError(credential, error))
     return connection
   }
@@ -192,6 +196,8 @@ export class MySqlConnections extends RotatingConnections<Session> {
     this.#sessions.set(config, session)
     this.opening(session, credential)
     void session.closed().then(() => this.closed(session))
+    // With a function as its `typeCast` the driver keeps a configuration for good, with the parser of a statement.
+    delete config.stream
     return session.socket
   }
 

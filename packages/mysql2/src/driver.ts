@@ -48,6 +48,7 @@ export interface StreamPlace {
     readonly enableKeepAlive?: boolean
     user?: string | undefined
     password?: string | undefined
+    stream?: unknown
   }
 }
 

@@ -13,6 +13,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   mongodb: core,
   knex: [...core, ...drivers],
   typeorm: [...core, ...drivers],
+  sequelize: [...core, ...drivers],
   prisma: [...core, ...drivers],
   mongoose: [...core, ...drivers],
   metrics: core,
@@ -39,7 +40,18 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   top: [...base, 'resilience', 'options', 'vault', 'source', 'lease', 'database', 'pool', 'health'],
 }
 
-const databases = ['@prisma', 'knex', 'mariadb', 'mongodb', 'mongoose', 'mysql2', 'pg', 'postgres', 'typeorm']
+const databases = [
+  '@prisma',
+  'knex',
+  'mariadb',
+  'mongodb',
+  'mongoose',
+  'mysql2',
+  'pg',
+  'postgres',
+  'sequelize',
+  'typeorm',
+]
 
 describe('imports', () => {
   const imports = importsOfPackages()

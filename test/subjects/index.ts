@@ -7,6 +7,7 @@ import { pgSubject, staticPg } from './pg.ts'
 import { postgresSubject, staticPostgres } from './postgres.ts'
 import { prismaSubject, staticPrisma } from './prisma.ts'
 import { prismaMySqlSubject, staticPrismaMySql } from './prisma-mysql.ts'
+import { sequelizeOn } from './sequelize.ts'
 import type { Adapter } from './subject.ts'
 import { typeormOn } from './typeorm.ts'
 import { staticTypeormMongodb, typeormMongodbSubject } from './typeorm-mongodb.ts'
@@ -19,6 +20,8 @@ export type SubjectName =
   | 'typeorm'
   | 'typeorm-mysql'
   | 'typeorm-mariadb'
+  | 'sequelize'
+  | 'sequelize-mysql'
   | 'mysql2'
   | 'mysql2-promise'
   | 'prisma'
@@ -38,6 +41,8 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   typeorm: { database: 'postgresql', ...typeormOn('postgres') },
   'typeorm-mysql': { database: 'mysql', ...typeormOn('mysql') },
   'typeorm-mariadb': { database: 'mysql', ...typeormOn('mariadb') },
+  sequelize: { database: 'postgresql', ...sequelizeOn('postgres') },
+  'sequelize-mysql': { database: 'mysql', ...sequelizeOn('mysql') },
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
   mongodb: { database: 'mongodb', leased: mongodbSubject, plain: staticMongodb, pools: 2 },

@@ -9,6 +9,7 @@ import type { VaultConnectOptions } from '@vault-lease/mongoose'
 import type { VaultPoolOptions as MySql2PoolOptions } from '@vault-lease/mysql2'
 import type { VaultPoolOptions as PgPoolOptions } from '@vault-lease/pg'
 import type { VaultAdapterOptions, VaultDatabaseUrlOptions } from '@vault-lease/prisma'
+import type { VaultSequelizeOptions } from '@vault-lease/sequelize'
 import type { VaultDataSourceOptions, VaultMySqlOptions, VaultPostgresOptions } from '@vault-lease/typeorm'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 
@@ -23,6 +24,8 @@ describe('the types of every adapter', () => {
     expectTypeOf<VaultConnectionOptions>().toExtend<AdapterOptions>()
     expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultDataSourceOptions>()
     expectTypeOf<VaultDataSourceOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultSequelizeOptions>()
+    expectTypeOf<VaultSequelizeOptions>().toExtend<AdapterOptions>()
     expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultAdapterOptions>()
     expectTypeOf<VaultAdapterOptions>().toExtend<AdapterOptions>()
     expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultDatabaseUrlOptions>()
@@ -46,6 +49,7 @@ describe('the types of every adapter', () => {
     expectTypeOf<PgPoolOptions['setRole']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<VaultPgConnectionOptions['setRole']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<VaultPostgresOptions['setRole']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<VaultSequelizeOptions['setRole']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<VaultMySqlOptions>().not.toHaveProperty('setRole')
     expectTypeOf<VaultMySql2ConnectionOptions>().not.toHaveProperty('setRole')
     expectTypeOf<VaultMongoClientOptions>().not.toHaveProperty('setRole')

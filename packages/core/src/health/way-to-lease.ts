@@ -26,6 +26,7 @@ export function wayToLease(handle: unknown): () => LeaseManager | undefined {
   for (const [from, marked] of [
     [handle, handle],
     [client, valueAt(valueAt(client, 'config'), 'connection')],
+    ...hooksOf(handle).map((hook) => [handle, hook]),
   ]) {
     const found = valueAt(marked, way)
     if (typeof found === 'function') return () => openLease((found as Way)(from as object))
@@ -33,6 +34,12 @@ export function wayToLease(handle: unknown): () => LeaseManager | undefined {
   throw new InvalidOptionError(
     'There is no lease to look at. Give what an adapter has made (for Prisma the adapter, Mongoose after vaultConnect()), or what createLease() returns.',
   )
+}
+
+/** A Sequelize keeps what vaultSequelize() has made among its hooks. */
+function hooksOf(handle: unknown): readonly unknown[] {
+  const hooks = valueAt(valueAt(valueAt(handle, 'options'), 'hooks'), 'beforeConnect')
+  return Array.isArray(hooks) ? hooks : []
 }
 
 /** What was closed and can be opened again is as if it had not been opened yet. */

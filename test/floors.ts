@@ -28,6 +28,7 @@ const floors = {
   mongoose: floorOf('mongoose', 'mongoose'),
   knex: floorOf('knex', 'knex'),
   typeorm: floorOf('typeorm', 'typeorm'),
+  sequelize: floorOf('sequelize', 'sequelize'),
   prisma,
   '@prisma/client': prisma,
   '@prisma/adapter-pg': prisma,
@@ -104,6 +105,8 @@ function install(versions: typeof floors): void {
   load(inPackage('typeorm'), 'typeorm', 'pg')
   load(inPackage('typeorm'), 'typeorm', 'mysql2')
   load(inPackage('typeorm'), 'typeorm', 'mongodb')
+  load(inPackage('sequelize'), 'sequelize', 'pg')
+  load(inPackage('sequelize'), 'sequelize', 'mysql2')
   load(inPackage('mongodb'), 'mongodb')
   load(inPackage('mongoose'), 'mongoose', 'mongodb')
   load(contract, 'mongodb')

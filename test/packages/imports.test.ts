@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { cyclesIn, importsOfPackages, specifiersIn } from './imports.ts'
 
 const core = ['@vault-lease/core', '@vault-lease/core/adapter']
-const drivers = ['@vault-lease/pg/adapter', '@vault-lease/mysql2/adapter', '@vault-lease/mongodb/adapter']
+const drivers = [
+  '@vault-lease/pg/adapter',
+  '@vault-lease/mysql2/adapter',
+  '@vault-lease/mariadb/adapter',
+  '@vault-lease/mongodb/adapter',
+]
 
 /** What each package may import of the workspace. */
 const packages: Readonly<Record<string, readonly string[]>> = {
@@ -10,6 +15,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pg: core,
   mysql2: core,
   postgres: core,
+  mariadb: core,
   mongodb: core,
   knex: [...core, ...drivers],
   typeorm: [...core, ...drivers],

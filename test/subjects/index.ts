@@ -22,6 +22,7 @@ export type SubjectName =
   | 'typeorm-mariadb'
   | 'sequelize'
   | 'sequelize-mysql'
+  | 'sequelize-mariadb'
   | 'mysql2'
   | 'mysql2-promise'
   | 'prisma'
@@ -43,6 +44,7 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   'typeorm-mariadb': { database: 'mysql', ...typeormOn('mariadb') },
   sequelize: { database: 'postgresql', ...sequelizeOn('postgres') },
   'sequelize-mysql': { database: 'mysql', ...sequelizeOn('mysql') },
+  'sequelize-mariadb': { database: 'mysql', ...sequelizeOn('mariadb') },
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
   mongodb: { database: 'mongodb', leased: mongodbSubject, plain: staticMongodb, pools: 2 },

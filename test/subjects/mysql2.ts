@@ -90,9 +90,15 @@ export function userOf(rows: unknown): string {
 
 /** mysql2 has no cursor: a stream that is read slowly holds its connection as one does. */
 export function cursorOn(connection: Queryable, release: () => void): HeldOpen {
-  const manyRows = `select substring_index(session_user(), '@', 1) as user, repeat('x', 10000)
-    from items a cross join items b`
-  const rows = connection.query(manyRows).stream({ highWaterMark: 1 })[Symbol.asyncIterator]()
+  return slowly(connection.query(manyRows).stream({ highWaterMark: 1 }), release)
+}
+
+export const manyRows = `select substring_index(session_user(), '@', 1) as user, repeat('x', 10000)
+  from items a cross join items b`
+
+/** Reads a stream of `manyRows` row by row. */
+export function slowly(stream: AsyncIterable<unknown>, release: () => void): HeldOpen {
+  const rows = stream[Symbol.asyncIterator]()
   return {
     async step() {
       const { value } = await rows.next()

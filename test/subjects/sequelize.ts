@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { vaultSequelize } from '@vault-lease/sequelize'
+import type { Connection as MariaDbConnection } from 'mariadb'
 import type { Connection } from 'mysql2'
 import type { Client } from 'pg'
 import Cursor from 'pg-cursor'
 import QueryStream from 'pg-query-stream'
 import { DataTypes, type Model, type ModelStatic, type Options, QueryTypes, Sequelize } from 'sequelize'
-import { cursorOn } from './mysql2.ts'
+import { cursorOn, manyRows, slowly } from './mysql2.ts'
 import type { HeldOpen, MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
-type DialectName = 'postgres' | 'mysql'
+type DialectName = 'postgres' | 'mysql' | 'mariadb'
 
 /** Where the databases differ. */
 interface Dialect {
@@ -44,6 +45,12 @@ const dialects: Readonly<Record<DialectName, Dialect>> = {
     items: (connection) =>
       (connection as Connection).query('select * from items').stream({ highWaterMark: 25 }),
     openCursor: (connection, release) => cursorOn(connection as Connection, release),
+  },
+  mariadb: {
+    sessionUser: `substring_index(session_user(), '@', 1)`,
+    items: (connection) => (connection as MariaDbConnection).queryStream('select * from items'),
+    openCursor: (connection, release) =>
+      slowly((connection as MariaDbConnection).queryStream(manyRows), release),
   },
 }
 

@@ -1,5 +1,6 @@
 import { InvalidOptionError, type LeaseManager } from '@vault-lease/core'
-import type { LeasedDriver, PoolHooks } from '@vault-lease/core/adapter'
+import { checkPlace, type LeasedDriver, type PoolHooks } from '@vault-lease/core/adapter'
+import { type MariaDbDriver, leasedDriver as mariadbDriver } from '@vault-lease/mariadb/adapter'
 import {
   checkConnectionOptions as checkMySqlOptions,
   type MySqlDriver,
@@ -38,8 +39,20 @@ const mysql: SequelizeDialect = {
     untyped(mysql2Driver(driver as MySqlDriver, mysqlSettings(config), lease, pool)),
 }
 
+const mariadb: SequelizeDialect = {
+  check(config) {
+    checkPlace(config)
+    if (config.dialectOptions && 'stream' in config.dialectOptions)
+      throw new InvalidOptionError(
+        'The option "stream" is not supported: the streams are opened by the library, to know when the server has closed them.',
+      )
+  },
+  open: (driver, config, lease, pool) =>
+    untyped(mariadbDriver(driver as MariaDbDriver, mysqlSettings(config), lease, pool)),
+}
+
 /** Those that can be rotated. */
-const dialects = { postgres, mysql } as const satisfies Readonly<Record<string, SequelizeDialect>>
+const dialects = { postgres, mysql, mariadb } as const satisfies Readonly<Record<string, SequelizeDialect>>
 
 export type DialectName = keyof typeof dialects
 
@@ -59,7 +72,7 @@ function pgSettings({ host, port, database, dialectOptions, ...others }: ServerC
   return { ...dialectOptions, host, port, database, setRole } as object
 }
 
-/** As Sequelize gives them to mysql2. */
+/** As Sequelize gives them to mysql2 and mariadb. */
 function mysqlSettings({ host, port, database, dialectOptions }: ServerConfig): object {
   return { host, port, database, ...dialectOptions }
 }

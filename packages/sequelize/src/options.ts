@@ -1,5 +1,5 @@
 import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
-import type { SetRoleOptions } from '@vault-lease/pg/adapter'
+import { checkSetRole, type SetRoleOptions } from '@vault-lease/pg/adapter'
 import type { Options, ReplicationOptions } from 'sequelize'
 import type { ServerConfig } from './connection-manager.ts'
 import { type DialectName, dialectNamed, type SequelizeDialect } from './dialects.ts'
@@ -34,6 +34,7 @@ export function checkOptions(options: Omit<VaultSequelizeOptions, keyof AdapterO
   if (dialect !== undefined) dialectNamed(dialect)
   if (dialect !== undefined && dialect !== 'postgres' && options.setRole !== undefined)
     throw new InvalidOptionError(`The option "setRole" is for "postgres", not "${dialect}".`)
+  checkSetRole(options)
   if ('native' in options && options.native)
     throw new InvalidOptionError('Leave out "native": pg-native cannot be rotated.')
   const servers = replication ? [replication.write, ...[replication.read].flat()] : []

@@ -120,11 +120,27 @@ describe.each(dialectNames)('a Sequelize on vaultSequelize(), with %s', (dialect
     const db = servers.open(vaultSequelize({ dialect, ...servers.place, ...(await own()) }))
     const transaction = await db.transaction()
     const closing = db.close()
-    await db.query('select 1', { transaction })
+    await db.query('select 1', { type: QueryTypes.SELECT, transaction })
     await transaction.commit()
     await closing
     expect(await servers.engine.users()).toEqual([])
   })
+
+  // Of the others Sequelize hears by itself.
+  it.runIf(dialect === 'mysql')(
+    'closes in bounded time under who never gives a connection back',
+    async () => {
+      const db = servers.open(vaultSequelize({ dialect, ...servers.place, ...(await own()) }))
+      const transaction = await db.transaction()
+      const began = performance.now()
+      await db.close()
+      expect(performance.now() - began).toBeLessThan(15_000)
+      expect(await servers.engine.users()).toEqual([])
+      await expect(db.query('select 1', { type: QueryTypes.SELECT, transaction })).rejects.toMatchObject({
+        code: 'ERR_LEASE_CLOSED',
+      })
+    },
+  )
 
   it('rotates once and connects again when the database refuses the user', async () => {
     const { db, lease } = await servers.sequelize()

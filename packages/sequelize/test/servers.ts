@@ -16,10 +16,12 @@ export interface Servers extends LeasedServers {
   sessions(): Promise<unknown[]>
 }
 
+const userOfMySql = `substring_index(session_user(), '@', 1)`
 /** The user of a session, as an expression of SQL. */
 export const userExpressions: Readonly<Record<DialectName, string>> = {
   postgres: 'session_user',
-  mysql: `substring_index(session_user(), '@', 1)`,
+  mysql: userOfMySql,
+  mariadb: userOfMySql,
 }
 
 export const dialectNames = Object.keys(userExpressions) as DialectName[]

@@ -9,11 +9,16 @@ import {
   sleep,
   systemClock,
 } from '@vault-lease/core/adapter'
+import {
+  closeWhenIdle,
+  MariaDbConnections,
+  type MariaDbDriver,
+  type Method,
+  type Session,
+} from '@vault-lease/mariadb/adapter'
 import type { ConnectionConfig, PoolConnection, QueryOptions } from 'mariadb'
-import { closeWhenIdle, MariaDbConnections, type MariaDbDriver } from './connections.ts'
 import { Places, type PlaceTaker } from './places.ts'
 import type { PoolOptions } from './pool-options.ts'
-import type { Method, Session } from './session.ts'
 import { TimeLimit } from './time-limit.ts'
 
 /** What the pool is made of. */

@@ -42,22 +42,26 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     this.#config = config
   }
 
-  /** Opens a connection with the credential in force. */
-  async open(): Promise<Session> {
+  /** Opens a connection with the credential in force, by options of its own if need be. */
+  async open(config: ConnectionConfig = this.#config): Promise<Session> {
     const credential = this.attachment.current
     if (!credential) {
       throw new CredentialsUnavailableError('No database credential may be used at this moment.')
     }
-    return await this.#open(credential, this.#newSocket())
+    return await this.#open(credential, this.#newSocket(), config)
   }
 
-  async #open(credential: Credential, socket: FarewellSocket): Promise<Session> {
+  async #open(
+    credential: Credential,
+    socket: FarewellSocket,
+    config: ConnectionConfig = this.#config,
+  ): Promise<Session> {
     const { username: user, password } = credential
     this.opening(socket, credential)
     void socket.whenClosed.then(() => this.closed(socket))
     const stream = (): FarewellSocket => this.#connect(socket)
     try {
-      const connection = await this.#driver.createConnection({ ...this.#config, user, password, stream })
+      const connection = await this.#driver.createConnection({ ...config, user, password, stream })
       this.opened(socket)
       const session = new Session(connection, socket, (error) => {
         if (isMySqlDenial(error)) this.denied(socket)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { FarewellSocket } from '../src/mariadb/farewell-socket.ts'
+import { FarewellSocket } from '../src/farewell-socket.ts'
 
 describe('a FarewellSocket', () => {
   let server: Server

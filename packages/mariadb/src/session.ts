@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Connection, PoolConnection, QueryOptions } from 'mariadb'
 import type { FarewellSocket } from './farewell-socket.ts'
 
@@ -19,6 +20,8 @@ export class Session {
   /** Since when nobody uses it, by the clock of the pool. */
   idleSince = 0
   readonly #ask: Readonly<Record<Method, (...statement: Statement) => Promise<unknown>>>
+  readonly #stream: Connection['queryStream']
+  readonly #streams = new Set<Readable>()
   readonly #end: () => Promise<void>
   readonly #onError: (error: unknown) => void
   #isLent = false
@@ -30,10 +33,12 @@ export class Session {
     this.socket = socket
     this.#onError = onError
     this.#end = connection.end.bind(connection)
+    this.#stream = connection.queryStream.bind(connection)
     this.#ask = { query: connection.query.bind(connection), execute: connection.execute.bind(connection) }
     this.connection = Object.assign(connection, {
       query: (...statement: Statement) => this.#promised('query', statement),
       execute: (...statement: Statement) => this.#promised('execute', statement),
+      queryStream: (...statement: Statement) => this.#streamOf(statement),
     }) as unknown as PoolConnection
     this.forgetListeners()
   }
@@ -97,12 +102,24 @@ export class Session {
     const waiting = [...this.#underWay]
     this.#underWay.clear()
     for (const done of waiting) done(reason())
-    return waiting.length > 0
+    const streams = [...this.#streams]
+    for (const stream of streams) stream.destroy(reason())
+    return waiting.length > 0 || streams.length > 0
   }
 
   /** Says farewell after what was asked for. */
   end(): Promise<void> {
     return this.#end()
+  }
+
+  #streamOf(statement: Statement): Readable {
+    const stream = this.#stream(...statement)
+    const recalled = this.#recalled?.()
+    if (recalled) return stream.destroy(recalled)
+    this.#streams.add(stream)
+    stream.once('error', this.#onError)
+    stream.once('close', () => this.#streams.delete(stream))
+    return stream
   }
 
   #promised(method: Method, statement: Statement): Promise<unknown> {

@@ -1,0 +1,37 @@
+import type { LeaseManager } from '@vault-lease/core'
+import type { LeasedDriver, PoolHooks } from '@vault-lease/core/adapter'
+import type { Connection, ConnectionConfig } from 'mariadb'
+import { closeWhenIdle, MariaDbConnections, type MariaDbDriver } from './connections.ts'
+import type { Session } from './session.ts'
+
+/** mariadb for a pool that makes its connections by `driver.createConnection()`. */
+export function leasedDriver(
+  driver: MariaDbDriver,
+  config: ConnectionConfig,
+  lease: LeaseManager,
+  pool: PoolHooks,
+): LeasedDriver<Connection> {
+  const connections = new MariaDbConnections(lease, pool, driver, config)
+  const sessions = new WeakMap<Connection, Session>()
+  const createConnection = async (own: ConnectionConfig): Promise<Connection> => {
+    const session = await connections.open(own)
+    sessions.set(session.connection, session)
+    return session.connection
+  }
+  return {
+    all: connections,
+    driver: Object.create(driver, { createConnection: { value: createConnection } }),
+    isStale(connection) {
+      const session = sessions.get(connection)
+      return session === undefined || connections.isStale(session.socket)
+    },
+    fateOf(connection) {
+      const session = sessions.get(connection)
+      return session ? connections.fateOf(session.socket) : 'close'
+    },
+    async closeWhenIdle(connection) {
+      const session = sessions.get(connection)
+      if (session) await closeWhenIdle(session)
+    },
+  }
+}

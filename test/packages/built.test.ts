@@ -21,6 +21,7 @@ const places = {
   '@vault-lease/mysql2/adapter': 'packages/knex',
   '@vault-lease/postgres': 'test',
   '@vault-lease/typeorm': 'examples/typeorm-postgres',
+  '@vault-lease/sequelize': 'examples/sequelize-express',
   '@vault-lease/mariadb/adapter': 'packages/sequelize',
   '@vault-lease/prisma': 'examples/prisma-postgres',
   '@vault-lease/mongodb': 'examples/mongodb-driver',

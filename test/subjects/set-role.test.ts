@@ -1,8 +1,10 @@
 import { vaultConnection } from '@vault-lease/knex'
 import { vaultAdapter, vaultDatabaseUrl } from '@vault-lease/prisma'
+import { vaultSequelize } from '@vault-lease/sequelize'
 import { vaultDataSource } from '@vault-lease/typeorm'
 import knex from 'knex'
 import pg from 'pg'
+import { Sequelize } from 'sequelize'
 import { DataSource } from 'typeorm'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
@@ -53,6 +55,17 @@ describe('setRole of the adapters of PostgreSQL', () => {
         expect(await runner.query(who)).toEqual([{ name: setRole }])
         await runner.release()
       }
+    }
+  })
+
+  it('Sequelize, also its replicas', async () => {
+    const { host, port, database, ...lease } = await from()
+    const place = { host, port, database }
+    for (const where of [place, { replication: { write: place, read: [place] } }]) {
+      const db = new Sequelize(vaultSequelize({ dialect: 'postgres', logging: false, ...lease, ...where }))
+      servers.closing(db, () => db.close())
+      for (const useMaster of [true, false])
+        expect(await db.query(who, { type: 'SELECT', useMaster })).toEqual([{ name: setRole }])
     }
   })
 

@@ -31,9 +31,7 @@ const loginNames = ['user', 'username', 'password', 'password1', 'passwordSha1',
  */
 export function checkOptions(options: Omit<VaultSequelizeOptions, keyof AdapterOptions>): void {
   const { dialect, replication, dialectOptions } = options
-  if (dialect !== undefined) dialectNamed(dialect)
-  if (dialect !== undefined && dialect !== 'postgres' && options.setRole !== undefined)
-    throw new InvalidOptionError(`The option "setRole" is for "postgres", not "${dialect}".`)
+  if (dialect !== undefined) checkDialect(dialect, options)
   checkSetRole(options)
   if ('native' in options && options.native)
     throw new InvalidOptionError('Leave out "native": pg-native cannot be rotated.')
@@ -42,7 +40,18 @@ export function checkOptions(options: Omit<VaultSequelizeOptions, keyof AdapterO
 }
 
 /**
- * Checks one server when everything is known of it: Sequelize may have been given a URL.
+ * Checks the database when it is known: Sequelize may have been given a URL.
+ *
+ * @throws InvalidOptionError when it is not one that can be rotated, or has no roles to set.
+ */
+export function checkDialect(name: string, { setRole }: SetRoleOptions): SequelizeDialect {
+  const dialect = dialectNamed(name)
+  if (setRole === undefined || name === 'postgres') return dialect
+  throw new InvalidOptionError(`The option "setRole" is for "postgres", not "${name}".`)
+}
+
+/**
+ * Checks one server when everything is known of it.
  *
  * @throws InvalidOptionError
  */

@@ -1,8 +1,7 @@
 import { leadToLease, takeLease } from '@vault-lease/core/adapter'
 import type { Options, Sequelize } from 'sequelize'
 import { managerOf, poolsOf } from './connection-manager.ts'
-import { dialectNamed } from './dialects.ts'
-import { checkOptions, checkServer, type VaultSequelizeOptions } from './options.ts'
+import { checkDialect, checkOptions, checkServer, type VaultSequelizeOptions } from './options.ts'
 import { SequelizeRotation } from './rotation.ts'
 
 type Hooks = NonNullable<Options['hooks']>
@@ -38,7 +37,7 @@ export function vaultSequelize(options: VaultSequelizeOptions = {}): Options {
     const pools = poolsOf(manager)
     if (pools.some(({ pool }) => pool._draining))
       throw new Error('The Sequelize was closed before it had a connection.')
-    const dialect = dialectNamed(manager.dialectName)
+    const dialect = checkDialect(manager.dialectName, { setRole })
     for (const config of pools.flatMap(({ configs }) => configs)) checkServer(config, dialect)
     const { lease, owned: ownsLease } = open()
     const onClosed = (): unknown => rotations.delete(manager)

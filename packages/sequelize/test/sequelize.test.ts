@@ -64,6 +64,12 @@ describe.each(dialectNames)('a Sequelize on vaultSequelize(), with %s', (dialect
     await db.close()
   })
 
+  it.runIf(dialect !== 'postgres')('refuses setRole when the URL names a database without it', async () => {
+    const db = new Sequelize(url(), vaultSequelize({ ...(await own()), setRole: 'owner' }))
+    await expect(db.authenticate()).rejects.toThrow('"setRole" is for "postgres"')
+    await db.close()
+  })
+
   it('opens nothing when it is closed before its first connection', async () => {
     const options = await own()
     const db = new Sequelize(vaultSequelize({ dialect, ...servers.place, ...options }))

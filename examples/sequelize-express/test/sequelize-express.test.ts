@@ -1,0 +1,3 @@
+import { usersService } from '../../../test/examples/users-service.ts'
+
+usersService('sequelize-express', 'postgresql')

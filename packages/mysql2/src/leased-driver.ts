@@ -5,7 +5,7 @@ import { MySqlConnections } from './connections.ts'
 import type { MySqlDriver } from './driver.ts'
 
 /** What a pool that makes its connections by `driver.createConnection()` needs, and the way to cancel a statement. */
-export interface LeasedMySqlDriver extends LeasedDriver<Connection> {
+interface LeasedMySqlDriver extends LeasedDriver<Connection> {
   /** Ends the statement that the connection runs, from a connection of its own. */
   cancelStatement(connection: Connection): Promise<void>
 }

@@ -52,9 +52,9 @@ const mariadb: SequelizeDialect = {
 }
 
 /** Those that can be rotated. */
-const dialects = { postgres, mysql, mariadb } as const satisfies Readonly<Record<string, SequelizeDialect>>
+export type DialectName = 'postgres' | 'mysql' | 'mariadb'
 
-export type DialectName = keyof typeof dialects
+const dialects: Readonly<Record<DialectName, SequelizeDialect>> = { postgres, mysql, mariadb }
 
 /** @throws InvalidOptionError when it is not one that can be rotated. */
 export function dialectNamed(name: string | undefined): SequelizeDialect {

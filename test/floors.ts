@@ -29,6 +29,7 @@ const floors = {
   knex: floorOf('knex', 'knex'),
   typeorm: floorOf('typeorm', 'typeorm'),
   sequelize: floorOf('sequelize', 'sequelize'),
+  '@mikro-orm/core': floorOf('mikro-orm', '@mikro-orm/core'),
   prisma,
   '@prisma/client': prisma,
   '@prisma/adapter-pg': prisma,
@@ -107,6 +108,7 @@ function install(versions: typeof floors): void {
   load(inPackage('typeorm'), 'typeorm', 'mongodb')
   load(inPackage('sequelize'), 'sequelize', 'pg')
   load(inPackage('sequelize'), 'sequelize', 'mysql2')
+  load(inPackage('mikro-orm'), '@mikro-orm/core')
   load(inPackage('mongodb'), 'mongodb')
   load(inPackage('mongoose'), 'mongoose', 'mongodb')
   load(contract, 'mongodb')

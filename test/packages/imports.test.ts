@@ -20,6 +20,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   knex: [...core, ...drivers],
   typeorm: [...core, ...drivers],
   sequelize: [...core, ...drivers],
+  'mikro-orm': [...core, '@vault-lease/pg/adapter', '@vault-lease/knex'],
   prisma: [...core, ...drivers],
   mongoose: [...core, ...drivers],
   metrics: core,
@@ -47,6 +48,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 }
 
 const databases = [
+  '@mikro-orm',
   '@prisma',
   'knex',
   'mariadb',

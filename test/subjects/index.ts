@@ -1,4 +1,5 @@
 import { knexOn } from './knex.ts'
+import { mikroOrmOn } from './mikro-orm.ts'
 import { mongodbSubject, staticMongodb } from './mongodb.ts'
 import { mongooseSubject, staticMongoose } from './mongoose.ts'
 import { mysql2Subject, staticMysql2 } from './mysql2.ts'
@@ -23,6 +24,8 @@ export type SubjectName =
   | 'sequelize'
   | 'sequelize-mysql'
   | 'sequelize-mariadb'
+  | 'mikro-orm'
+  | 'mikro-orm-mysql'
   | 'mysql2'
   | 'mysql2-promise'
   | 'prisma'
@@ -45,6 +48,8 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   sequelize: { database: 'postgresql', ...sequelizeOn('postgres') },
   'sequelize-mysql': { database: 'mysql', ...sequelizeOn('mysql') },
   'sequelize-mariadb': { database: 'mysql', ...sequelizeOn('mariadb') },
+  'mikro-orm': { database: 'postgresql', ...mikroOrmOn('postgresql') },
+  'mikro-orm-mysql': { database: 'mysql', ...mikroOrmOn('mysql') },
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
   mongodb: { database: 'mongodb', leased: mongodbSubject, plain: staticMongodb, pools: 2 },

@@ -4,6 +4,7 @@ import type {
   VaultMySql2ConnectionOptions,
   VaultPgConnectionOptions,
 } from '@vault-lease/knex'
+import type { VaultMikroOrmOptions } from '@vault-lease/mikro-orm'
 import type { VaultMongoClientOptions } from '@vault-lease/mongodb'
 import type { VaultConnectOptions } from '@vault-lease/mongoose'
 import type { VaultPoolOptions as MySql2PoolOptions } from '@vault-lease/mysql2'
@@ -26,6 +27,8 @@ describe('the types of every adapter', () => {
     expectTypeOf<VaultDataSourceOptions>().toExtend<AdapterOptions>()
     expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultSequelizeOptions>()
     expectTypeOf<VaultSequelizeOptions>().toExtend<AdapterOptions>()
+    expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultMikroOrmOptions>()
+    expectTypeOf<VaultMikroOrmOptions>().toExtend<AdapterOptions>()
     expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultAdapterOptions>()
     expectTypeOf<VaultAdapterOptions>().toExtend<AdapterOptions>()
     expectTypeOf<keyof AdapterOptions>().toExtend<keyof VaultDatabaseUrlOptions>()
@@ -49,6 +52,7 @@ describe('the types of every adapter', () => {
     expectTypeOf<PgPoolOptions['setRole']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<VaultPgConnectionOptions['setRole']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<VaultPostgresOptions['setRole']>().toEqualTypeOf<string | undefined>()
+    expectTypeOf<VaultMikroOrmOptions['setRole']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<VaultSequelizeOptions['setRole']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<VaultMySqlOptions>().not.toHaveProperty('setRole')
     expectTypeOf<VaultMySql2ConnectionOptions>().not.toHaveProperty('setRole')

@@ -1,0 +1,3 @@
+export * from '@vault-lease/core'
+export type { VaultMikroOrmOptions } from './options.ts'
+export { vaultMikroOrm } from './vault-mikro-orm.ts'

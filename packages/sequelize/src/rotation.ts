@@ -82,21 +82,29 @@ export class SequelizeRotation {
   async #end(): Promise<void> {
     const servers = this.#pools.flatMap((pool) => pool.servers)
     let closed: Promise<void> = Promise.resolve()
-    await endPool({
-      lease: this.lease,
-      ownsLease: this.#ownsLease,
-      attachment: closingAll(servers.map(({ attachment }) => attachment)),
-      serveQueue: async (withinMs) => void (await settlesWithin(this.#queueServed(), withinMs)),
-      closeIdle: () => {
-        closed = this.#original.close()
-        // It waits for connections that are never given back; closing the lease closes those too.
-        closed.catch(() => {})
-      },
-      allClosed: async () => void (await Promise.all(servers.map(({ leased }) => leased.all.allClosed()))),
-    })
-    for (const pool of this.#pools) pool.forgetHeld()
-    if (await settlesWithin(closed, closedWithinMs)) await closed
-    // mysql2 keeps every Sequelize for good, by its type cast: what is closed is not to be kept with it.
+    try {
+      await endPool({
+        lease: this.lease,
+        ownsLease: this.#ownsLease,
+        attachment: closingAll(servers.map(({ attachment }) => attachment)),
+        serveQueue: async (withinMs) => void (await settlesWithin(this.#queueServed(), withinMs)),
+        closeIdle: () => {
+          closed = this.#original.close()
+          // It waits for connections that are never given back; closing the lease closes those too.
+          closed.catch(() => {})
+        },
+        allClosed: async () => void (await Promise.all(servers.map(({ leased }) => leased.all.allClosed()))),
+      })
+    } finally {
+      for (const pool of this.#pools) pool.forgetHeld()
+      const isClosed = await settlesWithin(closed, closedWithinMs)
+      this.#restore()
+      if (isClosed) await closed
+    }
+  }
+
+  /** mysql2 keeps every Sequelize for good, by its type cast: what is closed is not to be kept with it. */
+  #restore(): void {
     Object.assign(this.#manager, this.#original)
     for (const pool of this.#pools) pool.restore()
     this.#onClosed()

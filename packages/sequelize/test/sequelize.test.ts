@@ -2,8 +2,19 @@ import { healthOf } from '@vault-lease/core'
 import { DataTypes, type Options, QueryTypes, Sequelize } from 'sequelize'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { VaultSequelizeOptions } from '../src/options.ts'
+import type { SequelizePool } from '../src/sequelize-pool.ts'
 import { vaultSequelize } from '../src/vault-sequelize.ts'
 import { dialectNames, type Servers, startServers, userExpressions } from './servers.ts'
+
+interface Manager {
+  readonly pool: SequelizePool
+  getConnection(options: object): Promise<object>
+}
+
+/** What Sequelize types as little as possible. */
+function managerOf({ connectionManager }: Sequelize): Manager {
+  return connectionManager as unknown as Manager
+}
 
 describe.each(dialectNames)('a Sequelize on vaultSequelize(), with %s', (dialect) => {
   let servers: Servers
@@ -106,6 +117,18 @@ describe.each(dialectNames)('a Sequelize on vaultSequelize(), with %s', (dialect
     expect(await userOf(db)).toBe(lease.current?.username)
   })
 
+  it('has no place for another connection until the server has closed one', async () => {
+    const { db } = await servers.sequelize({ pool: { max: 1 } })
+    const { pool, getConnection } = managerOf(db)
+    const connection = await getConnection.call(db.connectionManager, { type: 'SELECT' })
+    const destroyed = pool.destroy(connection)
+    expect(pool._count).toBe(1)
+    const next = userOf(db)
+    await destroyed
+    expect(pool._count).toBe(0)
+    expect(await next).toMatch(/^v-/)
+  })
+
   it('runs managed and unmanaged transactions across a rotation, and rolls back', async () => {
     const { db, lease } = await servers.sequelize()
     const Item = db.define('items', { name: DataTypes.STRING }, { timestamps: false })
@@ -120,6 +143,18 @@ describe.each(dialectNames)('a Sequelize on vaultSequelize(), with %s', (dialect
     await unmanaged.rollback()
     expect(await Item.count()).toBe(2)
     await Item.destroy({ where: {} })
+  })
+
+  it('serves what is queued when it closes in the midst of its first connection', async () => {
+    let begin = (): void => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const { db } = await servers.sequelize({ pool: { max: 2 }, hooks: { beforeConnect: () => begin() } })
+    const burst = Promise.all(Array.from({ length: 8 }, () => userOf(db)))
+    await begun
+    await db.close()
+    expect(new Set(await burst).size).toBe(1)
   })
 
   it('waits for who holds a connection when it closes', async () => {

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/core'
 import type { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql'
+import { healthOf } from '@vault-lease/core'
 import { openFaultProxy } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Items, type Servers, startServers, userExpressions } from './servers.ts'
@@ -23,6 +24,7 @@ describe.each(['postgresql', 'mysql'] as const)('a MikroORM on vaultMikroOrm(), 
   it('works by its one line, and close() leaves nothing', async () => {
     const orm = await servers.open(servers.options(await own()))
     expect(await userOf(orm.em.fork())).toMatch(/^v-token-app-/)
+    expect(healthOf(orm.em.getKnex()).ready).toBe(true)
     await Promise.all([orm.close(), orm.close()])
     expect(await servers.engine.users()).toEqual([])
   })

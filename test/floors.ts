@@ -29,7 +29,6 @@ const floors = {
   knex: floorOf('knex', 'knex'),
   typeorm: floorOf('typeorm', 'typeorm'),
   sequelize: floorOf('sequelize', 'sequelize'),
-  '@mikro-orm/core': floorOf('mikro-orm', '@mikro-orm/core'),
   prisma,
   '@prisma/client': prisma,
   '@prisma/adapter-pg': prisma,
@@ -48,18 +47,15 @@ const onMongodb = {
   floors: { ...floors, typeorm: '1.0.0' },
 }
 
+/** MikroORM brings knex and its drivers, in one version each, and does not work over older ones. */
+const withoutFloors = ['test/contract/mikro-orm.test.ts', 'test/contract/mikro-orm-mysql.test.ts']
+
 const contract = join(copy, 'test')
 const asked = process.argv.slice(2)
 const others = asked.filter((file) => file !== onMongodb.contract)
+const excluded = [onMongodb.contract, ...withoutFloors].flatMap((file) => ['--exclude', file])
 if (asked.length === 0)
-  runContracts(
-    floors,
-    'test/contract',
-    'packages/metrics/test',
-    'packages/iam/test',
-    '--exclude',
-    onMongodb.contract,
-  )
+  runContracts(floors, 'test/contract', 'packages/metrics/test', 'packages/iam/test', ...excluded)
 else if (others.length > 0) runContracts(floors, ...others)
 if (asked.length === 0 || asked.includes(onMongodb.contract)) {
   runContracts(onMongodb.floors, onMongodb.contract)
@@ -108,7 +104,6 @@ function install(versions: typeof floors): void {
   load(inPackage('typeorm'), 'typeorm', 'mongodb')
   load(inPackage('sequelize'), 'sequelize', 'pg')
   load(inPackage('sequelize'), 'sequelize', 'mysql2')
-  load(inPackage('mikro-orm'), '@mikro-orm/core')
   load(inPackage('mongodb'), 'mongodb')
   load(inPackage('mongoose'), 'mongoose', 'mongodb')
   load(contract, 'mongodb')

@@ -28,6 +28,7 @@ const placeVariables: Readonly<Record<DatabaseServer['kind'], (place: Place) => 
   postgresql: ({ host, port, database }) => ({ PGHOST: host, PGPORT: String(port), PGDATABASE: database }),
   mysql: ({ host, port, database }) => ({ DB_HOST: host, DB_PORT: String(port), DB_NAME: database }),
   mongodb: ({ host, port, database }) => ({ MONGODB_URI: `mongodb://${host}:${port}/${database}` }),
+  redis: ({ host, port, database }) => ({ REDIS_URL: `redis://${host}:${port}/${database}` }),
 }
 
 const role = 'app'

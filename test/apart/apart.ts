@@ -8,6 +8,7 @@ import {
   startMariaDb,
   startMongo,
   startPostgres,
+  startRedis,
 } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startWorld, type World } from '../contract/world.ts'
@@ -16,7 +17,7 @@ import type { HeldOpen, Subject } from '../subjects/subject.ts'
 
 const max = 3
 const workers = 4
-const starts = { postgresql: startPostgres, mysql: startMariaDb, mongodb: startMongo }
+const starts = { postgresql: startPostgres, mysql: startMariaDb, mongodb: startMongo, redis: startRedis }
 
 /** What can befall the pool that is not well. */
 interface Trouble {

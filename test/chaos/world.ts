@@ -14,6 +14,7 @@ import {
   startMongo,
   startPostgres,
   startPostgresPair,
+  startRedis,
   startVault,
   startVaultCluster,
   type VaultApi,
@@ -56,8 +57,8 @@ export interface World extends AsyncDisposable {
 /** `single`: one Vault and databases, each behind a proxy; `cluster`: three of them; `pair`: one Vault, and two PostgreSQL that fail over. */
 export type WorldName = 'single' | 'cluster' | 'pair'
 
-const kinds: readonly Kind[] = ['postgresql', 'mysql', 'mongodb']
-const starts = { postgresql: startPostgres, mysql: startMariaDb, mongodb: startMongo }
+const kinds: readonly Kind[] = ['postgresql', 'mysql', 'mongodb', 'redis']
+const starts = { postgresql: startPostgres, mysql: startMariaDb, mongodb: startMongo, redis: startRedis }
 const timeoutMs = 5_000
 
 export const makeWorld: Readonly<Record<WorldName, (databases: readonly Kind[]) => Promise<World>>> = {

@@ -8,6 +8,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { listenTo } from './events.ts'
 import { addressOf, call, exitCodeOf, runScript } from './service.ts'
 
+/** Those of which there are examples with users. */
+type KindName = Exclude<DatabaseServer['kind'], 'redis'>
+
 interface Kind {
   /** How the names of files with statements end. */
   readonly statements: 'sql' | 'json'
@@ -21,7 +24,7 @@ interface Kind {
   readonly tells: boolean
 }
 
-const kinds: Readonly<Record<DatabaseServer['kind'], Kind>> = {
+const kinds: Readonly<Record<KindName, Kind>> = {
   postgresql: {
     statements: 'sql',
     environment: ({ host, port, database }) => ({ PGHOST: host, PGPORT: String(port), PGDATABASE: database }),
@@ -52,7 +55,7 @@ const kinds: Readonly<Record<DatabaseServer['kind'], Kind>> = {
  * @param name the folder below `examples`. Its folder `setup` has the statements `database`, and the creation statements of the
  * roles `app` and `app-migrate`.
  */
-export function usersService(name: string, kind: DatabaseServer['kind']): void {
+export function usersService(name: string, kind: KindName): void {
   const folder = fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
   const { statements, environment, unknownId, pools, tells } = kinds[kind]
   const setup = (name: string): string => readFileSync(join(folder, 'setup', `${name}.${statements}`), 'utf8')

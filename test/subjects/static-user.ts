@@ -29,11 +29,26 @@ const statements: Readonly<Record<DatabaseServer['kind'], (login: StaticLogin) =
       $db: 'admin',
     }),
   ],
+  redis: ({ user, password }) => [
+    JSON.stringify([
+      'ACL',
+      'SETUSER',
+      user,
+      'on',
+      `>${password}`,
+      '~*',
+      '&*',
+      '+@all',
+      '-@dangerous',
+      '+info',
+    ]),
+  ],
 }
 
 /** What gives a user another password. */
 export function newPassword(kind: DatabaseServer['kind'], { user, password }: StaticLogin): string {
   if (kind === 'postgresql') return `alter role ${user} password '${password}'`
+  if (kind === 'redis') return JSON.stringify(['ACL', 'SETUSER', user, 'resetpass', `>${password}`])
   if (kind === 'mysql') return `alter user '${user}'@'%' identified by '${password}'`
   return JSON.stringify({ updateUser: user, pwd: password, $db: 'admin' })
 }
@@ -49,6 +64,11 @@ export async function sessionsOf(
       effectiveUsers?.some((each) => each.user === user),
     )
     return [...new Set(ofUser?.map(({ desc = '' }) => desc))].sort()
+  }
+  if (kind === 'redis') {
+    const [answer] = await query<{ reply: string }>('["CLIENT","LIST"]')
+    const lines = answer?.reply.split('\n').filter((line) => line.includes(` user=${user} `)) ?? []
+    return lines.map((line) => line.split(' ', 1)[0] ?? '').sort()
   }
   const rows = await query<{ id: number }>(
     kind === 'postgresql'

@@ -93,4 +93,5 @@ export const schemas: Readonly<Record<DatabaseServer['kind'], readonly string[]>
     '{"create":"events"}',
     '{"create":"forbidden","$db":"private"}',
   ],
+  redis: [JSON.stringify(['MSET', ...items.flatMap(({ _id, name }) => [`item:${_id}`, name])])],
 }

@@ -42,6 +42,16 @@ export async function findPgBouncer(): Promise<string> {
   )
 }
 
+/** The server program of Redis, or of Valkey. */
+export async function findRedis(): Promise<string> {
+  const installed = (): string | undefined => executable('redis-server', 'valkey-server')
+  const found = installed() ?? (await installByApt('redis-server').then(installed))
+  if (found) return found
+  throw new ServerUnavailableError(
+    'Neither redis-server nor valkey-server is on the PATH. Install Redis (on Debian: apt-get install redis-server).',
+  )
+}
+
 /** Prometheus, and the tool that checks its rules. */
 export async function findPrometheus(): Promise<{ readonly server: string; readonly promtool: string }> {
   const server = executable('prometheus')

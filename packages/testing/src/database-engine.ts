@@ -71,7 +71,7 @@ export async function databaseEngine(
   await vault.must('POST', `sys/mounts/${mount}`, { type: 'database' })
   await vault.must('POST', `${mount}/config/${server.kind}`, {
     plugin_name: dialect.plugin,
-    connection_url: counter.connectionUrl,
+    ...counter.config,
     allowed_roles: '*',
     username,
     password,

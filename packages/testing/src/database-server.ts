@@ -1,6 +1,6 @@
 /** A database server for tests. */
 export interface DatabaseServer extends AsyncDisposable {
-  readonly kind: 'postgresql' | 'mysql' | 'mongodb'
+  readonly kind: 'postgresql' | 'mysql' | 'mongodb' | 'redis'
   /** Always 127.0.0.1, unless the environment names a server. */
   readonly host: string
   readonly port: number
@@ -10,7 +10,8 @@ export interface DatabaseServer extends AsyncDisposable {
   /**
    * Runs a statement as the superuser. A statement is SQL; for MongoDB it is a command as Extended JSON, such as
    * `{"insert":"items","documents":[{"_id":1}]}`, that runs on `database`, or on the database that `"$db"` in it names. Its
-   * rows are the first batch of the cursor in the reply, else the reply itself.
+   * rows are the first batch of the cursor in the reply, else the reply itself. For Redis it is a command as a JSON array, such as
+   * `["SET","key","value"]`, with one row: `{ reply }`.
    */
   query<Row extends object>(statement: string, values?: unknown[]): Promise<Row[]>
   /** Opens a session of the superuser. */

@@ -8,8 +8,8 @@ export interface Drop {
 
 /** Has the sessions of each user counted that are open when the user is dropped. */
 export interface DropCounter {
-  /** Where Vault has to connect for this. */
-  readonly connectionUrl: string
+  /** Where Vault has to connect for this, in the words of its plugin. */
+  readonly config: Readonly<Record<string, unknown>>
   drops(): Promise<Drop[]>
   close(): Promise<void>
 }

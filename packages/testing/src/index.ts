@@ -28,6 +28,7 @@ export { type PgBouncer, startPgBouncer } from './pgbouncer.ts'
 export { startPostgres } from './postgres.ts'
 export { type PostgresPair, startPostgresPair } from './postgres-pair.ts'
 export { type Prometheus, type PrometheusSample, promtool, startPrometheus } from './prometheus.ts'
+export { startRedis } from './redis/server.ts'
 export { ServerUnavailableError } from './server-unavailable.ts'
 export { type Servers, type ServersOptions, startServers } from './servers.ts'
 export {

@@ -24,7 +24,7 @@ export interface SessionWatch {
 
 /** What a watch looks at. */
 export interface SessionWatchOptions {
-  /** Whose sessions are counted, as a pattern of SQL's LIKE. Default: `v-%`, every dynamic user. */
+  /** Whose sessions are counted, as a pattern of SQL's LIKE. Default: every dynamic user. */
   readonly users?: string
   /** Milliseconds between two looks. Default: 10. */
   readonly everyMs?: number
@@ -33,14 +33,14 @@ export interface SessionWatchOptions {
 /** Looks every few milliseconds at what the server itself says of its sessions, as the superuser. */
 export async function watchSessions(
   server: DatabaseServer,
-  { users = 'v-%', everyMs = 10 }: SessionWatchOptions = {},
+  { users, everyMs = 10 }: SessionWatchOptions = {},
 ): Promise<SessionWatch> {
   const dialect = dialectOf(server)
   const timeline: SessionSample[] = []
   let mostAtOnce = 0
   const stopping = new AbortController()
   const look = async (session: SuperuserSession): Promise<void> => {
-    const rows = await dialect.sessions(session, users)
+    const rows = await dialect.sessions(session, users ?? dialect.dynamicUsers)
     const sessions = Object.fromEntries(rows.map(({ name, sessions }) => [name, sessions]))
     if (JSON.stringify(sessions) !== JSON.stringify(timeline.at(-1)?.sessions)) {
       timeline.push({ at: Date.now(), sessions })

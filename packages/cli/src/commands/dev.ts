@@ -1,4 +1,3 @@
-import type { Servers } from '@vault-lease/testing'
 import { Option } from 'commander'
 import type { AddCommand } from '../add-command.ts'
 import { CredentialFile } from '../creds/credential-file.ts'
@@ -6,6 +5,7 @@ import type { Coming } from '../dev/comings.ts'
 import { type Environment, environmentOf, exportsOf, fileOf, forOperators } from '../dev/environment.ts'
 import { startLocal } from '../dev/local.ts'
 import { revokeAll } from '../dev/roles.ts'
+import type { LocalServers } from '../dev/servers.ts'
 import { openUsersOf } from '../dev/users.ts'
 import { watchUsers } from '../dev/watch-users.ts'
 import { secondsOf } from '../durations.ts'
@@ -115,7 +115,7 @@ function readyText({ application, operator }: Environment, out: string | undefin
 }
 
 async function watch(
-  { database }: Servers,
+  { database }: LocalServers,
   interrupted: Promise<unknown>,
   onComing: (coming: Coming) => void,
 ): Promise<void> {

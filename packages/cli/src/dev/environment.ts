@@ -1,5 +1,5 @@
-import type { Servers } from '@vault-lease/testing'
 import { roleNames } from './roles.ts'
+import type { LocalServers } from './servers.ts'
 
 type Variables = Readonly<Record<string, string>>
 
@@ -10,7 +10,7 @@ export interface Environment {
 }
 
 /** Of local servers, for an application with this token. */
-export function environmentOf({ vault, database }: Servers, token: string): Environment {
+export function environmentOf({ vault, database }: LocalServers, token: string): Environment {
   const { kind, host, port, database: name } = database
   const place = `${host}:${port}/${name}`
   const url = `${kind}://${place}`
@@ -35,7 +35,7 @@ export function environmentOf({ vault, database }: Servers, token: string): Envi
 }
 
 /** With which the superuser of a local database logs in. */
-export function adminUrlOf({ kind, host, port, database, superuser }: Servers['database']): string {
+export function adminUrlOf({ kind, host, port, database, superuser }: LocalServers['database']): string {
   const login = `${encodeURIComponent(superuser.user)}:${encodeURIComponent(superuser.password)}`
   return `${kind}://${login}@${host}:${port}/${database}`
 }

@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { InvalidOptionError } from '@vault-lease/core'
-import type { Servers } from '@vault-lease/testing'
 import { DatabaseError } from '../database/database-error.ts'
+import type { Kind } from '../orphans/names.ts'
 import { dropLeftovers } from './leftovers.ts'
 import { type Lives, makeRoles } from './roles.ts'
+import type { LocalServers } from './servers.ts'
 
 /** What is started. */
 export interface LocalOptions extends Lives {
-  readonly kind: Servers['database']['kind']
+  readonly kind: Kind
   /** Where data are kept. */
   readonly data: string | undefined
   /** A file with what is run on the database first. */
@@ -20,7 +21,7 @@ export interface LocalOptions extends Lives {
  *
  * @throws InvalidOptionError when the schema cannot be read. @throws DatabaseError when a server cannot be had, or refuses the schema.
  */
-export async function startLocal({ kind, data, schema, ...lives }: LocalOptions): Promise<Servers> {
+export async function startLocal({ kind, data, schema, ...lives }: LocalOptions): Promise<LocalServers> {
   const statements = schema === undefined ? [] : statementsIn(schema, kind)
   const { startServers } = await import('@vault-lease/testing')
   try {

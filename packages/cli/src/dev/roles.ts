@@ -1,6 +1,6 @@
-import type { DatabaseEngine, Servers } from '@vault-lease/testing'
-
-type Kind = Servers['database']['kind']
+import type { DatabaseEngine } from '@vault-lease/testing'
+import type { Kind } from '../orphans/names.ts'
+import type { LocalServers } from './servers.ts'
 
 /** Statements of a user that only reads. */
 const readOnly: Readonly<Record<Kind, (database: string) => readonly string[]>> = {
@@ -24,7 +24,7 @@ export interface Lives {
 /** The first one is that of the application. */
 export const roleNames = ['app', 'readonly'] as const
 
-export async function makeRoles({ engine, database }: Servers, { ttl, maxTtl }: Lives): Promise<void> {
+export async function makeRoles({ engine, database }: LocalServers, { ttl, maxTtl }: Lives): Promise<void> {
   const lives = { ttl: `${ttl / 1_000}s`, maxTtl: `${maxTtl / 1_000}s` }
   const [app, reader] = roleNames
   await engine.role(app, lives)

@@ -5,6 +5,8 @@ import type { VaultApi } from '../vault-api.ts'
 /** What differs between database servers for Vault's database engine, and for those who look on. */
 export interface Dialect {
   readonly plugin: string
+  /** How Vault names its users, as a pattern of SQL's LIKE. */
+  readonly dynamicUsers: string
   /** Gives the plugin to a Vault that has it not built in. */
   provide?(vault: VaultApi): Promise<void>
   countDrops(server: Connection): Promise<DropCounter>

@@ -3,8 +3,9 @@ import type { Dialect } from './dialect.ts'
 import { mongodb } from './mongodb.ts'
 import { mysql } from './mysql.ts'
 import { postgresql } from './postgresql.ts'
+import { redis } from './redis.ts'
 
-const dialects: Readonly<Record<DatabaseServer['kind'], Dialect>> = { postgresql, mysql, mongodb }
+const dialects: Readonly<Record<DatabaseServer['kind'], Dialect>> = { postgresql, mysql, mongodb, redis }
 
 export function dialectOf({ kind }: Connection): Dialect {
   return dialects[kind]

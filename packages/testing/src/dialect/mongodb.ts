@@ -2,11 +2,13 @@ import { countDropsOf } from '../mongo/drop-counter.ts'
 import { openSessions } from '../mongo/open-sessions.ts'
 import { providePlugin } from '../mongo/plugin.ts'
 import type { Dialect } from './dialect.ts'
+import { likePattern } from './like.ts'
 
 const plugin = 'mongodb-database-plugin'
 
 export const mongodb: Dialect = {
   plugin,
+  dynamicUsers: 'v-%',
   provide: (vault) => providePlugin(vault, plugin),
   countDrops: countDropsOf,
   creationStatements: (database) => [
@@ -23,9 +25,4 @@ export const mongodb: Dialect = {
     const sessions = [...(await openSessions(session))].sort()
     return sessions.filter(([name]) => pattern.test(name)).map(([name, sessions]) => ({ name, sessions }))
   },
-}
-
-function likePattern(like: string): RegExp {
-  const escaped = like.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`^${escaped.replaceAll('%', '.*').replaceAll('_', '.')}$`)
 }

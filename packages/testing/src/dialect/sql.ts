@@ -20,12 +20,13 @@ export interface SqlDialect extends Pick<Dialect, 'plugin' | 'creationStatements
 export function sqlDialect(sql: SqlDialect): Dialect {
   return {
     plugin: sql.plugin,
+    dynamicUsers: 'v-%',
     creationStatements: sql.creationStatements,
     revocationStatements: sql.revocationStatements,
     async countDrops(server) {
       for (const statement of sql.setUp) await server.query(statement)
       return {
-        connectionUrl: sql.connectionUrl(server),
+        config: { connection_url: sql.connectionUrl(server) },
         drops: () => server.query<Drop>(sql.drops),
         close: async () => {},
       }

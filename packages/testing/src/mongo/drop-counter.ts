@@ -17,7 +17,9 @@ export async function countDropsOf(server: Connection): Promise<DropCounter> {
   })
   const options = 'directConnection=true&serverSelectionTimeoutMS=3000&connectTimeoutMS=3000'
   return {
-    connectionUrl: `mongodb://{{username}}:{{password}}@${gateway.host}:${gateway.port}/admin?${options}`,
+    config: {
+      connection_url: `mongodb://{{username}}:{{password}}@${gateway.host}:${gateway.port}/admin?${options}`,
+    },
     drops: async () => [...drops],
     close: gateway.close,
   }

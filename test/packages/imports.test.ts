@@ -23,6 +23,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'mikro-orm': [...core, '@vault-lease/pg/adapter', '@vault-lease/knex'],
   prisma: [...core, ...drivers],
   mongoose: [...core, ...drivers],
+  redis: core,
   metrics: core,
   iam: core,
   testing: [],
@@ -50,6 +51,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 const databases = [
   '@mikro-orm',
   '@prisma',
+  'ioredis',
   'knex',
   'mariadb',
   'mongodb',
@@ -57,6 +59,7 @@ const databases = [
   'mysql2',
   'pg',
   'postgres',
+  'redis',
   'sequelize',
   'typeorm',
 ]

@@ -1,3 +1,4 @@
+import { ioredisSubject, staticIoredis } from './ioredis.ts'
 import { knexOn } from './knex.ts'
 import { mikroOrmOn } from './mikro-orm.ts'
 import { mongodbSubject, staticMongodb } from './mongodb.ts'
@@ -33,6 +34,7 @@ export type SubjectName =
   | 'mongodb'
   | 'mongoose'
   | 'typeorm-mongodb'
+  | 'ioredis'
 
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
@@ -60,6 +62,7 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
     plain: staticTypeormMongodb,
     pools: 2,
   },
+  ioredis: { database: 'redis', leased: ioredisSubject, plain: staticIoredis, logins: 1 },
 }
 
 export const subjectNames = Object.keys(subjects) as SubjectName[]

@@ -69,6 +69,8 @@ export interface Adapter {
   readonly pools?: 2
   /** Whether a connection takes statements while it runs others, so that more than one on each can be under way. */
   readonly pipelines?: true
+  /** How many connections beside the pool there are for a moment, when a new user is tried. */
+  readonly logins?: 1
 }
 
 const items = Array.from({ length: 100 }, (_, n) => ({ _id: n + 1, name: `item ${n + 1}`, hits: 0 }))

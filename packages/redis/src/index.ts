@@ -1,0 +1,3 @@
+export * from '@vault-lease/core'
+export type { VaultRedisOptions } from './options.ts'
+export { type OnLease, vaultRedis } from './vault-redis.ts'

@@ -1,0 +1,93 @@
+import type { Credential } from '@vault-lease/core'
+import { unlessAborted } from '@vault-lease/core/adapter'
+import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts'
+import { checkNoLogin } from '../options.ts'
+import { IoredisConnection } from './connection.ts'
+import type { Callback, IoredisClient } from './driver.ts'
+
+/** Where a client connects, and how it logs in once. */
+export function driverOf(redis: IoredisClient): Driver {
+  checkNoLogin(redis.options)
+  const { duplicate } = redis
+  return {
+    place: placeOf(redis),
+    tryOn: (credential, signal) => {
+      const options = { lazyConnect: true, monitor: false, retryStrategy: null }
+      return logInOnce(duplicate.call(redis, options), credential, signal)
+    },
+  }
+}
+
+/** Keeps a client, and every duplicate of it, on the lease. */
+export function adopt(redis: IoredisClient, connections: LeasedConnections): void {
+  const connection = new IoredisConnection(redis, connections.attachment)
+  connections.add(connection)
+  const client = { close: () => redis.quit().catch(() => redis.disconnect()) }
+  connections.opened(client)
+  const ended = new Promise<void>((resolve) => {
+    redis.once('end', () => {
+      connections.remove(connection)
+      // Whoever closes it by quit() is told what comes of it.
+      resolve(connections.closed(client).catch(() => {}))
+    })
+  })
+  const { duplicate, quit } = redis
+  redis.duplicate = (override) => {
+    const copy = duplicate.call(redis, override)
+    if (!copy.options.username && !copy.options.password) adopt(copy, connections)
+    return copy
+  }
+  redis.quit = (callback) => {
+    const quitting = quit.call(redis)
+    const left = connections.farewell(quitting, () => redis.disconnect())
+    return calledBack(
+      left.then(async () => {
+        await ended
+        return await Promise.race([quitting, 'OK'])
+      }),
+      callback,
+    )
+  }
+}
+
+/** @throws what the server or the way to it says, or the reason of the signal. */
+async function logInOnce(redis: IoredisClient, credential: Credential, signal: AbortSignal): Promise<void> {
+  let refusal: unknown
+  let failure: unknown
+  const logins: Logins = {
+    current: credential,
+    credential: async () => credential,
+    async refused(_credential, error) {
+      refusal = error
+      return false
+    },
+    accepted() {},
+    loggedIn() {},
+  }
+  new IoredisConnection(redis, logins)
+  redis.on('error', (error) => {
+    failure ??= error
+  })
+  const ended = new Promise<void>((resolve) => redis.once('end', () => resolve()))
+  try {
+    await unlessAborted(redis.connect(), signal)
+  } catch (error) {
+    throw refusal ?? failure ?? error
+  } finally {
+    redis.disconnect()
+    await ended
+  }
+}
+
+function placeOf({ options: { host, port, path, db, sentinels, name } }: IoredisClient): string {
+  if (sentinels?.length) {
+    const hosts = sentinels.map((each) => `${each.host ?? 'localhost'}:${each.port ?? 26_379}`)
+    return `redis+sentinel://${hosts.join(',')}/${name ?? ''}`
+  }
+  return path ? `redis:${path}` : `redis://${host ?? 'localhost'}:${port ?? 6379}/${db ?? 0}`
+}
+
+function calledBack(promise: Promise<unknown>, callback: Callback | undefined): Promise<unknown> {
+  if (callback) promise.then((reply) => callback(null, reply), callback)
+  return promise
+}

@@ -1,0 +1,45 @@
+import { InvalidOptionError, type LeaseManager } from '@vault-lease/core'
+import { takeLease } from '@vault-lease/core/adapter'
+import { adopt, driverOf } from './ioredis/adopt.ts'
+import { isIoredis } from './ioredis/driver.ts'
+import { LeasedConnections } from './leased-connections.ts'
+import type { VaultRedisOptions } from './options.ts'
+
+/** What a client has in addition. */
+export interface OnLease extends AsyncDisposable {
+  /** The lease under the client: its status, events and `rotate()`. */
+  readonly lease: LeaseManager
+  /** Closes the client and its duplicates in good order, and the lease if it is ours: `closeOnSignal(redis)`, `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Puts a client of ioredis on a lease: its connections, and those of its duplicates, belong to a user that Vault creates and
+ * replaces. It is the client that was given, to be called before it is used, in the same breath as it is made.
+ *
+ * When the client and its duplicates are closed, the lease is revoked, and the token given back if the library logged in for it.
+ *
+ * @example
+ * const redis = vaultRedis(new Redis('redis://cache.internal'), { role: 'app' })
+ * await redis.set('key', 'value')
+ * await redis.quit()
+ *
+ * @throws InvalidOptionError for a misspelt option, a missing role, a client that is none, or one with a user or password.
+ */
+export function vaultRedis<Client extends object>(
+  client: Client,
+  options: VaultRedisOptions = {},
+): Client & OnLease {
+  if (!isIoredis(client)) {
+    throw new InvalidOptionError('The first argument is a client, such as "new Redis(url)" of ioredis.')
+  }
+  if ('lease' in client) throw new InvalidOptionError('The client is on a lease already.')
+  const driver = driverOf(client)
+  const { open } = takeLease(options, [])
+  const connections = new LeasedConnections(open(), driver)
+  adopt(client, connections)
+  return Object.assign(client, {
+    lease: connections.lease,
+    [Symbol.asyncDispose]: () => connections.close(),
+  })
+}

@@ -1,0 +1,25 @@
+import { InvalidOptionError } from '@vault-lease/core'
+import { Redis } from 'ioredis'
+import { describe, expect, it } from 'vitest'
+import { vaultRedis } from '../src/index.ts'
+
+describe('the options of vaultRedis()', () => {
+  const client = (options = {}): Redis => new Redis({ lazyConnect: true, ...options })
+  const vault = { address: 'http://127.0.0.1:1' }
+
+  it.each([
+    ['a user in the client', () => vaultRedis(client({ username: 'me' }), { vault, role: 'app' })],
+    ['a password in the client', () => vaultRedis(client({ password: 'secret' }), { vault, role: 'app' })],
+    ['no role', () => vaultRedis(client(), { vault })],
+    ['a misspelt option', () => vaultRedis(client(), { vault, roel: 'app' } as object)],
+    ['no client', () => vaultRedis({}, { vault, role: 'app' })],
+  ])('refuse %s', (_what, make) => {
+    expect(make).toThrow(InvalidOptionError)
+  })
+
+  it('refuse a client that is on a lease already', async () => {
+    const redis = vaultRedis(client(), { vault, role: 'app' })
+    expect(() => vaultRedis(redis, { vault, role: 'app' })).toThrow('on a lease already')
+    await redis.quit()
+  })
+})

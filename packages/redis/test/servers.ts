@@ -1,0 +1,60 @@
+import type { LeaseManager } from '@vault-lease/core'
+import { Redis } from 'ioredis'
+import { vi } from 'vitest'
+import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
+import { type OnLease, vaultRedis } from '../src/index.ts'
+
+/** A real Vault and a real Redis, and clients on them. */
+export interface Servers extends LeasedServers {
+  /** Where it is, for clients. */
+  readonly address: { readonly host: string; readonly port: number }
+  /** A client on a lease that a test can look at. */
+  ioredis(options?: { readonly protocol?: 2 | 3 }, lease?: LeaseManager): Promise<Redis & OnLease>
+  /** A superuser's command. */
+  ask(...command: string[]): Promise<unknown>
+  /** How many connections dynamic users have, and of how many users. */
+  sessions(): Promise<{ readonly open: number; readonly users: number }>
+}
+
+export async function startServers(): Promise<Servers> {
+  const servers = await startLeasedServers({ kind: 'redis' })
+  const { host, port } = servers.place
+  const ask = async (...command: string[]): Promise<unknown> => {
+    const [answer] = await servers.database.query<{ reply: unknown }>(JSON.stringify(command))
+    return answer?.reply
+  }
+  return {
+    ...servers,
+    address: { host, port },
+    ask,
+    async ioredis(options = {}, lease) {
+      const from = lease ? { lease } : { vault: await servers.vaultOptions(), role: servers.role }
+      const client = new Redis({ ...options, host, port })
+      const redis = vaultRedis(client, from)
+      redis.on('error', () => {})
+      return servers.closing(redis, async () => {
+        if (redis.status !== 'end') await redis.quit()
+      })
+    },
+    async sessions() {
+      const users = Array.from(
+        String(await ask('CLIENT', 'LIST')).matchAll(/ user=(V_\S+)/g),
+        ([, user]) => user,
+      )
+      return { open: users.length, users: new Set(users).size }
+    },
+  }
+}
+
+/** What is in force is the only one left. */
+export async function untilRetired(lease: LeaseManager): Promise<void> {
+  await vi.waitUntil(() => lease.status().retiring.length === 0, { timeout: 10_000, interval: 10 })
+}
+
+/** Rotates so often, each time until nobody is left of the old user. */
+export async function rotate(lease: LeaseManager, times: number): Promise<void> {
+  for (let rotation = 0; rotation < times; rotation++) {
+    await lease.rotate()
+    await untilRetired(lease)
+  }
+}

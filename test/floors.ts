@@ -26,6 +26,7 @@ const floors = {
   mysql2: floorOf('mysql2', 'mysql2'),
   mongodb: floorOf('mongodb', 'mongodb'),
   mongoose: floorOf('mongoose', 'mongoose'),
+  ioredis: floorOf('redis', 'ioredis'),
   knex: floorOf('knex', 'knex'),
   typeorm: floorOf('typeorm', 'typeorm'),
   sequelize: floorOf('sequelize', 'sequelize'),
@@ -106,6 +107,8 @@ function install(versions: typeof floors): void {
   load(inPackage('sequelize'), 'sequelize', 'mysql2')
   load(inPackage('mongodb'), 'mongodb')
   load(inPackage('mongoose'), 'mongoose', 'mongodb')
+  load(inPackage('redis'), 'ioredis')
+  load(contract, 'ioredis')
   load(contract, 'mongodb')
   load(contract, 'mongoose', 'mongodb')
   load(contract, 'knex', 'pg')

@@ -28,6 +28,7 @@ const places = {
   '@vault-lease/mongodb': 'examples/mongodb-driver',
   '@vault-lease/mongodb/adapter': 'packages/mongoose',
   '@vault-lease/mongoose': 'examples/mongoose-express',
+  '@vault-lease/redis': 'test',
   '@vault-lease/metrics/prometheus': 'test',
   '@vault-lease/metrics/opentelemetry': 'test',
   '@vault-lease/iam': 'test',
@@ -165,6 +166,7 @@ describe('the built packages', () => {
     'mariadb',
     'prisma',
     'mongoose',
+    'redis',
     'metrics',
     'testing',
   ])('%s publishes what its exports name, and no test', async (folder) => {

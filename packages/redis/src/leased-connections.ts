@@ -50,11 +50,12 @@ export interface Driver {
   /** Where it connects, without a secret, such as `redis://cache.internal:6379/0`. */
   readonly place: string
   /**
-   * Logs in once, on a connection of its own, which is closed again.
+   * Logs in once, on a connection of its own, which is closed again. Resolves when the server has accepted the credential, with what
+   * resolves when the connection is gone.
    *
    * @throws the driver's error.
    */
-  tryOn(credential: Credential, signal: AbortSignal): Promise<void>
+  tryOn(credential: Credential, signal: AbortSignal): Promise<{ readonly gone: Promise<void> }>
 }
 
 /** A connection that is not there after this time is not said farewell to any longer. */
@@ -70,6 +71,8 @@ export class LeasedConnections implements Consumer {
   readonly #connections = new Set<LeasedConnection>()
   /** Those that are not closed. */
   readonly #clients = new Set<LeasedClient>()
+  /** By generation: connections that have tried a user, and are not gone yet. */
+  readonly #leaving = new Map<number, Promise<unknown>>()
   #ended: Promise<void> | undefined
 
   constructor(
@@ -135,7 +138,8 @@ export class LeasedConnections implements Consumer {
 
   async prove(credential: Credential, signal: AbortSignal): Promise<Proof> {
     try {
-      await this.#driver.tryOn(credential, signal)
+      const { gone } = await this.#driver.tryOn(credential, signal)
+      this.#leaves(credential, gone)
     } catch (error) {
       throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')
     }
@@ -151,8 +155,16 @@ export class LeasedConnections implements Consumer {
         return await this.#leave(connection, generation, terms)
       }),
     )
+    await this.#leaving.get(generation)
     const count = forced.filter((each) => each).length
     return { closed: leaving.length - count, forced: count }
+  }
+
+  #leaves({ generation }: Credential, gone: Promise<void>): void {
+    const all = Promise.all([this.#leaving.get(generation), gone]).then(() => {
+      if (this.#leaving.get(generation) === all) this.#leaving.delete(generation)
+    })
+    this.#leaving.set(generation, all)
   }
 
   async #turnOf(turn: number, turns: number, { turns: terms }: RetireTerms): Promise<void> {

@@ -24,58 +24,67 @@ export function adopt(redis: IoredisClient, connections: LeasedConnections): voi
   connections.add(connection)
   const client = { close: () => redis.quit().catch(() => redis.disconnect()) }
   connections.opened(client)
+  let end = (): void => {}
   const ended = new Promise<void>((resolve) => {
-    redis.once('end', () => {
+    end = () => {
       connections.remove(connection)
       // Whoever closes it by quit() is told what comes of it.
       resolve(connections.closed(client).catch(() => {}))
-    })
+    }
   })
-  const { duplicate, quit } = redis
+  redis.once('end', end)
+  const { disconnect, duplicate, quit } = redis
+  redis.disconnect = (reconnect) => {
+    disconnect.call(redis, reconnect)
+    // Between two connections it does not tell that it has ended.
+    if (!reconnect && redis.status === 'reconnecting') end()
+  }
   redis.duplicate = (override) => {
     const copy = duplicate.call(redis, override)
     if (!copy.options.username && !copy.options.password) adopt(copy, connections)
     return copy
   }
+  const leave = async (): Promise<'OK'> => {
+    await connections.farewell(quit.call(redis), () => redis.disconnect())
+    await ended
+    return 'OK'
+  }
   redis.quit = (callback) => {
-    const quitting = quit.call(redis)
-    const left = connections.farewell(quitting, () => redis.disconnect())
-    return calledBack(
-      left.then(async () => {
-        await ended
-        return await Promise.race([quitting, 'OK'])
-      }),
-      callback,
-    )
+    if (redis.status === 'end') return quit.call(redis, callback)
+    return calledBack(leave(), callback)
   }
 }
 
 /** @throws what the server or the way to it says, or the reason of the signal. */
-async function logInOnce(redis: IoredisClient, credential: Credential, signal: AbortSignal): Promise<void> {
-  let refusal: unknown
-  let failure: unknown
-  const logins: Logins = {
-    current: credential,
-    credential: async () => credential,
-    async refused(_credential, error) {
-      refusal = error
-      return false
-    },
-    accepted() {},
-    loggedIn() {},
-  }
-  new IoredisConnection(redis, logins)
-  redis.on('error', (error) => {
-    failure ??= error
+async function logInOnce(
+  redis: IoredisClient,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<{ readonly gone: Promise<void> }> {
+  const gone = new Promise<void>((resolve) => redis.once('end', () => resolve()))
+  const accepted = new Promise<void>((resolve, reject) => {
+    let failure: unknown
+    const logins: Logins = {
+      current: credential,
+      credential: async () => credential,
+      async refused(_credential, error) {
+        reject(error)
+        return false
+      },
+      accepted: () => resolve(),
+      loggedIn() {},
+    }
+    new IoredisConnection(redis, logins)
+    redis.on('error', (error) => {
+      failure ??= error
+    })
+    redis.connect().catch((error: unknown) => reject(failure ?? error))
   })
-  const ended = new Promise<void>((resolve) => redis.once('end', () => resolve()))
   try {
-    await unlessAborted(redis.connect(), signal)
-  } catch (error) {
-    throw refusal ?? failure ?? error
+    await unlessAborted(accepted, signal)
+    return { gone }
   } finally {
     redis.disconnect()
-    await ended
   }
 }
 

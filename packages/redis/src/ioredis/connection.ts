@@ -62,10 +62,9 @@ export class IoredisConnection implements LeasedConnection {
 
   async change(credential: Credential, signal: AbortSignal): Promise<void> {
     const open = AbortSignal.any([signal, this.#open.signal])
-    const isOpen = (): boolean => !this.#open.signal.aborted || open.aborted
     try {
       await unlessAborted(this.#loggingIn?.done ?? Promise.resolve(), open)
-      while (isOpen() && this.#isBehind(credential)) await this.#changeWhenPossible(credential, open)
+      while (this.#isBehind(credential)) await this.#changeWhenPossible(credential, open)
     } catch (error) {
       if (signal.aborted) throw signal.reason
       // It is gone, and comes back as somebody else.

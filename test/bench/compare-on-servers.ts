@@ -15,7 +15,7 @@ export async function compareOnServers(options: BenchOptions): Promise<void> {
   const pinned = pinTo('servers')
   console.log(announcement(options, pinned))
   const lines: Comparison[] = []
-  for (const kind of ['postgresql', 'mysql', 'mongodb'] as const) {
+  for (const kind of ['postgresql', 'mysql', 'mongodb', 'redis'] as const) {
     const onThese = options.adapters.filter((adapter) => subjects[adapter].database === kind)
     if (onThese.length > 0) lines.push(...(await compareOn(kind, onThese, options)))
   }

@@ -93,7 +93,7 @@ function nameMark(
 
 /** v-<how it logged in>-<role>-<what tells it from others>-<when>. */
 function shortName(username: string): string {
-  const [unique = username, createdAt = ''] = username.split('-').slice(-2)
+  const [unique = username, createdAt = ''] = username.split(/[-_]/).slice(-2)
   return `…-${unique}-${createdAt}`
 }
 

@@ -44,7 +44,7 @@ export async function runRotating(
   await lease.ready()
   live.onLease(lease)
   const subject = subjects[options.adapter].leased(placeOf(database), { lease })
-  const watch = await watchSessions(database, { users: usersOf(rotatingRole) })
+  const watch = await watchSessions(database, { users: usersOf(database, rotatingRole) })
   const startedAt = Date.now()
   const stopRotating = rotateByHand(lease, options)
   const report = await hammer({
@@ -74,7 +74,7 @@ export async function runHandWritten(
   options: DemoOptions,
 ): Promise<Run> {
   const path = `${engine.mount}/creds/${handWrittenRole}`
-  const watch = await watchSessions(database, { users: usersOf(handWrittenRole) })
+  const watch = await watchSessions(database, { users: usersOf(database, handWrittenRole) })
   const token = await engine.createToken()
   const client = await handWrittenClient(server, path, token, (login) =>
     subjects[options.adapter].plain(placeOf(database), login),
@@ -124,8 +124,8 @@ function placeOf(server: DatabaseServer): Place {
   return { server, max: poolMax, acquireTimeoutMs }
 }
 
-function usersOf(role: string): string {
-  return `v-%-${role}-%`
+function usersOf({ kind }: DatabaseServer, role: string): string {
+  return kind === 'redis' ? `V_%_${role.replaceAll('-', '_').toUpperCase()}_%` : `v-%-${role}-%`
 }
 
 async function leftOf(

@@ -21,12 +21,12 @@ export interface LeasedConnection {
   /** As whom it has logged in, or is about to; none while it is not open. */
   readonly credential: Credential | undefined
   /**
-   * Logs in anew with the credential between two commands, never within a transaction. Resolves when the server has accepted that,
-   * or the connection is gone: it comes back with the newest credential by itself.
+   * Leaves the user of a generation: logs in anew with the credential in force between two commands, never within a transaction.
+   * Resolves when the server has accepted that, or the connection is gone: it comes back with the newest credential by itself.
    *
    * @throws the reason of the signal; the driver's error when the server does not accept it.
    */
-  change(credential: Credential, signal: AbortSignal): Promise<void>
+  change(generation: number, signal: AbortSignal): Promise<void>
   /** Resolves when nobody uses it, or with the signal. */
   whenIdle(signal: AbortSignal): Promise<void>
   /**
@@ -180,15 +180,16 @@ export class LeasedConnections implements Consumer {
     { signal, stragglerError }: RetireTerms,
   ): Promise<boolean> {
     const { current } = this.attachment
-    try {
-      if (current && current.generation !== generation) {
-        await connection.change(current, signal)
-        return false
-      }
-      await connection.whenIdle(signal)
-    } catch {
-      // It has to go all the same.
+    if (current && current.generation !== generation) {
+      const hasLeft = connection.change(generation, signal).then(
+        () => true,
+        () => false,
+      )
+      if (await hasLeft) return false
+    } else {
+      await connection.whenIdle(signal).catch(() => {})
+      if (connection.credential?.generation !== generation) return false
     }
-    return connection.credential?.generation === generation && (await connection.replace(stragglerError))
+    return await connection.replace(stragglerError)
   }
 }

@@ -31,7 +31,9 @@ export function vaultRedis<Client extends object>(
   options: VaultRedisOptions = {},
 ): Client & OnLease {
   if (!isIoredis(client)) {
-    throw new InvalidOptionError('The first argument is a client, such as "new Redis(url)" of ioredis.')
+    throw new InvalidOptionError(
+      'The first argument is a client of one connection, such as "new Redis(url)" of ioredis. Cluster and node-redis are not supported yet.',
+    )
   }
   if ('lease' in client) throw new InvalidOptionError('The client is on a lease already.')
   const driver = driverOf(client)

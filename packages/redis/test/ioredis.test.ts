@@ -99,6 +99,23 @@ describe('vaultRedis() on a client of ioredis', () => {
     await worker.quit()
   })
 
+  it('replaces a connection that blocks over two rotations before its first user is dropped', async () => {
+    const lease = await servers.lease({ rotation: { drainTimeoutMs: 500 } })
+    const redis = await servers.ioredis({}, lease)
+    const worker = redis.duplicate()
+    const popped = worker.blpop('queue', 0)
+    await vi.waitUntil(async () => String(await servers.ask('CLIENT', 'LIST')).includes('cmd=blpop'))
+    const before = (await servers.engine.drops()).length
+    await lease.rotate()
+    await lease.rotate()
+    await untilRetired(lease)
+    const drops = (await servers.engine.drops()).slice(before)
+    expect(drops.map(({ openSessions }) => openSessions)).toEqual([0, 0])
+    await redis.rpush('queue', 'one')
+    expect(await popped).toEqual(['queue', 'one'])
+    await worker.quit()
+  })
+
   it('never logs in within a transaction', async () => {
     const redis = await servers.ioredis()
     await redis.set('counter', 0)
@@ -114,6 +131,19 @@ describe('vaultRedis() on a client of ioredis', () => {
     ])
     await untilRetired(redis.lease)
     expect(await redis.acl('WHOAMI')).not.toBe(user)
+  })
+
+  it('changes to the newest user when others have come and gone during a transaction', async () => {
+    const redis = await servers.ioredis()
+    const id = await redis.client('ID')
+    await redis.multi({ pipeline: false })
+    for (let rotation = 0; rotation < 3; rotation++) await redis.lease.rotate()
+    // Those in between have nobody, and are dropped.
+    await vi.waitUntil(async () => (await servers.engine.users()).length === 2, { timeout: 5_000 })
+    await redis.exec()
+    await untilRetired(redis.lease)
+    expect(await redis.acl('WHOAMI')).toBe(redis.lease.current?.username)
+    expect(await redis.client('ID')).toBe(id)
   })
 
   it('keeps what a transaction watches', async () => {

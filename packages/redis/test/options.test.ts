@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '@vault-lease/core'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
 
@@ -12,6 +12,7 @@ describe('the options of vaultRedis()', () => {
     ['a password in the client', () => vaultRedis(client({ password: 'secret' }), { vault, role: 'app' })],
     ['no role', () => vaultRedis(client(), { vault })],
     ['a misspelt option', () => vaultRedis(client(), { vault, roel: 'app' } as object)],
+    ['a cluster', () => vaultRedis(new Cluster([], { lazyConnect: true }), { vault, role: 'app' })],
     ['no client', () => vaultRedis({}, { vault, role: 'app' })],
   ])('refuse %s', (_what, make) => {
     expect(make).toThrow(InvalidOptionError)

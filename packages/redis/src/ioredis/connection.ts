@@ -60,16 +60,15 @@ export class IoredisConnection implements LeasedConnection {
     return this.#credential
   }
 
-  async change(credential: Credential, signal: AbortSignal): Promise<void> {
+  async change(generation: number, signal: AbortSignal): Promise<void> {
     const open = AbortSignal.any([signal, this.#open.signal])
     try {
       await unlessAborted(this.#loggingIn?.done ?? Promise.resolve(), open)
-      while (this.#isBehind(credential)) await this.#changeWhenPossible(credential, open)
+      while (this.#credential?.generation === generation) await this.#changeWhenPossible(open)
     } catch (error) {
       if (signal.aborted) throw signal.reason
       // It is gone, and comes back as somebody else.
       if (open.aborted) return
-      if (isRefusal(error)) void this.#logins.refused(credential, error)
       throw error
     }
   }
@@ -123,10 +122,6 @@ export class IoredisConnection implements LeasedConnection {
     return this.#isConnected && (this.#redis.commandQueue.length > 0 || this.#transaction.ended !== undefined)
   }
 
-  #isBehind({ generation }: Credential): boolean {
-    return this.#credential !== undefined && this.#credential.generation < generation
-  }
-
   /** The user is not let in yet. */
   #hold(waiting: Waiting): unknown {
     const socket = this.#redis.stream ?? this
@@ -158,8 +153,10 @@ export class IoredisConnection implements LeasedConnection {
 
   /** It was replaced while it was on its way. */
   async #catchUp(): Promise<void> {
+    const generation = this.#credential?.generation
     const { current } = this.#logins
-    if (current && this.#isBehind(current)) await this.change(current, this.#open.signal).catch(() => {})
+    if (!current || generation === undefined || generation === current.generation) return
+    await this.change(generation, this.#open.signal).catch(() => {})
   }
 
   async #letIn(): Promise<Credential> {
@@ -187,7 +184,7 @@ export class IoredisConnection implements LeasedConnection {
     this.#redis.disconnect(!isOver)
   }
 
-  async #changeWhenPossible(credential: Credential, signal: AbortSignal): Promise<void> {
+  async #changeWhenPossible(signal: AbortSignal): Promise<void> {
     while (this.#transaction.ended) await unlessAborted(this.#transaction.ended, signal)
     signal.throwIfAborted()
     const subscriber = resubscribing(this.#redis)
@@ -195,14 +192,22 @@ export class IoredisConnection implements LeasedConnection {
       await sleep(this.#clock, lookEveryMs, signal)
       return
     }
+    // The newest of this moment: what was in force when the change began may be gone by now.
+    const before = this.#credential
+    const { current: credential } = this.#logins
+    if (!credential || credential.generation === before?.generation)
+      throw new Error('there is no credential to change to')
     const authenticate = (): Promise<void> => this.#authenticate(credential)
+    // From now on it may belong to either: whoever waits until nobody has the next user any more waits for this one, too.
+    this.#credential = credential
     try {
       await unlessAborted(subscriber ? subscriber(authenticate) : authenticate(), signal)
     } catch (error) {
+      if (this.#credential === credential) this.#credential = before
       if (error instanceof Error && becameSubscriber.test(error.message)) return
+      if (isRefusal(error)) void this.#logins.refused(credential, error)
       throw error
     }
-    this.#credential = credential
     this.#logins.accepted(credential)
     this.#logins.loggedIn(credential)
   }

@@ -124,9 +124,10 @@ export class LeasedConnections implements Consumer {
     await this.#ended
   }
 
-  /** Says farewell in bounded time: a server that does not answer is left. */
+  /** Says farewell in bounded time: a server that does not answer, or not in the right way, is left. */
   async farewell(quit: Promise<unknown>, leave: () => void): Promise<void> {
-    if (!(await settlesWithin(quit, farewellMs, this.#clock))) leave()
+    await settlesWithin(quit, farewellMs, this.#clock)
+    leave()
   }
 
   usage(): PoolUsage {

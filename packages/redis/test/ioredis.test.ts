@@ -146,6 +146,17 @@ describe('vaultRedis() on a client of ioredis', () => {
     expect(await redis.client('ID')).toBe(id)
   })
 
+  it('is closed in time when its transaction was lost', async () => {
+    const lease = await servers.lease({ rotation: { drainTimeoutMs: 100 } })
+    const redis = await servers.ioredis({}, lease)
+    await redis.ping()
+    await redis.multi({ pipeline: false })
+    await lease.rotate()
+    await untilRetired(lease)
+    await expect(redis.get('key')).rejects.toMatchObject({ code: 'ERR_CONNECTION_RETIRED' })
+    expect(await redis.quit()).toBe('OK')
+  })
+
   it('keeps what a transaction watches', async () => {
     const redis = await servers.ioredis()
     await redis.set('watched', 1)

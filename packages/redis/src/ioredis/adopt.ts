@@ -45,7 +45,9 @@ export function adopt(redis: IoredisClient, connections: LeasedConnections): voi
     return copy
   }
   const leave = async (): Promise<'OK'> => {
-    await connections.farewell(quit.call(redis), () => redis.disconnect())
+    await connections.farewell(quit.call(redis), () => {
+      if (redis.status !== 'end') redis.disconnect()
+    })
     await ended
     return 'OK'
   }

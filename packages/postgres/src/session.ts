@@ -29,6 +29,9 @@ export interface SessionHost {
 }
 
 const nothingRuns = message('Z', 'I')
+/** PortalSuspended. */
+const batchIsOver = message('s', '')
+const nothing = Buffer.alloc(0)
 
 /**
  * What the driver takes for its socket. It lets the driver go through what a session begins with, while the login itself, and
@@ -45,8 +48,8 @@ export class Session extends EventEmitter {
   #isOver = false
   #isClosed = false
   #isLetGo = false
-  /** The driver has been told something since it has last said something itself. */
-  #isAnswered = false
+  /** What the server has said last, since the driver has said something. */
+  #lastSaid = nothing
   #onWrite: (() => void) | undefined
   /** Where the client has it, once it is known. */
   slot: SessionPlace | undefined
@@ -71,7 +74,7 @@ export class Session extends EventEmitter {
 
   write(chunk: Buffer, written?: () => void): boolean {
     this.isUnflushed = false
-    this.#isAnswered = false
+    this.#lastSaid = nothing
     if (this.#onWrite) queueMicrotask(this.#onWrite)
     if (this.#isOver) return true
     if (this.#wire) return this.#wire.socket.write(chunk, written)
@@ -136,7 +139,7 @@ export class Session extends EventEmitter {
     this.#wire = wire
     wire.listen({
       data: (chunk) => {
-        this.#isAnswered = true
+        this.#hears(chunk)
         // It may answer in its turn.
         this.isUnflushed = true
         this.emit('data', chunk)
@@ -168,11 +171,22 @@ export class Session extends EventEmitter {
     if (this.reason) return
     this.reason = reason
     this.slot?.keepFromOthers()
-    if (this.slot?.hasCursor === true && this.#isAnswered) {
+    if (this.#isBetweenBatches) {
       this.#onWrite = () => this.#tell()
       return
     }
     this.#deliver(reason)
+  }
+
+  #hears(chunk: Buffer): void {
+    // A warning may follow, as when the server is shut down.
+    if (this.slot?.hasCursor !== true || this.#isBetweenBatches) return
+    this.#lastSaid = Buffer.concat([this.#lastSaid, chunk]).subarray(-batchIsOver.length)
+  }
+
+  /** The driver has the rows of a cursor that it has asked for, and asks for the next when they are read. */
+  get #isBetweenBatches(): boolean {
+    return this.slot?.hasCursor === true && this.#lastSaid.equals(batchIsOver)
   }
 
   #deliver(reason: () => Error): void {

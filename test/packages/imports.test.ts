@@ -43,9 +43,21 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   source: [...base, 'resilience', 'options', 'vault'],
   lease: [...base, 'resilience', 'options', 'vault', 'source'],
   database: [...base, 'resilience'],
+  listening: [...base, 'resilience', 'lease'],
   pool: [...base, 'resilience', 'options', 'vault', 'source', 'lease', 'database'],
   health: [...base, 'lease'],
-  top: [...base, 'resilience', 'options', 'vault', 'source', 'lease', 'database', 'pool', 'health'],
+  top: [
+    ...base,
+    'resilience',
+    'options',
+    'vault',
+    'source',
+    'lease',
+    'database',
+    'pool',
+    'health',
+    'listening',
+  ],
 }
 
 const databases = [

@@ -1,5 +1,4 @@
 export * from '@vault-lease/core'
-export { type Listening, type ListeningEvents, listen } from './listen.ts'
-export type { Notification } from './listening-client.ts'
+export { listen, type Notification } from './listen.ts'
 export { VaultPool } from './pool.ts'
 export type { VaultPoolClass, VaultPoolOptions } from './pool-class.ts'

@@ -20,14 +20,25 @@ const placeholder = 'vault-lease'
 
 type Open = TakenLease<unknown>['open']
 
+const clients = new WeakMap<object, LeasedClient>()
+
 /** A client of postgres.js whose connections are opened as the user of a lease, and replaced one after another. */
 export function leasedClient(url: string | undefined, given: object, open: Open): DriverSql & Ours {
   const client = new LeasedClient(url, given, open)
+  clients.set(client.sql, client)
   return client.sql
 }
 
-class LeasedClient {
+/** What is behind a handle that `leasedClient()` gave. */
+export function clientBehind(sql: object): LeasedClient | undefined {
+  return clients.get(sql)
+}
+
+/** What makes the handle, and what stands behind it. */
+export class LeasedClient {
   readonly sql: DriverSql & Ours
+  readonly #url: string | undefined
+  readonly #given: object
   readonly #lease: LeaseManager
   readonly #ownsLease: boolean
   readonly #connections: PostgresConnections
@@ -43,6 +54,8 @@ class LeasedClient {
   #ended: Promise<void> | undefined
 
   constructor(url: string | undefined, given: object, open: Open) {
+    this.#url = url
+    this.#given = given
     const wanted = parsed(url, { ...given, user: placeholder, pass: '' })
     const { lease, owned } = open()
     this.#lease = lease
@@ -96,6 +109,22 @@ class LeasedClient {
     this.#rehearsal.over.catch((error: Error) => {
       this.#unsupported = error
     })
+  }
+
+  /** It was told to end. */
+  get isEnded(): boolean {
+    return this.#ended !== undefined
+  }
+
+  /** Another client on the same lease. */
+  beside(options: object): LeasedClient {
+    const lease = this.#lease
+    return new LeasedClient(this.#url, { ...this.#given, ...options }, () => ({ lease, owned: false }))
+  }
+
+  /** Resolves when the connection of somebody who has reserved it is closed. */
+  async whenClosed(scope: unknown): Promise<void> {
+    await this.#sessionOf(scope)?.wire?.closed
   }
 
   #socket(options: unknown): unknown {

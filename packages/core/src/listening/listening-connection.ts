@@ -5,7 +5,7 @@ export interface Notified {
 }
 
 /** What a connection that listens is told of. */
-export interface Ears<Notification> {
+interface Ears<Notification> {
   heard(notification: Notification): void
   /** Nothing is heard any more. */
   lost(error: Error): void

@@ -27,7 +27,7 @@ const toldWithinMs = 5_000
 const longestChannelBytes = 63
 
 /** What gives the connections that listen. */
-export interface ListeningPool<Notification> {
+interface ListeningPool<Notification> {
   readonly lease: LeaseManager
   /** It was ended, perhaps before what listens on it. */
   readonly hasEnded: () => boolean

@@ -46,7 +46,7 @@ describe('the demo', () => {
   }, 60_000)
 
   it.each([
-    [['--adapter', 'oracle'], 'there is pg, knex, '],
+    [['--adapter', 'oracle'], 'there is pg, postgres, knex, '],
     [['--seconds', '0'], 'a whole number above 0'],
     [['--ttl', '1h'], 'not a duration'],
     [['--ttl', '40s'], 'longer than --max-ttl'],

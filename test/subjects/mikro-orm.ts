@@ -67,7 +67,8 @@ function subjectOn(options: Options<PostgreSqlDriver>, kind: Kind): ReturnType<M
   const knex = (): Knex => orm.em.getKnex()
   return {
     ...workload(orm, knex, userExpressions[kind]),
-    inspectables: () => [orm, orm.config, orm.em, knex().client.pool],
+    // Health looks at the first of them: a MikroORM has its lease below its knex.
+    inspectables: () => [knex(), orm, orm.config, orm.em, knex().client.pool],
     close: () => orm.close(),
   }
 }

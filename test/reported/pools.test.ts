@@ -21,9 +21,9 @@ describe.each(kinds)('the pools on %s', (kind) => {
 
   async function open(
     name: SubjectName,
-    server: Place = servers.place,
+    { server = servers.place, drainTimeoutMs = 4_000 }: { server?: Place; drainTimeoutMs?: number } = {},
   ): Promise<{ subject: Subject; lease: LeaseManager }> {
-    const lease = await servers.lease({ role: servers.role, rotation: { drainTimeoutMs: 4_000 } })
+    const lease = await servers.lease({ role: servers.role, rotation: { drainTimeoutMs } })
     const place = { server, max: 5, acquireTimeoutMs: 10_000, users: servers.database }
     const subject = subjects[name].leased(place, { lease })
     servers.closing(subject, () => subject.close())
@@ -64,7 +64,10 @@ describe.each(kinds)('the pools on %s', (kind) => {
   // A socket that nobody reads at the other end any more kept those who waited for it waiting for good.
   it.each(onKind(kind))('%s: a query on a connection that goes silent ends with the drain', async (name) => {
     await using way = await openFaultProxy(servers.place)
-    const { subject, lease } = await open(name, { ...servers.place, host: way.host, port: way.port })
+    const { subject, lease } = await open(name, {
+      server: { ...servers.place, host: way.host, port: way.port },
+      drainTimeoutMs: 500,
+    })
     await subject.query()
     const held = await subject.openTransaction()
     way.set({ kind: 'freeze' })

@@ -6,9 +6,11 @@ import type { Credential } from './credential.ts'
 import { asLeaseError } from './failures.ts'
 import type { Generation } from './generation.ts'
 import { type Found, Glance } from './glance.ts'
+import { PlaceStanding } from './place-standing.ts'
 import { ask, askAgainWhileRefused, type Verdict } from './proof.ts'
 import type { PlaceState, PlaceStatus } from './status.ts'
 import { drainTimeOf, type WaitOptions, waitFor } from './wait.ts'
+import { Waiters } from './waiters.ts'
 
 /** The lease that an attachment stands on. */
 export interface AttachedLease {
@@ -56,8 +58,6 @@ interface Usable {
 const nothing: Usable = { credential: undefined, generation: 0 }
 const answerWithinMs = 2_000
 const closeWithinMs = 10_000
-const firstGapMs = 250
-const longestGapMs = 30_000
 /** However often statements are denied, proofs take no more than a tenth of the time. */
 const shortestGapOfProofsMs = 100
 const gapOfProofs = 9
@@ -75,19 +75,14 @@ export class Attachment {
   readonly #usable: Glance<Usable> = new Glance(nothing, () => this.#look())
   #generation: Generation | undefined
   #credential: Credential | undefined
-  #state: PlaceState = 'unproven'
-  #lastError: VaultLeaseError | undefined
-  /** The credential that the database does not take from this consumer. */
-  #refused: Credential | undefined
-  #gapMs = firstGapMs
-  #nextTryAt: number | undefined
+  readonly #standing = new PlaceStanding()
   /** The newest credential that was offered before it was in force, and what the database said. */
   #offered: Offer | undefined
   /** What may bring a credential here. */
   #pending: Promise<unknown> | undefined
   #doubt: Promise<void> | undefined
   #noDoubtBefore = Number.NEGATIVE_INFINITY
-  readonly #waiting = new Set<() => void>()
+  readonly #waiters = new Waiters()
   #closed: Promise<void> | undefined
 
   constructor(consumer: Consumer, join: () => AttachedLease, onLeft: () => void) {
@@ -111,16 +106,16 @@ export class Attachment {
 
   /** How it stands with the database. */
   get state(): PlaceState {
-    return this.#state
+    return this.#standing.state
   }
 
   status(): PlaceStatus {
-    const next = this.#nextTryAt
+    const { state, lastError, nextTryAt: next } = this.#standing
     return {
       place: this.#consumer.place,
-      state: this.#state,
+      state,
       generation: this.#leftMs > 0 ? this.generation : 0,
-      lastError: this.#lastError?.message,
+      lastError: lastError?.message,
       nextTryInMs: next && Math.max(0, Math.round(next - (this.#lease?.clock.now() ?? 0))),
       usage: this.#consumer.usage?.(),
     }
@@ -146,7 +141,7 @@ export class Attachment {
     const lease = this.join()
     if (this.current) return this.current
     const late = (): Error =>
-      this.#refused === undefined ? lease.late(options.timeoutMs) : this.#unavailable()
+      this.#standing.refused === undefined ? lease.late(options.timeoutMs) : this.#unavailable()
     return await waitFor(lease.clock, options, late, (signal) => this.#whenUsable(signal))
   }
 
@@ -165,9 +160,10 @@ export class Attachment {
 
   /** A new connection was accepted with this credential. */
   accepted(credential: Credential): void {
-    const refusesAnother = this.#refused !== undefined && this.#refused !== credential
-    if (this.#credential !== credential || this.#state === 'proven' || refusesAnother) return
-    this.#stands('proven')
+    const { state, refused } = this.#standing
+    const refusesAnother = refused !== undefined && refused !== credential
+    if (this.#credential !== credential || state === 'proven' || refusesAnother) return
+    this.#note(() => this.#standing.takes('proven'))
   }
 
   /** The database has let the user of a new connection in, in force or only tried: told once for each connection. */
@@ -236,7 +232,7 @@ export class Attachment {
   /** Has the connections of a generation closed when it is not used here any more, at the end of the time in any case. */
   async retire(generation: Generation, terms: RetireTerms): Promise<Retired> {
     const { clock } = this.join()
-    while (this.#needs(generation) && !terms.signal.aborted) await this.#change(terms.signal)
+    while (this.#needs(generation) && !terms.signal.aborted) await this.#waiters.change(terms.signal)
     const retiring = Promise.resolve().then(() => this.#consumer.retire(generation.number, terms))
     try {
       return await followed(clock, retiring, terms.signal, closeWithinMs)
@@ -269,7 +265,7 @@ export class Attachment {
   /** Something may have changed for those who wait. */
   wake(): void {
     this.lookAnew()
-    for (const wake of [...this.#waiting]) wake()
+    this.#waiters.wake()
   }
 
   /** Joins the lease by the first use: who never needed it holds nobody up. */
@@ -301,7 +297,7 @@ export class Attachment {
     // Whoever keeps a closed pool is to keep no secret.
     this.#generation = undefined
     this.#offered = undefined
-    this.#refused = undefined
+    this.#standing.forgetRefused()
     if (this.#lease) this.#usable.at(this.#lease.clock)
     this.wake()
   }
@@ -321,7 +317,7 @@ export class Attachment {
       if (this.current) return this.current
       const pending = this.#doubt ?? this.#pending ?? lease.pending(this)
       if (!pending) throw this.#unavailable()
-      await unlessAborted(Promise.race([pending, this.#change(signal)]), signal)
+      await unlessAborted(Promise.race([pending, this.#waiters.change(signal)]), signal)
     }
   }
 
@@ -331,7 +327,7 @@ export class Attachment {
     const generation = this.#left.signal.aborted ? undefined : this.#generation
     if (!generation) return { value: nothing, lastsMs: 0 }
     const lastsMs = this.#leftMs
-    const isHeld = this.#doubt !== undefined || this.#refused === this.#credential
+    const isHeld = this.#doubt !== undefined || this.#standing.refused === this.#credential
     const credential = isHeld || lastsMs <= 0 ? undefined : this.#credential
     const isKept = lastsMs > 0 || generation.mayComeBack
     return { value: { credential, generation: isKept ? generation.number : 0 }, lastsMs }
@@ -344,11 +340,11 @@ export class Attachment {
 
   #unavailable(): CredentialsUnavailableError {
     const lease = this.join()
-    if (this.#refused === undefined || !lease.inForce) return lease.unavailable()
+    if (this.#standing.refused === undefined || !lease.inForce) return lease.unavailable()
     const { place, lastError, nextTryInMs } = this.status()
     return new CredentialsUnavailableError(
       `The database at ${place} refuses the user that others use: ${sentence(lastError)} It is asked again in ${nextTryInMs ?? 0} ms.`,
-      { cause: this.#lastError, nextAttemptInMs: nextTryInMs },
+      { cause: this.#standing.lastError, nextAttemptInMs: nextTryInMs },
     )
   }
 
@@ -357,17 +353,17 @@ export class Attachment {
     this.#generation = generation
     this.#credential = credential
     const error = verdict && 'error' in verdict ? verdict.error : undefined
-    this.#stands(verdict?.answer === 'accepted' ? 'proven' : 'unproven', error)
+    const state = verdict?.answer === 'accepted' ? 'proven' : 'unproven'
+    this.#note(() => this.#standing.takes(state, error))
     this.#consumer.follow?.(credential)
     this.wake()
   }
 
   #wasRefused(credential: Credential, error: unknown): void {
     const lease = this.#lease
-    if (!lease || this.#credential !== credential || this.#refused === credential) return
-    const wasProven = this.#state === 'proven'
-    this.#refused = credential
-    this.#stands('refused', asLeaseError('prove', error))
+    if (!lease || this.#credential !== credential || this.#standing.refused === credential) return
+    const wasProven = this.#standing.state === 'proven'
+    this.#note(() => this.#standing.refuses(credential, asLeaseError('prove', error)))
     void this.#awaiting(lease.judge(this, credential, wasProven)).then(() => this.#tryAgain())
   }
 
@@ -381,8 +377,7 @@ export class Attachment {
 
   /** Others have accepted what the database of this consumer refuses. */
   #isAlone(credential: Credential, error: VaultLeaseError): void {
-    this.#refused = credential
-    this.#stands('refused', error)
+    this.#note(() => this.#standing.refuses(credential, error))
     void this.#tryAgain()
     this.wake()
   }
@@ -390,47 +385,33 @@ export class Attachment {
   /** Asks again for what is in force, with growing gaps, until the database takes it. */
   async #tryAgain(): Promise<void> {
     const lease = this.join()
-    if (this.#nextTryAt !== undefined) return
-    while (this.#state === 'refused' && lease.inForce) {
-      const waitMs = this.#gapMs * (0.5 + lease.random())
-      this.#gapMs = Math.min(longestGapMs, this.#gapMs * 2)
-      this.#nextTryAt = lease.clock.now() + waitMs
+    const standing = this.#standing
+    if (standing.nextTryAt !== undefined) return
+    while (standing.state === 'refused' && lease.inForce) {
+      const waitMs = standing.nextGapMs(lease.random())
+      standing.nextTryAt = lease.clock.now() + waitMs
       await sleep(lease.clock, waitMs, this.#left.signal).catch(() => {})
       const { inForce } = lease
-      if (this.#left.signal.aborted || this.#state !== 'refused' || !inForce) break
+      if (this.#left.signal.aborted || standing.state !== 'refused' || !inForce) break
       const { credential } = inForce
       const verdict = await this.ask(credential)
       if (verdict.answer === 'accepted' && lease.inForce?.credential === credential)
         this.#use(inForce, credential, verdict)
     }
-    this.#nextTryAt = undefined
+    standing.nextTryAt = undefined
   }
 
-  #stands(state: PlaceState, error?: VaultLeaseError): void {
-    const from = this.#state
-    if (state !== 'refused') this.#refused = undefined
-    if (from !== state) this.#gapMs = firstGapMs
-    this.#state = state
-    this.#lastError = error
+  /** Tells what a change of how it stands with the database comes to. */
+  #note(change: () => void): void {
+    const from = this.#standing.state
+    change()
+    const { state, lastError } = this.#standing
     this.lookAnew()
-    if (from !== state) this.#lease?.noted(this, from, error)
+    if (from !== state) this.#lease?.noted(this, from, lastError)
   }
 
   #needs(generation: Generation): boolean {
     return this.#generation === generation && !this.#left.signal.aborted && this.#leftMs > 0
-  }
-
-  /** Resolves when something may have changed here, or with the signal. */
-  #change(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#waiting.delete(done)
-        signal?.removeEventListener('abort', done)
-        resolve()
-      }
-      this.#waiting.add(done)
-      signal?.addEventListener('abort', done, { once: true })
-    })
   }
 }
 

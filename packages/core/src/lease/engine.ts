@@ -1,5 +1,5 @@
 import { type CredentialsUnavailableError, LeaseClosedError, type VaultLeaseError } from '../errors.ts'
-import { type Clock, deadlineAfter } from '../resilience/clock.ts'
+import type { Clock } from '../resilience/clock.ts'
 import { settled, unlessAborted } from '../resilience/settle.ts'
 import { StormLimit } from '../resilience/storm-limit.ts'
 import { SuspendWatch } from '../resilience/suspend-watch.ts'
@@ -12,12 +12,13 @@ import type { Generation } from './generation.ts'
 import { judge } from './judgement.ts'
 import { OldGenerations } from './old-generations.ts'
 import { type OpenLease, openLeases } from './open-leases.ts'
-import { type AttemptTerms, Rotation } from './rotation.ts'
-import { type Action, expiry, nextAction, type RotationReason } from './schedule.ts'
+import { Rotation } from './rotation.ts'
+import { expiry, nextAction, type RotationReason } from './schedule.ts'
 import { Standing } from './standing.ts'
 import { type LeaseState, type LeaseStatus, type PlaceState, stateOf } from './status.ts'
-import { sourceGaveNoAnswer, unavailable } from './unavailable.ts'
+import { unavailable } from './unavailable.ts'
 import { drainTimeOf } from './wait.ts'
+import { type Attempt, Work } from './work.ts'
 
 /** What an engine is made of. */
 export interface LeaseEngineParts {
@@ -28,14 +29,8 @@ export interface LeaseEngineParts {
   readonly drainTimeoutMs: number
 }
 
-/** An action that may fail, because it needs Vault or the database. */
-type Attempt = Exclude<Action, { do: 'expire' }>
-
 const finishWorkWithinMs = 2_000
 const answerOfSourceWithinMs = 2_000
-const firstAttemptLimitMs = 15_000
-const longestAttemptMs = 60_000
-const shortestAttemptMs = 3_000
 
 /**
  * Keeps one database credential in force: fetches it, renews its lease, replaces it before it dies, and gives it back. The
@@ -52,7 +47,7 @@ export class LeaseEngine implements AttachedLease {
   readonly #old: OldGenerations
   readonly #rotation: Rotation
   readonly #forcedRotations = new StormLimit()
-  readonly #stopWork = new AbortController()
+  readonly #work: Work
   readonly #suspendWatch: SuspendWatch
 
   readonly #open: OpenLease = {
@@ -66,8 +61,6 @@ export class LeaseEngine implements AttachedLease {
   #lookAwaited = false
   #cancelTimer: (() => void) | undefined
   #endWatch: (() => void) | undefined
-  #work: { readonly action: Attempt; readonly done: Promise<void> } | undefined
-  #attempts = 0
   #wakingUp: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #closed = false
@@ -86,6 +79,14 @@ export class LeaseEngine implements AttachedLease {
     this.#old = new OldGenerations({ source, attachments, clock, drainTimeoutMs, tell, onFailed })
     const parts = { source, clock, standing: this.#standing, old: this.#old, attachments, tell, onFailed }
     this.#rotation = new Rotation(parts)
+    this.#work = new Work({
+      source,
+      clock,
+      standing: this.#standing,
+      rotation: this.#rotation,
+      onFailed: (attempted, error) => this.#failed(attempted, error),
+      onGone: (generation) => this.#discard(generation, 'lease-gone'),
+    })
   }
 
   get inForce(): Generation | undefined {
@@ -123,7 +124,7 @@ export class LeaseEngine implements AttachedLease {
     const { inForce, deadline, failures, token } = this.#standing
     const now = this.clock.now()
     const next =
-      this.#started && !this.#work && !this.#closing ? nextAction(this.#standing.facts()) : undefined
+      this.#started && !this.#work.doing && !this.#closing ? nextAction(this.#standing.facts()) : undefined
     return {
       state: this.#state,
       source: this.#source.description,
@@ -141,7 +142,7 @@ export class LeaseEngine implements AttachedLease {
 
   /** Takes a consumer in, which need not wait for what others on the lease wait for. */
   add(attachment: Attachment): void {
-    this.#attachments.set(attachment, { joinedBefore: this.#attempts + (this.#work ? 1 : 0) })
+    this.#attachments.set(attachment, { joinedBefore: this.#work.ended + (this.#work.doing ? 1 : 0) })
     this.#start()
     if (!this.#standing.inForce) this.#standing.failures.tryNow()
     this.#rotation.joins(attachment)
@@ -153,7 +154,7 @@ export class LeaseEngine implements AttachedLease {
     if (this.#closing) throw this.closedError()
     this.#start()
     const before = this.#standing.lastGeneration
-    while (this.#work) await unlessAborted(this.#work.done, signal)
+    while (this.#work.done) await unlessAborted(this.#work.done, signal)
     if (this.#standing.lastGeneration === before && !this.#closing)
       await unlessAborted(this.#begin({ do: 'rotate', at: this.clock.now(), reason: 'manual' }), signal)
     if (this.#standing.lastGeneration === before) throw this.#standing.failures.last ?? this.unavailable()
@@ -162,7 +163,7 @@ export class LeaseEngine implements AttachedLease {
   pending(attachment: Attachment): Promise<void> | undefined {
     if (this.#closing) throw this.closedError()
     const { failures } = this.#standing
-    const seen = this.#attempts > (this.#attachments.get(attachment)?.joinedBefore ?? 0)
+    const seen = this.#work.ended > (this.#attachments.get(attachment)?.joinedBefore ?? 0)
     return this.#attemptUnderWay(failures.lease.count === 0 || !seen)
   }
 
@@ -219,7 +220,7 @@ export class LeaseEngine implements AttachedLease {
 
   /** That no credential can be had, why, and when it is tried next. */
   unavailable(why?: string): CredentialsUnavailableError {
-    const next = this.#work ? undefined : nextAction(this.#standing.facts())
+    const next = this.#work.doing ? undefined : nextAction(this.#standing.facts())
     const nextAttemptInMs = next && Math.max(0, Math.round(next.at - this.clock.now()))
     return unavailable({
       source: this.#source.description,
@@ -231,7 +232,9 @@ export class LeaseEngine implements AttachedLease {
 
   /** That none came in the time that a caller was ready to wait. */
   late(timeoutMs: number | undefined): CredentialsUnavailableError {
-    const waiting = this.#work ? ' An attempt is still waiting, for Vault or for the database to answer.' : ''
+    const waiting = this.#work.doing
+      ? ' An attempt is still waiting, for Vault or for the database to answer.'
+      : ''
     return this.unavailable(`No credential came within ${Math.round(timeoutMs ?? 0)} ms.${waiting}`)
   }
 
@@ -240,11 +243,11 @@ export class LeaseEngine implements AttachedLease {
   /** An attempt that may bring a credential, begun if it is due; none when it is not expected to help. */
   #attemptUnderWay(helps: boolean): Promise<void> | undefined {
     this.#start()
-    if (!this.#work) this.#tick()
+    if (!this.#work.doing) this.#tick()
+    const { doing, done } = this.#work
     // Whatever is under way without a credential, the fetch of one follows it.
-    const brings =
-      !this.#standing.usable || this.#work?.action.do === 'rotate' || this.#work?.action.do === 'look'
-    return helps && brings ? this.#work?.done : undefined
+    const brings = !this.#standing.usable || doing === 'rotate' || doing === 'look'
+    return helps && brings ? done : undefined
   }
 
   #start(): void {
@@ -258,7 +261,7 @@ export class LeaseEngine implements AttachedLease {
   async #lookSoon(): Promise<void> {
     if (this.#lookAwaited) return
     this.#lookAwaited = true
-    await this.#work?.done
+    await this.#work.done
     this.#lookAwaited = false
     this.#standing.lookNow()
     this.#tick()
@@ -272,7 +275,7 @@ export class LeaseEngine implements AttachedLease {
     if (this.#closing) return
     this.lookAround()
     const facts = this.#standing.facts()
-    const action = this.#work ? expiry(facts) : nextAction(facts)
+    const action = this.#work.doing ? expiry(facts) : nextAction(facts)
     if (!action) return
     if (action.at > facts.now) {
       // A lease without an end has nothing to wait for.
@@ -288,61 +291,9 @@ export class LeaseEngine implements AttachedLease {
   }
 
   #begin(action: Attempt): Promise<void> {
-    const done = this.#perform(action).finally(() => {
-      this.#work = undefined
-      this.#attempts++
-      this.#tick()
-    })
-    this.#work = { action, done }
+    const done = this.#work.begin(action, () => this.#tick())
     this.#tick()
     return done
-  }
-
-  /** Never rejects: a failure is counted, told, and scheduled again. */
-  async #perform(action: Attempt): Promise<void> {
-    const limitMs = this.#attemptLimitMs()
-    const tooLong = (): Error => sourceGaveNoAnswer(action.do, limitMs)
-    const limit = deadlineAfter(this.clock, limitMs, tooLong, this.#stopWork.signal)
-    const now = this.clock.now()
-    // Without a credential to lose there is still somebody to be served.
-    const deadline = this.#standing.deadline ?? now
-    try {
-      await this.#attempt(action, { signal: limit.signal, deadline, until: now + limitMs })
-    } catch (error) {
-      this.#failed(action.do, error)
-    } finally {
-      limit[Symbol.dispose]()
-    }
-  }
-
-  async #attempt(action: Attempt, terms: AttemptTerms): Promise<void> {
-    if (action.do === 'rotate') await this.#rotation.replace(action.reason, terms)
-    else if (action.do === 'look') await this.#rotation.look(terms)
-    else if (action.do === 'renew') await this.#renew(terms)
-    else await this.#renewToken(terms.signal)
-  }
-
-  async #renew(terms: AttemptTerms): Promise<void> {
-    const generation = this.#standing.inForce
-    if (!generation) return
-    const lease = await this.#source.renew(generation.issued.lease, terms)
-    if (lease !== 'gone') this.#rotation.hold(lease, generation)
-    // Sessions of the user may go on a little; only after a sleep the user is known to be long gone.
-    else if (this.#standing.unsure) this.#discard(generation, 'lease-gone')
-    else this.#standing.force('lease-gone', this.clock.now())
-  }
-
-  async #renewToken(signal: AbortSignal): Promise<void> {
-    await this.#source.renewToken(signal)
-    this.#standing.tokenRenewed()
-  }
-
-  /** A hung server must not use up the time that other attempts need. */
-  #attemptLimitMs(): number {
-    const { deadline } = this.#standing
-    if (deadline === undefined) return firstAttemptLimitMs
-    const remaining = deadline - this.clock.now()
-    return Math.min(longestAttemptMs, Math.max(shortestAttemptMs, remaining / 2))
   }
 
   #failed(attempted: Attempt['do'], error: unknown): void {
@@ -355,7 +306,7 @@ export class LeaseEngine implements AttachedLease {
 
   /** Whether somebody has joined since the attempt under way began, perhaps too late to be served by it. */
   get #hasNewcomer(): boolean {
-    return [...this.#attachments.values()].some(({ joinedBefore }) => joinedBefore > this.#attempts)
+    return [...this.#attachments.values()].some(({ joinedBefore }) => joinedBefore > this.#work.ended)
   }
 
   #tellFailure(step: LeaseStep, error: unknown, place?: string): VaultLeaseError {
@@ -413,17 +364,16 @@ export class LeaseEngine implements AttachedLease {
   async #sourceAsked(): Promise<void> {
     // Whoever has noticed it is about to tick, or only wanted to know the credential.
     await Promise.resolve()
-    if (!this.#work) this.#tick()
-    if (this.#work) await settled(this.clock, this.#work.done, answerOfSourceWithinMs)
+    if (!this.#work.doing) this.#tick()
+    if (this.#work.done) await settled(this.clock, this.#work.done, answerOfSourceWithinMs)
   }
 
   async #close(drainMs: number, closeBy: number): Promise<void> {
     this.#cancelTimer?.()
     this.#endWatch?.()
-    if (this.#work) await settled(this.clock, this.#work.done, Math.min(finishWorkWithinMs, drainMs))
-    this.#stopWork.abort(this.closedError())
+    await this.#work.stop(Math.min(finishWorkWithinMs, drainMs), this.closedError())
     for (const attachment of this.#attachments.keys()) attachment.leave()
-    await this.#work?.done
+    await this.#work.done
     await this.#old.close(this.#standing.end(), drainMs, closeBy)
     await this.#giveBackToken()
     this.#closed = true
@@ -446,7 +396,7 @@ export class LeaseEngine implements AttachedLease {
       closing: this.#closing !== undefined,
       usable: inForce !== undefined,
       everUsable: lastGeneration > 0,
-      rotating: this.#work?.action.do === 'rotate',
+      rotating: this.#work.doing === 'rotate',
       failures: failures.lease.count + failures.token.count,
     })
     if (to === this.#state) return

@@ -32,7 +32,7 @@ export {
 } from './pool/rotating-connections.ts'
 export { settlesWithin } from './pool/settles-within.ts'
 export { type BorrowedConnections, ValidateOnBorrow } from './pool/validate-on-borrow.ts'
-export { awaited, type Clock, deadlineAfter, sleep, systemClock } from './resilience/clock.ts'
+export { awaited, type Clock, deadlineAfter, pause, sleep, systemClock } from './resilience/clock.ts'
 export { unlessAborted } from './resilience/settle.ts'
 export { stoppable } from './resilience/stoppable.ts'
 export { type TakenLease, takeLease } from './take-lease.ts'

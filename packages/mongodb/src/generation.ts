@@ -2,11 +2,11 @@ import type { Duplex } from 'node:stream'
 import { inspect } from 'node:util'
 import {
   type PoolLoad,
+  pause,
   type RetirableClient,
   type Retired,
   type RetireTerms,
   settlesWithin,
-  sleep,
   systemClock,
   unlessAborted,
 } from '@vault-lease/core/adapter'
@@ -171,7 +171,7 @@ export class Generation implements Home, Runner, RetirableClient {
     // A pool that is closed meanwhile has none any more.
     for (const giveUp of this.#giveUpIdle) giveUp().catch(() => {})
     // What was selected just before is given to its server before the first look.
-    do await sleep(systemClock, lookEveryMs, signal).catch(() => {})
+    do await pause(systemClock, lookEveryMs, signal)
     while (!signal.aborted && (this.#selecting > 0 || [...this.#uses].some((use) => use.bound)))
     const forced = [...this.#uses].filter((use) => use.busy).length
     this.#ended = stragglerError

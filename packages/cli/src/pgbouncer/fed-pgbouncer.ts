@@ -5,10 +5,10 @@ import {
   type Consumer,
   type PoolAttachment,
   type Proof,
+  pause,
   type Retired,
   type RetireTerms,
   settlesWithin,
-  sleep,
   stoppable,
   systemClock,
 } from '@vault-lease/core/adapter'
@@ -128,7 +128,7 @@ export class FedPgBouncer implements Consumer {
         if (message !== told) onFailed(error)
         told = message
         if (over.aborted) return
-        await sleep(this.#clock, pauseMs, over).catch(() => {})
+        await pause(this.#clock, pauseMs, over)
       }
     }
   }

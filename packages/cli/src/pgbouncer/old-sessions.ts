@@ -1,5 +1,5 @@
 import type { Credential } from '@vault-lease/core'
-import { type Clock, type Retired, sleep } from '@vault-lease/core/adapter'
+import { type Clock, pause, type Retired } from '@vault-lease/core/adapter'
 import type { Client } from 'pg'
 import type { Database } from '../database/database.ts'
 import { detach } from './detached.ts'
@@ -44,7 +44,7 @@ export async function untilNoSessions(
 async function isQuiet(client: Client, clock: Clock, signal: AbortSignal): Promise<boolean> {
   while ((await sessions(client)) > 0) {
     if (signal.aborted) return false
-    await sleep(clock, pauseMs, signal).catch(() => {})
+    await pause(clock, pauseMs, signal)
   }
   return true
 }

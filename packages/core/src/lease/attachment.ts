@@ -1,5 +1,5 @@
 import { CredentialsUnavailableError, type VaultLeaseError } from '../errors.ts'
-import { type Clock, sleep } from '../resilience/clock.ts'
+import { type Clock, pause } from '../resilience/clock.ts'
 import { followed, settled, unlessAborted } from '../resilience/settle.ts'
 import type { Consumer, Retired, RetireTerms } from './consumer.ts'
 import type { Credential } from './credential.ts'
@@ -390,7 +390,7 @@ export class Attachment {
     while (standing.state === 'refused' && lease.inForce) {
       const waitMs = standing.nextGapMs(lease.random())
       standing.nextTryAt = lease.clock.now() + waitMs
-      await sleep(lease.clock, waitMs, this.#left.signal).catch(() => {})
+      await pause(lease.clock, waitMs, this.#left.signal)
       const { inForce } = lease
       if (this.#left.signal.aborted || standing.state !== 'refused' || !inForce) break
       const { credential } = inForce

@@ -1,5 +1,5 @@
 import { CredentialSourceError, VaultLeaseError } from '../errors.ts'
-import { type Clock, deadlineAfter, sleep } from '../resilience/clock.ts'
+import { type Clock, deadlineAfter, pause } from '../resilience/clock.ts'
 import type { Lease } from '../source/lease.ts'
 import type { CredentialSource } from '../source/source.ts'
 
@@ -46,7 +46,7 @@ export async function endLease(end: EndOfLease): Promise<void> {
       if (failure === undefined || !mayPass(failure)) return
     } else if (last) await leaveToSource(end, by - clock.now())
     if (last || (!closing.aborted && clock.now() + pauseMs >= lease.end)) return
-    await sleep(clock, pauseMs, closing).catch(() => {})
+    await pause(clock, pauseMs, closing)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { VaultLeaseError } from '../errors.ts'
 import { CredentialNotProvenError } from '../errors.ts'
-import { type Clock, deadlineAfter, sleep } from '../resilience/clock.ts'
+import { type Clock, deadlineAfter, pause } from '../resilience/clock.ts'
 import { followed } from '../resilience/settle.ts'
 import type { Consumer, Proof } from './consumer.ts'
 import type { Credential } from './credential.ts'
@@ -59,6 +59,6 @@ export async function askAgainWhileRefused(
     const pauseMs = proveAgainAfterMs[tries]
     if (verdict.answer !== 'refused' || pauseMs === undefined || clock.now() + pauseMs >= until)
       return verdict
-    await sleep(clock, pauseMs, left).catch(() => {})
+    await pause(clock, pauseMs, left)
   }
 }

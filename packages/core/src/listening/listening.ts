@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { InvalidOptionError } from '../errors.ts'
 import type { LeaseManager } from '../lease/manager.ts'
 import type { LeaseState } from '../lease/status.ts'
-import { awaited, deadlineAfter, sleep, systemClock } from '../resilience/clock.ts'
+import { awaited, deadlineAfter, pause, systemClock } from '../resilience/clock.ts'
 import { type Hold, ListeningConnection, type Notified } from './listening-connection.ts'
 
 /** What a `Listening` tells. */
@@ -171,7 +171,7 @@ class PoolListening<Notification extends Notified>
       const opened = await Promise.race([opening, stopped])
       if (stop.signal.aborted) void opening.then((late) => late?.leave())
       else if (opened) return opened
-      else await sleep(systemClock, pauseMs, stop.signal).catch(() => {})
+      else await pause(systemClock, pauseMs, stop.signal)
     }
     return undefined
   }

@@ -2,7 +2,7 @@ import { LeaseClosedError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
 import type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
 import type { Credential } from '../lease/credential.ts'
-import { type Clock, sleep, systemClock } from '../resilience/clock.ts'
+import { type Clock, pause, systemClock } from '../resilience/clock.ts'
 import { type CountedClient, type HandOver, openInTurn } from './hand-over.ts'
 import { notProven } from './not-proven.ts'
 import { settlesWithin } from './settles-within.ts'
@@ -224,7 +224,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
 
   async #until(condition: () => boolean): Promise<void> {
     while (!condition() && !this.#closing.signal.aborted)
-      await sleep(this.#clock, lookEveryMs, this.#closing.signal).catch(() => {})
+      await pause(this.#clock, lookEveryMs, this.#closing.signal)
   }
 
   async #isInForceThen(generation: number): Promise<boolean> {
@@ -261,7 +261,7 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     const isMissing = (): boolean => this.attachment.generation === generation && !this.#open.has(generation)
     while (!signal.aborted && isMissing()) {
       await this.current().catch(() => {})
-      if (isMissing()) await sleep(this.#clock, pauseMs, signal).catch(() => {})
+      if (isMissing()) await pause(this.#clock, pauseMs, signal)
     }
   }
 

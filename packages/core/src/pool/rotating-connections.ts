@@ -6,7 +6,7 @@ import type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms, Turns 
 import type { Credential } from '../lease/credential.ts'
 import { attach, type LeaseManager } from '../lease/manager.ts'
 import type { WaitOptions } from '../lease/wait.ts'
-import { type Clock, deadlineAfter, sleep, systemClock } from '../resilience/clock.ts'
+import { type Clock, deadlineAfter, pause, systemClock } from '../resilience/clock.ts'
 import { settled } from '../resilience/settle.ts'
 import { notProven } from './not-proven.ts'
 
@@ -227,7 +227,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
       if (staying.length === 0) return
       this.#letGo(staying.slice(0, 1))
       const gapMs = ((by - this.#clock.now()) / staying.length) * (0.5 + Math.random())
-      await sleep(this.#clock, gapMs, over).catch(() => {})
+      await pause(this.#clock, gapMs, over)
     }
     this.#letGo(connections)
   }

@@ -60,6 +60,11 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** As `sleep()`, but with the signal it is only over sooner. */
+export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(clock, ms, signal).catch(() => {})
+}
+
 /** A signal that is aborted with `reason()` after `ms` milliseconds, or together with `parent`. Dispose of it when done. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal

@@ -37,6 +37,8 @@ export function leasedDriver<Driver extends IDatabaseDriver>(
       return error instanceof VaultLeaseError ? error : super.convertException(error)
     }
   }
+  // By the name Nest's module finds the package whose MikroORM and EntityManager it is to provide.
+  Object.defineProperty(LeasedDriver, 'name', { value: Driver.name })
   return LeasedDriver as unknown as DriverClass<Driver>
 }
 

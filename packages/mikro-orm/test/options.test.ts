@@ -33,6 +33,10 @@ describe('the options of vaultMikroOrm()', () => {
     expect(() => orm.em.getKnex()).toThrow(/Leave "connection" out of "driverOptions"/)
   })
 
+  it("keep the driver's name, by which Nest's module finds its package", () => {
+    expect(vaultMikroOrm(fine).driver?.name).toBe('PostgreSqlDriver')
+  })
+
   it('leave everything else to MikroORM', () => {
     const { driver: _, ...others } = vaultMikroOrm({ ...fine, setRole: 'owner', pool: { max: 3 } })
     expect(others).toEqual({ dbName: 'app', entities: [Items], logger: fine.logger, pool: { max: 3 } })

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /** A script of an example's package.json, on our sources, by a shell as `npm run` does it: a signal to that shell has to reach the service. */
 export function runScript(
   folder: string,
-  script: 'start' | 'migrate',
+  script: string,
   env: Readonly<Record<string, string>>,
 ): ChildProcess {
   const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
@@ -29,10 +30,11 @@ export async function addressOf(service: ChildProcess): Promise<string> {
   throw new Error('the service ended without listening')
 }
 
-export async function exitCodeOf(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
-  const [code] = await once(child, 'exit')
-  return code
+/** As a shell tells it: 128 and the number of the signal, where one has ended it. */
+export async function exitCodeOf(child: ChildProcess): Promise<number> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  const { exitCode, signalCode } = child
+  return exitCode ?? 128 + (signalCode ? constants.signals[signalCode] : 0)
 }
 
 export interface Answer {

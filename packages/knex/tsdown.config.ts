@@ -1,1 +1,3 @@
-export { default } from '../../tsdown.config.ts'
+import config from '../../tsdown.config.ts'
+
+export default { ...config, entry: ['src/index.ts', 'src/adapter.ts'] }

@@ -16,6 +16,7 @@ const places = {
   '@vault-lease/pg': 'packages/knex',
   '@vault-lease/pg/adapter': 'packages/knex',
   '@vault-lease/knex': 'examples/knex-postgres',
+  '@vault-lease/knex/adapter': 'packages/mikro-orm',
   '@vault-lease/mysql2': 'examples/mysql2-express',
   '@vault-lease/mysql2/promise': 'examples/mysql2-express',
   '@vault-lease/mysql2/adapter': 'packages/knex',

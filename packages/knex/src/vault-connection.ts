@@ -1,13 +1,8 @@
-import { type AdapterOptions, InvalidOptionError } from '@vault-lease/core'
-import { leadToLease, takeLease } from '@vault-lease/core/adapter'
-import { mysqlOptionNames } from '@vault-lease/mysql2/adapter'
-import { pgOptionNames, type SetRoleOptions } from '@vault-lease/pg/adapter'
+import type { AdapterOptions } from '@vault-lease/core'
+import type { SetRoleOptions } from '@vault-lease/pg/adapter'
 import type { Knex } from 'knex'
-import type { KnexDialect } from './dialect.ts'
-import { mysql2Dialect } from './dialect-mysql2.ts'
-import { pgDialect } from './dialect-pg.ts'
-import { isKnexClient, type KnexClient } from './knex-client.ts'
-import { KnexRotation } from './rotation.ts'
+import { dialects } from './dialects.ts'
+import { leasedConnection } from './leased-connection.ts'
 
 /** Where the lease comes from, and every connection option of knex for PostgreSQL but the user and the password. */
 export type VaultPgConnectionOptions = AdapterOptions &
@@ -24,8 +19,6 @@ export type VaultConnectionOptions = VaultPgConnectionOptions | VaultMySql2Conne
 /** What knex takes as `connection`. */
 export type VaultConnection = () => Promise<Knex.PgConnectionConfig | Knex.MySql2ConnectionConfig>
 
-const dialects: Readonly<Record<string, KnexDialect>> = { pg: pgDialect, mysql2: mysql2Dialect }
-
 /**
  * The `connection` of a knex, with client `pg` or `mysql2`, whose database user comes from Vault and is replaced without a
  * failed query. `db.destroy()` drains the pool, revokes the lease, and gives back the token if the library logged in for it.
@@ -37,31 +30,5 @@ const dialects: Readonly<Record<string, KnexDialect>> = { pg: pgDialect, mysql2:
  * only with the client, such as a missing database of PostgreSQL, rejects the first query.
  */
 export function vaultConnection(options: VaultConnectionOptions = {}): VaultConnection {
-  const taken = takeLease<VaultConnectionOptions>(options, [...pgOptionNames, ...mysqlOptionNames])
-  if ('expirationChecker' in options) {
-    throw new InvalidOptionError('Leave out "expirationChecker": the lease knows when its user is over.')
-  }
-  const rotations = new WeakMap<KnexClient, KnexRotation>()
-  // knex calls this as a method of its client, before it opens the first connection.
-  async function connection(this: unknown): ReturnType<VaultConnection> {
-    const dialect = isKnexClient(this) ? dialects[this.driverName] : undefined
-    if (!isKnexClient(this) || !dialect) throw unsupportedClient(this)
-    dialect.check(taken.driver)
-    const rotation = rotations.get(this) ?? new KnexRotation(this, dialect, taken)
-    rotations.set(this, rotation)
-    return rotation.connectionSettings
-  }
-  leadToLease(connection, (client) => rotations.get(client as KnexClient)?.lease)
-  return connection
-}
-
-function unsupportedClient(client: unknown): InvalidOptionError {
-  const driver =
-    typeof client === 'object' && client !== null && 'driverName' in client ? client.driverName : undefined
-  const found =
-    driver === undefined ? 'It was not called as a method of a knex client' : `This knex uses "${driver}"`
-  return new InvalidOptionError(
-    'vaultConnection() works as the "connection" of a knex 3 with client "pg" or "mysql2". ' +
-      `${found}, or its version is not supported.`,
-  )
+  return leasedConnection(options, dialects) as VaultConnection
 }

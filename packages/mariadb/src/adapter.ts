@@ -2,4 +2,5 @@
 export { closeWhenIdle, MariaDbConnections, type MariaDbDriver } from './connections.ts'
 export { leasedDriver } from './leased-driver.ts'
 export { takeLossAfterLogin } from './loss-after-login.ts'
+export { checkConnectionOptions } from './options.ts'
 export type { Method, Session } from './session.ts'

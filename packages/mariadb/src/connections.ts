@@ -124,14 +124,26 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     }
   }
 
-  /** A user may end its own sessions. */
-  async #kill(socket: FarewellSocket, threadId: number): Promise<void> {
+  /** Ends the statement that a connection runs, from a connection of its own. */
+  async cancelStatement({ socket, connection: { threadId } }: Session): Promise<void> {
+    if (threadId) await this.#asUserOf(socket, (run) => run(`kill query ${threadId}`))
+  }
+
+  #kill(socket: FarewellSocket, threadId: number): Promise<void> {
+    return this.#asUserOf(socket, (run) => endMySqlSession(run, threadId))
+  }
+
+  /** From another connection: a user may end its own sessions. */
+  async #asUserOf(
+    socket: FarewellSocket,
+    act: (run: (sql: string) => Promise<unknown>) => Promise<unknown>,
+  ): Promise<void> {
     const credential = this.credentialOf(socket)
     if (!credential) return
     const session = await this.#open(credential, this.#newSocket())
-    const ending = endMySqlSession((sql) => session.connection.query(sql), threadId)
-    if (!(await settlesWithin(ending, patienceMs))) session.socket.abandon()
-    await ending.finally(() => closeWhenIdle(session))
+    const acting = act((sql) => session.connection.query(sql))
+    if (!(await settlesWithin(acting, patienceMs))) session.socket.abandon()
+    await acting.finally(() => closeWhenIdle(session))
   }
 }
 

@@ -4,13 +4,20 @@ import type { Connection, ConnectionConfig } from 'mariadb'
 import { closeWhenIdle, MariaDbConnections, type MariaDbDriver } from './connections.ts'
 import type { Session } from './session.ts'
 
+/** What a pool that makes its connections by `driver.createConnection()` needs, and the way to cancel a statement. */
+interface LeasedMariaDbDriver extends LeasedDriver<Connection> {
+  readonly driver: MariaDbDriver
+  /** Ends the statement that the connection runs, from a connection of its own. */
+  cancelStatement(connection: Connection): Promise<void>
+}
+
 /** mariadb for a pool that makes its connections by `driver.createConnection()`. */
 export function leasedDriver(
   driver: MariaDbDriver,
   config: ConnectionConfig,
   lease: LeaseManager,
   pool: PoolHooks,
-): LeasedDriver<Connection> {
+): LeasedMariaDbDriver {
   const connections = new MariaDbConnections(lease, pool, driver, config)
   const sessions = new WeakMap<Connection, Session>()
   const createConnection = async (own: ConnectionConfig): Promise<Connection> => {
@@ -32,6 +39,10 @@ export function leasedDriver(
     async closeWhenIdle(connection) {
       const session = sessions.get(connection)
       if (session) await closeWhenIdle(session)
+    },
+    async cancelStatement(connection) {
+      const session = sessions.get(connection)
+      if (session) await connections.cancelStatement(session)
     },
   }
 }

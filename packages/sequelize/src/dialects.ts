@@ -1,6 +1,10 @@
 import { InvalidOptionError, type LeaseManager } from '@vault-lease/core'
-import { checkPlace, type LeasedDriver, type PoolHooks } from '@vault-lease/core/adapter'
-import { type MariaDbDriver, leasedDriver as mariadbDriver } from '@vault-lease/mariadb/adapter'
+import type { LeasedDriver, PoolHooks } from '@vault-lease/core/adapter'
+import {
+  checkConnectionOptions as checkMariaDbOptions,
+  type MariaDbDriver,
+  leasedDriver as mariadbDriver,
+} from '@vault-lease/mariadb/adapter'
 import {
   checkConnectionOptions as checkMySqlOptions,
   type MySqlDriver,
@@ -40,13 +44,7 @@ const mysql: SequelizeDialect = {
 }
 
 const mariadb: SequelizeDialect = {
-  check(config) {
-    checkPlace(config)
-    if (config.dialectOptions && 'stream' in config.dialectOptions)
-      throw new InvalidOptionError(
-        'The option "stream" is not supported: the streams are opened by the library, to know when the server has closed them.',
-      )
-  },
+  check: (config) => checkMariaDbOptions(mysqlSettings(config)),
   open: (driver, config, lease, pool) =>
     untyped(mariadbDriver(driver as MariaDbDriver, mysqlSettings(config), lease, pool)),
 }

@@ -20,7 +20,12 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   knex: [...core, ...drivers],
   typeorm: [...core, ...drivers],
   sequelize: [...core, ...drivers],
-  'mikro-orm': [...core, '@vault-lease/pg/adapter', '@vault-lease/knex'],
+  'mikro-orm': [
+    ...core,
+    '@vault-lease/pg/adapter',
+    '@vault-lease/mariadb/adapter',
+    '@vault-lease/knex/adapter',
+  ],
   prisma: [...core, ...drivers],
   mongoose: [...core, ...drivers],
   redis: core,

@@ -27,6 +27,7 @@ export type SubjectName =
   | 'sequelize-mariadb'
   | 'mikro-orm'
   | 'mikro-orm-mysql'
+  | 'mikro-orm-mariadb'
   | 'mysql2'
   | 'mysql2-promise'
   | 'prisma'
@@ -52,6 +53,7 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
   'sequelize-mariadb': { database: 'mysql', ...sequelizeOn('mariadb') },
   'mikro-orm': { database: 'postgresql', ...mikroOrmOn('postgresql') },
   'mikro-orm-mysql': { database: 'mysql', ...mikroOrmOn('mysql') },
+  'mikro-orm-mariadb': { database: 'mysql', ...mikroOrmOn('mariadb') },
   mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
   'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
   mongodb: { database: 'mongodb', leased: mongodbSubject, plain: staticMongodb, pools: 2 },

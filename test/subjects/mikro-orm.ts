@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EntitySchema, LockMode, type Options } from '@mikro-orm/core'
+import { MariaDbDriver } from '@mikro-orm/mariadb'
 import { MySqlDriver } from '@mikro-orm/mysql'
 import { type Knex, MikroORM, PostgreSqlDriver } from '@mikro-orm/postgresql'
 import { vaultMikroOrm } from '@vault-lease/mikro-orm'
@@ -21,16 +22,18 @@ const Items = new EntitySchema<Item>({
   },
 })
 
-const drivers = { postgresql: PostgreSqlDriver, mysql: MySqlDriver } as const
+const drivers = { postgresql: PostgreSqlDriver, mysql: MySqlDriver, mariadb: MariaDbDriver } as const
 
+const mysqlUser = `substring_index(session_user(), '@', 1) as user`
 const userExpressions = {
   postgresql: 'session_user as "user"',
-  mysql: `substring_index(session_user(), '@', 1) as user`,
+  mysql: mysqlUser,
+  mariadb: mysqlUser,
 } as const
 
 type Kind = keyof typeof drivers
 
-/** MikroORM on one database. */
+/** MikroORM with the driver of one database. */
 export function mikroOrmOn(kind: Kind): { leased: MakeSubject; plain: MakeStatic } {
   // What is used of them is the same.
   const driver = drivers[kind] as unknown as typeof PostgreSqlDriver

@@ -1,7 +1,10 @@
 import type { Configuration, IDatabaseDriver } from '@mikro-orm/core'
-import { InvalidOptionError, VaultLeaseError } from '@vault-lease/core'
-import { type VaultConnectionOptions, vaultConnection } from '@vault-lease/knex'
+import { type AdapterOptions, InvalidOptionError, VaultLeaseError } from '@vault-lease/core'
+import { dialects, leasedConnection } from '@vault-lease/knex/adapter'
+import { mariadbDialect } from './mariadb/dialect.ts'
 import type { DriverClass } from './options.ts'
+
+const allDialects = { ...dialects, mariadb: mariadbDialect }
 
 /** What MikroORM makes a knex of. */
 interface KnexOptions {
@@ -23,7 +26,7 @@ interface Connected {
 /** The driver, whose every knex has a user from Vault. */
 export function leasedDriver<Driver extends IDatabaseDriver>(
   Driver: DriverClass<Driver>,
-  lease: VaultConnectionOptions,
+  lease: AdapterOptions,
 ): DriverClass<Driver> {
   const Base = Driver as unknown as new (config: Configuration) => Connected
   class LeasedDriver extends Base {
@@ -42,16 +45,16 @@ export function leasedDriver<Driver extends IDatabaseDriver>(
   return LeasedDriver as unknown as DriverClass<Driver>
 }
 
-function leaseConnection(connection: KnexConnection, lease: VaultConnectionOptions): void {
+function leaseConnection(connection: KnexConnection, lease: AdapterOptions): void {
   const { getKnexOptions }: Partial<KnexConnection> = connection
   if (typeof getKnexOptions !== 'function')
     throw new InvalidOptionError(
-      'This driver of MikroORM is not supported: its connection has no getKnexOptions. Use MikroORM 6 on PostgreSQL or MySQL.',
+      'This driver of MikroORM is not supported: its connection has no getKnexOptions. Use MikroORM 6 on PostgreSQL, MySQL or MariaDB.',
     )
   connection.getKnexOptions = (client) => {
     const config = getKnexOptions.call(connection, client)
     const { user: _user, password: _password, ...settings } = settingsIn(config)
-    return { ...config, connection: vaultConnection({ ...settings, ...lease }) }
+    return { ...config, connection: leasedConnection({ ...settings, ...lease }, allDialects) }
   }
 }
 

@@ -12,7 +12,7 @@ type FromVault = 'user' | 'password'
 export type VaultMikroOrmOptions<Driver extends IDatabaseDriver = IDatabaseDriver> = AdapterOptions &
   SetRoleOptions &
   Omit<Options<Driver>, FromVault | 'driver' | 'replicas'> & {
-    /** `PostgreSqlDriver` or `MySqlDriver`. */
+    /** `PostgreSqlDriver`, `MySqlDriver` or `MariaDbDriver`. */
     readonly driver: DriverClass<Driver>
     /** Servers that are read from, which know the same users. Each of them goes over to a new user by itself. */
     readonly replicas?: Omit<NonNullable<Options<Driver>['replicas']>[number], FromVault>[]
@@ -26,7 +26,9 @@ export type VaultMikroOrmOptions<Driver extends IDatabaseDriver = IDatabaseDrive
 export function checkOptions(options: Omit<VaultMikroOrmOptions, keyof AdapterOptions>): void {
   const { driver, clientUrl, replicas = [] } = options
   if (typeof driver !== 'function')
-    throw new InvalidOptionError('Which driver? Set the option "driver" to PostgreSqlDriver or MySqlDriver.')
+    throw new InvalidOptionError(
+      'Which driver? Set the option "driver" to PostgreSqlDriver, MySqlDriver or MariaDbDriver.',
+    )
   checkSetRole(options)
   const urls = [clientUrl, ...replicas.map((replica) => replica.clientUrl)]
   const inUrl = urls.some((url) => url !== undefined && URL.canParse(url) && namesLogin(new URL(url)))

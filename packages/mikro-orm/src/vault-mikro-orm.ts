@@ -1,6 +1,6 @@
 import type { IDatabaseDriver, Options } from '@mikro-orm/core'
+import type { AdapterOptions } from '@vault-lease/core'
 import { takeLease } from '@vault-lease/core/adapter'
-import type { VaultConnectionOptions } from '@vault-lease/knex'
 import { leasedDriver } from './leased-driver.ts'
 import { checkOptions, type VaultMikroOrmOptions } from './options.ts'
 
@@ -23,6 +23,6 @@ export function vaultMikroOrm<Driver extends IDatabaseDriver>(
   checkOptions(others)
   const { driver, setRole: _setRole, ...mikroOrmOptions } = others
   const ofLease = Object.entries(options).filter(([name]) => !(name in mikroOrmOptions) && name !== 'driver')
-  const lease: VaultConnectionOptions = Object.fromEntries(ofLease)
+  const lease: AdapterOptions = Object.fromEntries(ofLease)
   return { ...mikroOrmOptions, driver: leasedDriver(driver, lease) } as Options<Driver>
 }

@@ -3,11 +3,11 @@ import type { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql'
 import { healthOf } from '@vault-lease/core'
 import { openFaultProxy } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { Items, type Servers, startServers, userExpressions } from './servers.ts'
+import { Items, kinds, type Servers, startServers, userExpressions } from './servers.ts'
 
 const patience = { timeout: 15_000, interval: 50 }
 
-describe.each(['postgresql', 'mysql'] as const)('a MikroORM on vaultMikroOrm(), with %s', (kind) => {
+describe.each(kinds)('a MikroORM on vaultMikroOrm(), with %s', (kind) => {
   let servers: Servers
   beforeAll(async () => {
     servers = await startServers(kind)
@@ -92,6 +92,15 @@ describe.each(['postgresql', 'mysql'] as const)('a MikroORM on vaultMikroOrm(), 
     way.set({ kind: 'none' })
     await vi.waitFor(read, patience)
     await orm.close()
+  })
+
+  it('cancels a statement that takes too long, and gives its connection back', async () => {
+    const { orm } = await servers.orm({ pool: { min: 0, max: 1 } })
+    const slow = orm.em.getKnex().raw(kind === 'postgresql' ? 'select pg_sleep(30)' : 'select sleep(30)')
+    const begun = performance.now()
+    await expect(slow.timeout(200, { cancel: true })).rejects.toThrow(/timeout/i)
+    expect(await userOf(orm.em.fork())).toMatch(/^v-token-app-/)
+    expect(performance.now() - begun).toBeLessThan(20_000)
   })
 
   it('tells of a lease in its own errors', async () => {

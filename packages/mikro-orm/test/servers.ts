@@ -1,11 +1,15 @@
 import { EntitySchema, type MikroORM, type Options } from '@mikro-orm/core'
+import { MariaDbDriver, MikroORM as MariaDbMikroORM } from '@mikro-orm/mariadb'
 import { MySqlDriver, MikroORM as MySqlMikroORM } from '@mikro-orm/mysql'
 import { PostgreSqlDriver, MikroORM as PostgreSqlMikroORM } from '@mikro-orm/postgresql'
 import type { LeaseManager } from '@vault-lease/core'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { type VaultMikroOrmOptions, vaultMikroOrm } from '../src/index.ts'
 
-export type Kind = 'postgresql' | 'mysql'
+/** A driver of MikroORM each. */
+export const kinds = ['postgresql', 'mysql', 'mariadb'] as const
+
+export type Kind = (typeof kinds)[number]
 
 interface Item {
   id: number
@@ -28,13 +32,16 @@ const items = {
   mysql: 'create table items (id int primary key auto_increment, name varchar(40), at datetime)',
 } as const
 
-const drivers = { postgresql: PostgreSqlDriver, mysql: MySqlDriver } as const
-const orms = { postgresql: PostgreSqlMikroORM, mysql: MySqlMikroORM } as const
+const drivers = { postgresql: PostgreSqlDriver, mysql: MySqlDriver, mariadb: MariaDbDriver } as const
+const orms = { postgresql: PostgreSqlMikroORM, mysql: MySqlMikroORM, mariadb: MariaDbMikroORM } as const
+
+const mysqlUser = `substring_index(session_user(), '@', 1)`
 
 /** The user of a session, as an expression of SQL. */
 export const userExpressions = {
   postgresql: 'session_user',
-  mysql: `substring_index(session_user(), '@', 1)`,
+  mysql: mysqlUser,
+  mariadb: mysqlUser,
 } as const
 
 type OwnOptions = Omit<VaultMikroOrmOptions<PostgreSqlDriver>, 'driver'>
@@ -50,7 +57,8 @@ export interface Servers extends LeasedServers {
 }
 
 export async function startServers(kind: Kind): Promise<Servers> {
-  const servers = await startLeasedServers({ kind, schema: [items[kind]] })
+  const database = kind === 'postgresql' ? kind : 'mysql'
+  const servers = await startLeasedServers({ kind: database, schema: [items[database]] })
   const { host, port, database: dbName } = servers.place
   // What is used of the drivers is the same.
   const driver = drivers[kind] as unknown as typeof PostgreSqlDriver

@@ -1,4 +1,5 @@
 import type { EntityManager, Options } from '@mikro-orm/core'
+import { MariaDbDriver } from '@mikro-orm/mariadb'
 import { MySqlDriver } from '@mikro-orm/mysql'
 import { MikroORM, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql'
 import type { LeaseManager } from '@vault-lease/core'
@@ -12,6 +13,9 @@ describe('the types of vaultMikroOrm()', () => {
     const options = vaultMikroOrm({ driver: PostgreSqlDriver, role: 'app', dbName: 'app' })
     expectTypeOf(options).toEqualTypeOf<Options<PostgreSqlDriver>>()
     expectTypeOf(vaultMikroOrm({ driver: MySqlDriver, role: 'app' })).toEqualTypeOf<Options<MySqlDriver>>()
+    expectTypeOf(vaultMikroOrm({ driver: MariaDbDriver, role: 'app' })).toEqualTypeOf<
+      Options<MariaDbDriver>
+    >()
     expectTypeOf<VaultMikroOrmOptions['lease']>().toEqualTypeOf<LeaseManager | undefined>()
     expectTypeOf<VaultMikroOrmOptions['pool']>().toEqualTypeOf<Options['pool']>()
   })

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { hammer } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { freePort } from '../../../packages/testing/src/server-process.ts'
 import { addressOf, call, exitCodeOf, runScript } from '../../../test/examples/service.ts'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { schemas } from '../../../test/subjects/subject.ts'
@@ -12,6 +13,9 @@ const recipes = {
   postgresql: ['typeorm', 'sequelize', 'prisma'],
   mongodb: ['mongoose'],
 } as const
+
+/** Those that give up at once when they cannot connect. */
+const failing = { postgresql: ['sequelize', 'prisma'], mongodb: [] } as const
 
 describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
   let servers: LeasedServers
@@ -69,6 +73,17 @@ describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
       expect(await engine.users()).toEqual([])
       expect(await engine.leases(servers.role)).toEqual([])
       expect((await dropped()).filter(({ openSessions }) => openSessions > 0)).toEqual([])
+    },
+  )
+
+  it.each(failing[kind])(
+    '%s ends, and leaves no user, when the database is away at the start',
+    async (name) => {
+      const environment = await servers.environment()
+      const service = runScript(folder, name, { ...environment, PGPORT: String(await freePort()) })
+      servers.closing(service, () => service.kill('SIGKILL'))
+      expect(await exitCodeOf(service)).toBe(1)
+      expect(await servers.engine.users()).toEqual([])
     },
   )
 })

@@ -108,6 +108,8 @@ export class Slot implements SessionPlace {
     this.session = undefined
     this.#cursor = undefined
     this.#claim = undefined
+    // Lost while somebody held it: the driver would still have the next one on it to end.
+    if (this.#isEnding) this.connection.terminate()
     this.#isEnding = false
     if (this.#onEnded) setImmediate(() => this.#endIfServed())
   }

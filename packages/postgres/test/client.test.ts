@@ -107,6 +107,19 @@ describe('a client of postgres.js on a lease', () => {
     },
   )
 
+  it('is ended at once, also where a connection was lost that had been told to end', async () => {
+    const sql = open({ max: 2, rotation: { drainTimeoutMs: 200 } })
+    const lost = sql.begin(async () => {
+      await sql.lease.rotate()
+      await vi.waitFor(() => expect(sql.lease.status().retiring).toEqual([]), 5_000)
+    })
+    await expect(lost).rejects.toMatchObject({ code: 'ERR_CONNECTION_RETIRED' })
+    for (const reserved of await Promise.all([sql.reserve(), sql.reserve()])) reserved.release()
+    const began = performance.now()
+    await sql.end()
+    expect(performance.now() - began).toBeLessThan(5_000)
+  })
+
   it('runs nothing outside a transaction that was lost', async () => {
     const sql = open({ rotation: { drainTimeoutMs: 200 } })
     await server.query('create table if not exists marks (n int)')

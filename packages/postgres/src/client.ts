@@ -1,8 +1,9 @@
 import { CredentialsUnavailableError, type LeaseManager } from '@vault-lease/core'
 import { endPool, type Fate, settlesWithin, type TakenLease } from '@vault-lease/core/adapter'
-import postgres from 'postgres'
+import postgres, { type LargeObject } from 'postgres'
 import { PostgresConnections } from './connections.ts'
 import type { DriverConnection, DriverSql, ParsedOptions, Tag } from './driver.ts'
+import { endingWhenLost, readingSafely, type WorkOnObject } from './large-object.ts'
 import { placeOf } from './options.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { Session } from './session.ts'
@@ -86,12 +87,13 @@ export class LeasedClient {
       backoff: (retries: number) => this.#backoff(wanted, retries),
       onclose: (id: number) => this.#onClose(wanted, id),
     })
-    const { begin, reserve, end } = driver
+    const { begin, reserve, end, largeObject } = driver
     this.#driverEnd = end
     this.sql = Object.assign(driver, {
       lease,
       begin: (...args: unknown[]) => this.#begin(begin, args),
       reserve: () => this.#reserve(reserve),
+      largeObject: (...args: LargeObjectArgs) => this.#largeObject(() => largeObject(...args)),
       end: (options?: EndOptions) => this.#end(options),
       [Symbol.asyncDispose]: () => this.#end(),
     }) as DriverSql & Ours
@@ -256,6 +258,22 @@ export class LeasedClient {
     return scope
   }
 
+  async #largeObject(open: () => Promise<LargeObject>): Promise<LargeObject> {
+    const { sql } = this
+    const { begin } = sql
+    const beginWith = (work: WorkOnObject): unknown =>
+      begin(endingWhenLost(work, (scope) => this.#sessionOf(scope)))
+    let opened: Promise<LargeObject>
+    // The driver begins its transaction before it returns.
+    Object.assign(sql, { begin: beginWith })
+    try {
+      opened = open()
+    } finally {
+      Object.assign(sql, { begin })
+    }
+    return readingSafely(await opened)
+  }
+
   #sessionOf(scope: unknown): Session | undefined {
     const probe = new Probe()
     ;(scope as Tag)`-- who is it`.handler(probe)
@@ -281,6 +299,8 @@ export class LeasedClient {
     await settlesWithin(served, withinMs)
   }
 }
+
+type LargeObjectArgs = Parameters<DriverSql['largeObject']>
 
 interface EndOptions {
   readonly timeout?: number | null | undefined

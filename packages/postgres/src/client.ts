@@ -4,7 +4,7 @@ import postgres, { type LargeObject } from 'postgres'
 import { PostgresConnections } from './connections.ts'
 import type { DriverConnection, DriverSql, ParsedOptions, Tag } from './driver.ts'
 import { endingWhenLost, readingSafely, type WorkOnObject } from './large-object.ts'
-import { placeOf } from './options.ts'
+import { placeOf, wantedHosts } from './options.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { Session } from './session.ts'
 import { Probe, Slot } from './slot.ts'
@@ -44,6 +44,8 @@ export class LeasedClient {
   readonly #ownsLease: boolean
   readonly #connections: PostgresConnections
   readonly #rehearsal: Rehearsal
+  /** Those of the driver itself, which knows of one host. */
+  readonly #options: ParsedOptions
   readonly #driverEnd: DriverSql['end']
   readonly #slots: Slot[] = []
   /** Sessions of the clients that the driver has beside this one, to listen and to subscribe. */
@@ -61,7 +63,7 @@ export class LeasedClient {
     const { lease, owned } = open()
     this.#lease = lease
     this.#ownsLease = owned
-    const { max, database, connection, connect_timeout, host, port, path } = wanted
+    const { max, database, connection, connect_timeout, host, port, path, target_session_attrs } = wanted
     const transport = new Transport(wanted)
     this.#connections = new PostgresConnections(
       lease,
@@ -73,6 +75,7 @@ export class LeasedClient {
       {
         place: placeOf({ host, port, path, database }),
         transport,
+        wanted: target_session_attrs && wantedHosts[target_session_attrs],
         parameters: { database, client_encoding: 'UTF8', ...texts(connection) },
         patienceMs: 1_000 * connect_timeout * partOfPatience,
       },
@@ -81,7 +84,10 @@ export class LeasedClient {
       ...given,
       user: placeholder,
       pass: '',
-      // Of the login, which the driver has no part in.
+      // Of the login, which the driver has no part in. With several hosts it would try for ever, whatever the error.
+      host: host.slice(0, 1),
+      hostname: undefined,
+      port: port.slice(0, 1),
       ssl: false,
       socket: (options: unknown) => this.#socket(options),
       backoff: (retries: number) => this.#backoff(wanted, retries),
@@ -89,6 +95,8 @@ export class LeasedClient {
     })
     const { begin, reserve, end, largeObject } = driver
     this.#driverEnd = end
+    this.#options = driver.options
+    const options = { ...driver.options, host, port }
     this.sql = Object.assign(driver, {
       lease,
       begin: (...args: unknown[]) => this.#begin(begin, args),
@@ -111,6 +119,7 @@ export class LeasedClient {
     this.#rehearsal.over.catch((error: Error) => {
       this.#unsupported = error
     })
+    if (host.length > 1) Object.assign(driver, { options })
   }
 
   /** It was told to end. */
@@ -130,8 +139,8 @@ export class LeasedClient {
   }
 
   #socket(options: unknown): unknown {
-    const isOurs = options === this.sql.options
-    if (isOurs && this.#rehearsal.isOn) return this.#rehearsal.socket(this.sql.options.target_session_attrs)
+    const isOurs = options === this.#options
+    if (isOurs && this.#rehearsal.isOn) return this.#rehearsal.socket(this.#options.target_session_attrs)
     const session = new Session({
       open: async (of, parameters, signal) => {
         if (this.#unsupported) throw this.#unsupported
@@ -149,7 +158,7 @@ export class LeasedClient {
       cancel: (request) => this.#connections.cancel(request, AbortSignal.timeout(10_000)),
       begins: (of, wire) => this.#begins(of, wire, isOurs),
       isReady: ({ slot }) => {
-        const { fetch_types, target_session_attrs } = this.sql.options
+        const { fetch_types, target_session_attrs } = this.#options
         if (!fetch_types && !target_session_attrs) slot?.isReady()
       },
     })

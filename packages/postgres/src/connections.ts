@@ -9,6 +9,9 @@ import {
   type PoolHooks,
   RotatingConnections,
   settlesWithin,
+  sleep,
+  stoppable,
+  systemClock,
   ValidateOnBorrow,
 } from '@vault-lease/core/adapter'
 import { cancelRequest, ServerError } from './messages.ts'
@@ -21,13 +24,18 @@ export interface PostgresPlace {
   /** Where that is, without a secret. */
   readonly place: string
   readonly transport: Transport
+  /** Which of several hosts is wanted: true of its sessions, as SQL. */
+  readonly wanted: string | undefined
   /** What a session is opened with that only tries a user. */
   readonly parameters: Readonly<Record<string, string>>
   /** Milliseconds that a connection may wait for a credential. */
   readonly patienceMs: number
 }
 
-const refusals: ReadonlySet<string> = new Set(['28P01', '28000'])
+const refusalCodes: ReadonlySet<string> = new Set(['28P01', '28000'])
+/** In which several hosts are asked for a user whom some of them do not know. */
+const mostRounds = 5
+const pauseMs = 25
 const cancelWithinMs = 2_000
 /** What a session hears that asks for its user when that was dropped (seen on PostgreSQL 15: "invalid role OID"). */
 const undefinedObject = '42704'
@@ -37,6 +45,7 @@ export class PostgresConnections extends RotatingConnections<Wire> {
   readonly #place: PostgresPlace
   readonly #borrow: ValidateOnBorrow
   readonly #sessions = new WeakMap<Wire, Session>()
+  readonly #open = new Set<Wire>()
   /** That has proven the user in force, and nobody uses yet. */
   #spare: Wire | undefined
 
@@ -87,9 +96,12 @@ export class PostgresConnections extends RotatingConnections<Wire> {
     return this.usage().connections.reduce((sum, { open }) => sum + open, 0) === 1
   }
 
-  /** Has a statement cancelled, by what its session was given for that. */
+  /** Has a statement cancelled, by what its session was given for that, and at the host where it runs. */
   async cancel(request: Buffer, signal: AbortSignal): Promise<void> {
-    const socket = await this.#place.transport.open(signal)
+    const asked = [...this.#open].find(({ greeting: { pid, secret } }) =>
+      cancelRequest(pid, secret).equals(request),
+    )
+    const socket = await this.#place.transport.open(asked?.at ?? 0, signal)
     const closed = new Promise<void>((resolve) => {
       socket.once('close', resolve)
     })
@@ -106,22 +118,58 @@ export class PostgresConnections extends RotatingConnections<Wire> {
     return undefined
   }
 
+  /** At the first host, beginning with the one whose turn it is, that lets the user in and is one that is wanted. */
   async #logIn(
     credential: Credential,
     parameters: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Wire> {
-    const wire = new Wire(credential)
-    this.opening(wire, credential)
-    void wire.closed.then(() => this.closed(wire))
-    try {
-      await wire.open(this.#place.transport, parameters, signal)
-      this.opened(wire)
-      return wire
-    } catch (error) {
-      if (error instanceof ServerError && refusals.has(error.code)) this.noteRefusal(credential, error)
-      throw error
+    for (let round = 1; ; round++) {
+      const failures: unknown[] = []
+      for (const at of this.#place.transport.turns()) {
+        signal.throwIfAborted()
+        try {
+          return await this.#logInAt(at, credential, parameters, signal)
+        } catch (error) {
+          failures.push(error)
+        }
+      }
+      const refusals = failures.filter(isRefusal)
+      // A standby hears of a new user a moment later than the primary.
+      const mayBeLate = refusals.length > 0 && refusals.length < failures.length
+      if (mayBeLate && round < mostRounds) {
+        await sleep(systemClock, pauseMs * 2 ** round, signal)
+        continue
+      }
+      const last = failures.at(-1)
+      if (isRefusal(last) && !mayBeLate) this.noteRefusal(credential, last)
+      throw last
     }
+  }
+
+  async #logInAt(
+    at: number,
+    credential: Credential,
+    parameters: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Wire> {
+    const { transport, wanted } = this.#place
+    const wire = new Wire(credential, at)
+    this.opening(wire, credential)
+    void wire.closed.then(() => {
+      this.#open.delete(wire)
+      this.closed(wire)
+    })
+    await wire.open(transport, parameters, signal)
+    if (wanted && !(await isTrue(wire, wanted, signal))) {
+      await wire.leave()
+      throw new Error(
+        `The host is not one that target_session_attrs asks for: it is not true that ${wanted}.`,
+      )
+    }
+    this.#open.add(wire)
+    this.opened(wire)
+    return wire
   }
 
   async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
@@ -135,8 +183,7 @@ export class PostgresConnections extends RotatingConnections<Wire> {
       else await wire.leave()
     } catch (error) {
       if (error instanceof VaultLeaseError) throw error
-      const refused = error instanceof ServerError && refusals.has(error.code)
-      throw notProven(credential, this.place, error, refused ? 'refused' : 'unreachable')
+      throw notProven(credential, this.place, error, isRefusal(error) ? 'refused' : 'unreachable')
     }
   }
 
@@ -148,6 +195,15 @@ export class PostgresConnections extends RotatingConnections<Wire> {
       this.cancel(cancelRequest(pid, secret), AbortSignal.timeout(cancelWithinMs))
     await session.closeUnderHolder(reason, cancel)
   }
+}
+
+function isRefusal(error: unknown): error is ServerError {
+  return error instanceof ServerError && refusalCodes.has(error.code)
+}
+
+async function isTrue(wire: Wire, condition: string, signal: AbortSignal): Promise<boolean> {
+  const stop = (reason: Error): unknown => wire.socket.destroy(reason)
+  return (await stoppable(signal, stop, () => wire.ask(`select 1 where ${condition}`))) === 1
 }
 
 async function askForUser(wire: Wire): Promise<'exists' | 'gone' | 'unknown'> {

@@ -36,6 +36,15 @@ export const driverOptionNames: readonly string[] = [
   'transform',
 ]
 
+/** What is true of a session, as SQL, at a host that `target_session_attrs` asks for. The driver asks for the same, or less. */
+export const wantedHosts: Readonly<Record<string, string>> = {
+  primary: 'not pg_is_in_recovery()',
+  standby: 'pg_is_in_recovery()',
+  'prefer-standby': 'pg_is_in_recovery()',
+  'read-write': `current_setting('transaction_read_only') = 'off'`,
+  'read-only': `current_setting('default_transaction_read_only') = 'on'`,
+}
+
 interface Given {
   readonly database?: unknown
   readonly db?: unknown

@@ -14,10 +14,7 @@ export type TransportOptions = Pick<
 
 const yes = 'S'.charCodeAt(0)
 
-/**
- * Opens connections to the server: to one host after another where there are several, as the driver does, and encrypted where
- * that is wanted.
- */
+/** Opens connections to the server or, where there are several, to each of them, encrypted where that is wanted. */
 export class Transport {
   readonly #options: TransportOptions
   #turn = 0
@@ -26,17 +23,17 @@ export class Transport {
     this.#options = options
   }
 
-  /** @throws the error of the last host, when none can be reached. */
-  async open(signal: AbortSignal): Promise<Duplex> {
+  /** Every host, by its place in the options, beginning with the one whose turn it is. */
+  turns(): number[] {
     const { length } = this.#options.host
-    for (let attempt = 1; ; attempt++) {
-      const at = this.#turn++ % length
-      try {
-        return await this.#openTo(this.#options.host[at] ?? '', this.#options.port[at] ?? 0, signal)
-      } catch (error) {
-        if (attempt >= length || signal.aborted) throw error
-      }
-    }
+    const first = this.#turn++
+    return Array.from({ length }, (_, turn) => (first + turn) % length)
+  }
+
+  /** Opens a connection to one of the hosts. */
+  open(at: number, signal: AbortSignal): Promise<Duplex> {
+    const { host, port } = this.#options
+    return this.#openTo(host[at] ?? '', port[at] ?? 0, signal)
   }
 
   async #openTo(host: string, port: number, signal: AbortSignal): Promise<Duplex> {

@@ -19,6 +19,8 @@ const farewellMs = 2_000
 /** A physical connection, which belongs to one user. */
 export class Wire {
   readonly credential: Credential
+  /** Which of the hosts it leads to. */
+  readonly at: number
   /** Resolves when the server has closed it too, or it was lost. */
   readonly closed: Promise<void>
   /** It was told to end, because nobody uses it. */
@@ -28,8 +30,9 @@ export class Wire {
   #error: Error | undefined
   #hasClosed = (): void => {}
 
-  constructor(credential: Credential) {
+  constructor(credential: Credential, at: number) {
     this.credential = credential
+    this.at = at
     this.closed = new Promise((resolve) => {
       this.#hasClosed = resolve
     })
@@ -59,7 +62,7 @@ export class Wire {
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      const socket = await transport.open(signal)
+      const socket = await transport.open(this.at, signal)
       const stop = (reason: Error): unknown => socket.destroy(reason)
       socket.on('error', (error) => {
         this.#error = error

@@ -4,6 +4,8 @@ export interface Items {
   nameOf(id: number): Promise<string | null | undefined>
   /** A transaction of two statements. */
   hit(id: number): Promise<unknown>
+  /** Reads the numbers from 1 to `last` in pieces. */
+  count?(last: number): AsyncIterable<number>
   /** Ends the pool, and with it the lease. */
   close(): Promise<unknown>
 }

@@ -1,5 +1,7 @@
+import { PassThrough } from 'node:stream'
 import { VaultPool, type VaultPoolOptions } from '@vault-lease/pg'
 import pgPromise from 'pg-promise'
+import QueryStream from 'pg-query-stream'
 import type { Items } from './items.ts'
 
 const pgp = pgPromise()
@@ -25,6 +27,16 @@ export function openPgPromise(options: VaultPoolOptions): Items {
         await tx.any('select * from items')
         await tx.none('update items set hits = hits + 1 where id = $1', id)
       }),
+    async *count(last) {
+      const rows = new PassThrough({ objectMode: true })
+      const query = new QueryStream('select generate_series(1, $1::int) as n', [last])
+      // What fails in between is an error of the stream.
+      const read = db.stream(query, (stream) => {
+        stream.pipe(rows)
+      })
+      read.catch((error: Error) => rows.destroy(error))
+      for await (const { n } of rows) yield n
+    },
     close: () => db.$pool.end(),
   }
 }

@@ -1,7 +1,19 @@
+import { PassThrough, Readable } from 'node:stream'
 import { VaultPool, type VaultPoolOptions } from '@vault-lease/pg'
-import type { PoolClient } from 'pg'
-import { createDriverFactory, createPool, type DriverFactory, type DriverQueryResult, sql } from 'slonik'
+import type { FieldDef, PoolClient } from 'pg'
+import Cursor from 'pg-cursor'
+import {
+  createDriverFactory,
+  createPool,
+  type DriverClient,
+  type DriverFactory,
+  type DriverQueryResult,
+  type DriverStreamResult,
+  sql,
+} from 'slonik'
 import type { Items } from './items.ts'
+
+const batch = 100
 
 /** Each connection of slonik is one that is borrowed from the pool, and given back after each use. */
 function driverOver(pool: VaultPool): DriverFactory {
@@ -24,12 +36,11 @@ function driverOver(pool: VaultPool): DriverFactory {
             command: command as DriverQueryResult['command'],
             rowCount,
             rows,
-            fields: fields.map(({ name, dataTypeID }) => ({ name, dataTypeId: dataTypeID })),
+            fields: fieldsOf(fields),
           }
         },
-        stream: () => {
-          throw new Error('Stream over the pool itself, with pg-query-stream.')
-        },
+        stream: (text, values = []) =>
+          Readable.from(rowsOf(client, text, values)) as ReturnType<DriverClient['stream']>,
       }
     },
   }))
@@ -42,6 +53,33 @@ function driverOver(pool: VaultPool): DriverFactory {
       },
     }
   }
+}
+
+/** Slonik wants its fields with each row. */
+async function* rowsOf(
+  client: PoolClient,
+  text: string,
+  values: unknown[],
+): AsyncGenerator<DriverStreamResult> {
+  const cursor = client.query(new Cursor(text, values))
+  try {
+    for (;;) {
+      const read = await new Promise<DriverStreamResult[]>((resolve, reject) => {
+        cursor.read(batch, (error, rows, { fields }) => {
+          if (error) reject(error)
+          else resolve(rows.map((row) => ({ row, fields: fieldsOf(fields) })))
+        })
+      })
+      if (read.length === 0) return
+      yield* read
+    }
+  } finally {
+    await cursor.close()
+  }
+}
+
+function fieldsOf(fields: FieldDef[]): DriverQueryResult['fields'] {
+  return fields.map(({ name, dataTypeID }) => ({ name, dataTypeId: dataTypeID }))
 }
 
 /** The address tells slonik nothing that the pool does not know better; it wants one. */
@@ -59,6 +97,13 @@ export async function openSlonik(options: VaultPoolOptions): Promise<Items> {
         await tx.any(sql.unsafe`select * from items`)
         await tx.query(sql.unsafe`update items set hits = hits + 1 where id = ${id}`)
       }),
+    async *count(last) {
+      const rows = new PassThrough({ objectMode: true })
+      const query = sql.unsafe`select generate_series(1, ${last}::int) as n`
+      const read = db.stream(query, (stream) => void stream.pipe(rows))
+      read.catch((error: Error) => rows.destroy(error))
+      for await (const { data } of rows) yield data.n
+    },
     async close() {
       await db.end()
       await pool.end()

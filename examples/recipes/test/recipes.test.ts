@@ -5,7 +5,7 @@ import { EmitterFactory } from '@adonisjs/core/factories/events'
 import { LoggerFactory } from '@adonisjs/core/factories/logger'
 import type { LeaseManager } from '@vault-lease/pg'
 import { hammer } from '@vault-lease/testing'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, type Place, startLeasedServers } from '../../../test/leased-servers.ts'
 import { schemas } from '../../../test/subjects/subject.ts'
 import { openOverConnector } from '../src/cloud-sql-connector.ts'
@@ -51,6 +51,8 @@ const recipes = {
   },
 } satisfies Record<string, Record<string, Open>>
 
+const streaming = new Set(['pg-promise', 'slonik'])
+
 describe.each(['postgresql', 'mysql'] as const)('on %s', (kind) => {
   let servers: LeasedServers
   beforeAll(async () => {
@@ -78,6 +80,25 @@ describe.each(['postgresql', 'mysql'] as const)('on %s', (kind) => {
       expect({ failed, firstErrors }).toEqual({ failed: 0, firstErrors: {} })
       expect(queries).toBeGreaterThan(100)
       expect(server?.mostAtOnce).toBeLessThanOrEqual(5)
+    },
+  )
+
+  it.each(Object.entries<Open>(recipes[kind]).filter(([name]) => streaming.has(name)))(
+    '%s reads on across a rotation',
+    async (_name, open) => {
+      const lease = await servers.lease()
+      const items = await open({ ...servers.place, lease })
+      servers.closing(items, () => items.close())
+      const last = 20_000
+      let sum = 0
+      for await (const n of items.count?.(last) ?? []) {
+        sum += n
+        if (n === 10) await lease.rotate()
+        if (n === 20) expect(lease.status().retiring).toHaveLength(1)
+      }
+      expect(sum).toBe((last * (last + 1)) / 2)
+      await vi.waitFor(() => expect(lease.status().retiring).toEqual([]), 5_000)
+      expect(await items.nameOf(3)).toBe('item 3')
     },
   )
 })

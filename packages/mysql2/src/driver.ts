@@ -117,6 +117,6 @@ export function asMySqlConnection(connection: Connection): MySqlConnection {
 
 export function unsupported(reason: string): InvalidOptionError {
   return new InvalidOptionError(
-    `This version of mysql2 is not supported: ${reason}. Use mysql2 3, or upgrade @vault-lease/mysql2.`,
+    `This version of mysql2 is not supported: ${reason}. Use mysql2 3.23.3 or later, or upgrade @vault-lease/mysql2.`,
   )
 }

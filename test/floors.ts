@@ -27,6 +27,7 @@ const floors = {
   mongodb: floorOf('mongodb', 'mongodb'),
   mongoose: floorOf('mongoose', 'mongoose'),
   ioredis: floorOf('redis', 'ioredis'),
+  redis: floorOf('redis', 'redis'),
   knex: floorOf('knex', 'knex'),
   typeorm: floorOf('typeorm', 'typeorm'),
   sequelize: floorOf('sequelize', 'sequelize'),
@@ -110,7 +111,9 @@ function install(versions: typeof floors): void {
   load(inPackage('mongodb'), 'mongodb')
   load(inPackage('mongoose'), 'mongoose', 'mongodb')
   load(inPackage('redis'), 'ioredis')
+  load(inPackage('redis'), 'redis')
   load(contract, 'ioredis')
+  load(contract, 'redis')
   load(contract, 'mongodb')
   load(contract, 'mongoose', 'mongodb')
   load(contract, 'knex', 'pg')

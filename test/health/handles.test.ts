@@ -4,7 +4,7 @@ import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
 import { subjectNames, subjects } from '../subjects/index.ts'
 import { schemas } from '../subjects/subject.ts'
 
-describe.each(['postgresql', 'mysql', 'mongodb'] as const)(
+describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)(
   'on %s, healthOf() takes what an application has',
   (kind) => {
     let servers: LeasedServers

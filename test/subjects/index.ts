@@ -5,6 +5,7 @@ import { mongodbSubject, staticMongodb } from './mongodb.ts'
 import { mongooseSubject, staticMongoose } from './mongoose.ts'
 import { mysql2Subject, staticMysql2 } from './mysql2.ts'
 import { mysql2PromiseSubject, staticMysql2Promise } from './mysql2-promise.ts'
+import { nodeRedisSubject, staticNodeRedis } from './node-redis.ts'
 import { pgSubject, staticPg } from './pg.ts'
 import { postgresSubject, staticPostgres } from './postgres.ts'
 import { prismaSubject, staticPrisma } from './prisma.ts'
@@ -36,6 +37,7 @@ export type SubjectName =
   | 'mongoose'
   | 'typeorm-mongodb'
   | 'ioredis'
+  | 'node-redis'
 
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
@@ -65,6 +67,7 @@ export const subjects: Readonly<Record<SubjectName, Adapter>> = {
     pools: 2,
   },
   ioredis: { database: 'redis', leased: ioredisSubject, plain: staticIoredis, logins: 1 },
+  'node-redis': { database: 'redis', leased: nodeRedisSubject, plain: staticNodeRedis, logins: 1 },
 }
 
 export const subjectNames = Object.keys(subjects) as SubjectName[]

@@ -9,7 +9,7 @@ import { schemas } from './subject.ts'
 const user = 'stays'
 const max = 3
 
-describe.each(['postgresql', 'mysql', 'mongodb'] as const)('sessions of %s', (kind) => {
+describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('sessions of %s', (kind) => {
   let servers: LeasedServers
   let passwords = 0
   const login = (): StaticLogin => ({ user, password: `password-${passwords}` })

@@ -13,7 +13,7 @@ import { schemas } from './subject.ts'
 const steady: StaticLogin = { user: 'steady', password: 'before-vault-knew-it' }
 const rendered: StaticLogin[] = [1, 2].map((n) => ({ user: `rendered_${n}`, password: `secret-of-${n}` }))
 
-describe.each(['postgresql', 'mysql', 'mongodb'] as const)('adapters of %s', (kind) => {
+describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of %s', (kind) => {
   let servers: LeasedServers
   const folder = mkdtempSync(join(tmpdir(), 'vault-lease-sources-'))
 

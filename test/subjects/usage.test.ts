@@ -6,11 +6,17 @@ import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
 import { isSubjectName, type SubjectName, subjects } from './index.ts'
 import { schemas } from './subject.ts'
 
-/** Of these the pool is pg's own, which the instrumentation of pg tells of already; postgres.js does not say who waits. */
-const tellsNoLoad: ReadonlySet<SubjectName> = new Set(['pg', 'typeorm', 'prisma', 'postgres'])
+/**
+ * Of these the pool is pg's own, which the instrumentation of pg tells of already; postgres.js does not say who waits, and with
+ * Redis nobody waits for a connection.
+ */
+const tellsNoLoad: ReadonlySet<SubjectName> = new Set([
+  ...(['pg', 'typeorm', 'prisma', 'postgres'] as const),
+  ...(['ioredis', 'node-redis'] as const),
+])
 const max = 2
 
-describe.each(['postgresql', 'mysql', 'mongodb'] as const)('how a pool on %s is used', (kind) => {
+describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('how a pool on %s is used', (kind) => {
   let servers: LeasedServers
   beforeAll(async () => {
     servers = await startLeasedServers({ kind, schema: schemas[kind] })

@@ -1,8 +1,10 @@
 import { InvalidOptionError, type LeaseManager } from '@vault-lease/core'
 import { takeLease } from '@vault-lease/core/adapter'
-import { adopt, driverOf } from './ioredis/adopt.ts'
+import * as ioredis from './ioredis/adopt.ts'
 import { isIoredis } from './ioredis/driver.ts'
-import { LeasedConnections } from './leased-connections.ts'
+import { type Driver, LeasedConnections } from './leased-connections.ts'
+import * as nodeRedis from './node-redis/adopt.ts'
+import { isNodeRedis } from './node-redis/driver.ts'
 import type { VaultRedisOptions } from './options.ts'
 
 /** What a client has in addition. */
@@ -14,8 +16,8 @@ export interface OnLease extends AsyncDisposable {
 }
 
 /**
- * Puts a client of ioredis on a lease: its connections, and those of its duplicates, belong to a user that Vault creates and
- * replaces. It is the client that was given, to be called before it is used, in the same breath as it is made.
+ * Puts a client of ioredis or node-redis on a lease: its connections, and those of its duplicates, belong to a user that Vault
+ * creates and replaces. It is the client that was given, to be called before it is used, in the same breath as it is made.
  *
  * When the client and its duplicates are closed, the lease is revoked, and the token given back if the library logged in for it.
  *
@@ -24,24 +26,41 @@ export interface OnLease extends AsyncDisposable {
  * await redis.set('key', 'value')
  * await redis.quit()
  *
+ * @example
+ * const client = vaultRedis(createClient({ url: 'redis://cache.internal' }), { role: 'app' })
+ * await client.connect()
+ *
  * @throws InvalidOptionError for a misspelt option, a missing role, a client that is none, or one with a user or password.
  */
 export function vaultRedis<Client extends object>(
   client: Client,
   options: VaultRedisOptions = {},
 ): Client & OnLease {
-  if (!isIoredis(client)) {
-    throw new InvalidOptionError(
-      'The first argument is a client of one connection, such as "new Redis(url)" of ioredis. Cluster and node-redis are not supported yet.',
-    )
-  }
   if ('lease' in client) throw new InvalidOptionError('The client is on a lease already.')
-  const driver = driverOf(client)
+  const { driver, adopt } = driverOf(client)
   const { open } = takeLease(options, [])
   const connections = new LeasedConnections(open(), driver)
-  adopt(client, connections)
+  adopt(connections)
   return Object.assign(client, {
     lease: connections.lease,
     [Symbol.asyncDispose]: () => connections.close(),
   })
+}
+
+function driverOf(client: object): {
+  readonly driver: Driver
+  readonly adopt: (connections: LeasedConnections) => void
+} {
+  if (isIoredis(client)) {
+    return { driver: ioredis.driverOf(client), adopt: (connections) => ioredis.adopt(client, connections) }
+  }
+  if (isNodeRedis(client)) {
+    return {
+      driver: nodeRedis.driverOf(client),
+      adopt: (connections) => nodeRedis.adopt(client, connections),
+    }
+  }
+  throw new InvalidOptionError(
+    'The first argument is a client of one connection, such as "new Redis(url)" of ioredis or "createClient({ url })" of node-redis.',
+  )
 }

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import type { LeaseManager } from '@vault-lease/core'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
-import { rotate, type Servers, startServers, untilRetired } from './servers.ts'
+import { rotate, rotating, type Servers, startServers, untilRetired } from './servers.ts'
 
 describe('vaultRedis() on a client of ioredis', () => {
   let servers: Servers
@@ -12,20 +11,6 @@ describe('vaultRedis() on a client of ioredis', () => {
   })
   afterEach(() => servers.endAll())
   afterAll(() => servers?.stop())
-
-  /** Rotates until it is told to stop, and gives the number. */
-  function rotating(lease: LeaseManager): () => Promise<number> {
-    let going = true
-    const rotations = (async () => {
-      let count = 0
-      for (; going || count < 5; count++) await rotate(lease, 1)
-      return count
-    })()
-    return () => {
-      going = false
-      return rotations
-    }
-  }
 
   it('changes the user of open connections, which stay open', async () => {
     const redis = await servers.ioredis()

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '@vault-lease/core'
 import { Cluster, Redis } from 'ioredis'
+import { createClient } from 'redis'
 import { describe, expect, it } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
 
@@ -10,6 +11,14 @@ describe('the options of vaultRedis()', () => {
   it.each([
     ['a user in the client', () => vaultRedis(client({ username: 'me' }), { vault, role: 'app' })],
     ['a password in the client', () => vaultRedis(client({ password: 'secret' }), { vault, role: 'app' })],
+    [
+      'a user in the URL of node-redis',
+      () => vaultRedis(createClient({ url: 'redis://me:secret@cache' }), { vault, role: 'app' }),
+    ],
+    [
+      'a password in the options of node-redis',
+      () => vaultRedis(createClient({ password: 'secret' }), { vault, role: 'app' }),
+    ],
     ['no role', () => vaultRedis(client(), { vault })],
     ['a misspelt option', () => vaultRedis(client(), { vault, roel: 'app' } as object)],
     ['a cluster', () => vaultRedis(new Cluster([], { lazyConnect: true }), { vault, role: 'app' })],

@@ -1,5 +1,6 @@
 import type { LeaseManager } from '@vault-lease/core'
 import { Redis } from 'ioredis'
+import { createClient, type RedisClientType } from 'redis'
 import { vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { type OnLease, vaultRedis } from '../src/index.ts'
@@ -10,6 +11,8 @@ export interface Servers extends LeasedServers {
   readonly address: { readonly host: string; readonly port: number }
   /** A client on a lease that a test can look at. */
   ioredis(options?: { readonly protocol?: 2 | 3 }, lease?: LeaseManager): Promise<Redis & OnLease>
+  /** The same, of node-redis, connected. */
+  nodeRedis(options?: { readonly RESP?: 2 | 3 }, lease?: LeaseManager): Promise<RedisClientType & OnLease>
   /** A superuser's command. */
   ask(...command: string[]): Promise<unknown>
   /** How many connections dynamic users have, and of how many users. */
@@ -36,6 +39,13 @@ export async function startServers(): Promise<Servers> {
         if (redis.status !== 'end') await redis.quit()
       })
     },
+    async nodeRedis(options = {}, lease) {
+      const from = lease ? { lease } : { vault: await servers.vaultOptions(), role: servers.role }
+      const client = createClient({ ...options, socket: { host, port } }) as RedisClientType
+      const redis = servers.closing(vaultRedis(client, from), (each) => each[Symbol.asyncDispose]())
+      await redis.connect()
+      return redis
+    },
     async sessions() {
       const users = Array.from(
         String(await ask('CLIENT', 'LIST')).matchAll(/ user=(V_\S+)/g),
@@ -43,6 +53,20 @@ export async function startServers(): Promise<Servers> {
       )
       return { open: users.length, users: new Set(users).size }
     },
+  }
+}
+
+/** Rotates until it is told to stop, and gives the number. */
+export function rotating(lease: LeaseManager): () => Promise<number> {
+  let going = true
+  const rotations = (async () => {
+    let count = 0
+    for (; going || count < 5; count++) await rotate(lease, 1)
+    return count
+  })()
+  return () => {
+    going = false
+    return rotations
   }
 }
 

@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import { type Credential, InvalidOptionError } from '@vault-lease/core'
+import { settlesWithin, systemClock, unlessAborted } from '@vault-lease/core/adapter'
+import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts'
+import { checkNoLogin } from '../options.ts'
+import { NodeRedisConnection } from './connection.ts'
+import { credentialsProvider } from './credentials-provider.ts'
+import type { NodeRedisClient } from './driver.ts'
+
+/** A server that does not close a connection whose other half has ended is left after this time. */
+const closesWithinMs = 2_000
+
+/** Where a client connects, and how it logs in once. */
+export function driverOf({ _self: client }: NodeRedisClient): Driver {
+  if (!client.options)
+    throw new InvalidOptionError('Give createClient() options: this version of node-redis needs them.')
+  const { credentialsProvider: own } = client.options
+  checkNoLogin(own && own !== credentialsProvider ? { username: 'its own' } : client.options)
+  const { duplicate } = client
+  return {
+    place: placeOf(client),
+    tryOn: (credential, signal) => {
+      const socket = { ...client.options.socket, reconnectStrategy: false }
+      const once = { socket, url: undefined, clientSideCache: undefined, pingInterval: 0 }
+      return logInOnce(duplicate.call(client, once), credential, signal)
+    },
+  }
+}
+
+/** Keeps a client, and every duplicate of it, on the lease. */
+export function adopt({ _self: client }: NodeRedisClient, connections: LeasedConnections): void {
+  const connection = new NodeRedisConnection(client, connections.attachment)
+  connections.add(connection)
+  const leased = { close: () => (client.isOpen ? client.close() : end()) }
+  connections.opened(leased)
+  let ended: Promise<void> | undefined
+  const end = (): Promise<void> => {
+    connections.remove(connection)
+    // Whoever closes it is told what comes of it.
+    ended ??= connections.closed(leased).catch(() => {})
+    return ended
+  }
+  client.on('end', end)
+  const { close, destroy, duplicate, quit } = client
+  const leave = async <Reply>(by: () => Promise<Reply>): Promise<Reply | undefined> => {
+    if (ended) {
+      await ended
+      return undefined
+    }
+    if (!client.isOpen) {
+      await end()
+      return undefined
+    }
+    const farewell = by()
+    await connections.farewell(farewell, () => {
+      if (client.isReady) destroy.call(client)
+    })
+    await end()
+    return await farewell.catch(() => undefined)
+  }
+  client.close = async () => {
+    await leave(() => close.call(client))
+  }
+  client.quit = () => leave(() => quit.call(client))
+  client.QUIT = client.quit
+  client.destroy = () => {
+    if (client.isOpen || !ended) destroy.call(client)
+    void end()
+  }
+  client.disconnect = async () => {
+    client.destroy()
+    await ended
+  }
+  client.duplicate = function leasedToo(this: NodeRedisClient, overrides) {
+    const { username, password } = { username: undefined, password: undefined, ...overrides }
+    const ours = username || password ? { credentialsProvider: undefined, ...overrides } : overrides
+    const copy = duplicate.call(this, ours)
+    if (copy.options.credentialsProvider === credentialsProvider) adopt(copy, connections)
+    return copy
+  }
+  client.createPool = () => {
+    throw new InvalidOptionError('A pool of node-redis is not kept on a lease: use duplicates of the client.')
+  }
+}
+
+/** @throws what the server or the way to it says, or the reason of the signal. */
+async function logInOnce(
+  client: NodeRedisClient,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<{ readonly gone: Promise<void> }> {
+  const logins: Logins = {
+    current: credential,
+    credential: async () => credential,
+    refused: async () => false,
+    accepted() {},
+    loggedIn() {},
+  }
+  const connection = new NodeRedisConnection(client, logins)
+  try {
+    await unlessAborted(client.connect(), signal)
+    const { socket } = connection
+    if (!socket) return { gone: Promise.resolve() }
+    const gone = settlesWithin(once(socket, 'close'), closesWithinMs, systemClock).then(() => leave(client))
+    socket.end()
+    return { gone }
+  } catch (error) {
+    leave(client)
+    throw error
+  }
+}
+
+function leave(client: NodeRedisClient): void {
+  try {
+    client.destroy()
+  } catch {
+    // Versions before 5.9 do not like to be told twice.
+  }
+}
+
+function placeOf({ options: { socket, database } }: NodeRedisClient): string {
+  const { host, path, port, tls } = socket ?? {}
+  if (path) return `redis:${path}`
+  return `${tls ? 'rediss' : 'redis'}://${host ?? 'localhost'}:${port ?? 6379}/${database ?? 0}`
+}

@@ -1,0 +1,203 @@
+import { setImmediate } from 'node:timers/promises'
+import { type Credential, LeaseClosedError } from '@vault-lease/core'
+import { type Clock, settlesWithin } from '@vault-lease/core/adapter'
+import { RedisConnection } from '../connection.ts'
+import type { Logins } from '../leased-connections.ts'
+import { isRefusal } from '../refusal.ts'
+import { credentialsProvider, WhoAreYou } from './credentials-provider.ts'
+import type { NodeRedisClient } from './driver.ts'
+import { resubscribing } from './resubscribe.ts'
+import { socketOf } from './socket-of.ts'
+
+/** A command, or a transaction as a whole, whose answer has not come. */
+interface Sent {
+  /** Whether it is sent again if the connection is lost: it was closed by us, and the server has not done it. */
+  again: boolean
+}
+
+/** A server that does not close a connection whose other half has ended is left after this time. */
+const closesWithinMs = 2_000
+const defaultConnectTimeoutMs = 5_000
+
+/** The connection of a client of node-redis. The driver logs in on connecting, with what it is given here. */
+export class NodeRedisConnection extends RedisConnection {
+  readonly #client: NodeRedisClient
+  readonly #send: NodeRedisClient['sendCommand']
+  readonly #ref: () => void
+  readonly #unref: () => void
+  readonly #patienceMs: number
+  readonly #underWay = new Set<Sent>()
+  #isUnrefed = false
+  #wasReady = false
+  /** Commands wait until it resolves. */
+  #hold: Promise<void> | undefined
+  /** The server has refused a user: resolves when there may be another one. */
+  #refusal: Promise<unknown> | undefined
+
+  constructor(client: NodeRedisClient, logins: Logins, clock?: Clock) {
+    super(logins, clock)
+    this.#client = client
+    this.#send = client.sendCommand
+    this.#ref = client.ref
+    this.#unref = client.unref
+    this.#patienceMs = client.options.socket?.connectTimeout ?? defaultConnectTimeoutMs
+    client.options.credentialsProvider = credentialsProvider
+    this.#takeOver(client)
+    client.on('ready', () => this.#isReady())
+    // It comes back by itself: nobody needs to be told, and no process to end.
+    client.on('error', (error: unknown) => this.#failed(error))
+    client.on('end', () => this.#closed())
+  }
+
+  /** As whom the driver logs in on a new socket. */
+  async logIn(): Promise<Credential> {
+    try {
+      await this.#refusal
+      this.#refusal = undefined
+      const credential = await this.logins.credential({ timeoutMs: this.#patienceMs })
+      this.logsInAs(credential)
+      return credential
+    } catch (error) {
+      // Otherwise it would try again for ever.
+      if (error instanceof LeaseClosedError) this.#client.destroy()
+      throw error
+    }
+  }
+
+  /** The socket of this moment. */
+  get socket(): ReturnType<typeof socketOf> {
+    const socket = socketOf(this.#ref, this.#client)
+    if (this.#isUnrefed) this.#unref.call(this.#client)
+    return socket
+  }
+
+  async replace(reason: () => Error): Promise<boolean> {
+    const { open, isUsed } = this
+    const socket = this.credential && this.socket
+    if (!socket) return false
+    const gone = new Promise<void>((resolve) =>
+      open.addEventListener('abort', () => resolve(), { once: true }),
+    )
+    this.#holdUntil(gone)
+    if (this.transaction.ended) this.transaction.lose(reason)
+    // What was begun just before has not been written yet.
+    await setImmediate()
+    for (const sent of this.#underWay) sent.again = true
+    // It ends its half: what the server has answered until then is still read, the rest is sent again.
+    socket.end()
+    await settlesWithin(gone, closesWithinMs, this.clock)
+    if (!open.aborted) socket.destroy()
+    await gone
+    return isUsed
+  }
+
+  protected get isUsed(): boolean {
+    return this.#client.isReady && (this.#underWay.size > 0 || this.transaction.ended !== undefined)
+  }
+
+  protected login(signal: AbortSignal): ((credential: Credential) => Promise<void>) | undefined {
+    if (!this.#client.isReady) return undefined
+    const authenticate = async ({ username, password }: Credential): Promise<void> => {
+      await this.#send.call(this.#client, ['AUTH', username, password], { abortSignal: signal })
+    }
+    const subscriber = resubscribing(this.#client)
+    if (!subscriber) return authenticate
+    if (this.#underWay.size > 0) return undefined
+    return (credential) => subscriber(() => authenticate(credential))
+  }
+
+  #takeOver(client: NodeRedisClient): void {
+    const pass = this.#pass.bind(this)
+    const { sendCommand, _executeMulti: multi, _executePipeline: pipeline, reAuthenticate } = client
+    client.sendCommand = function leased(this: NodeRedisClient, args, options) {
+      return pass(() => sendCommand.call(this, args, options), args[0])
+    }
+    client._executeMulti = function leased(this: NodeRedisClient, ...args) {
+      return pass(() => multi.apply(this, args))
+    }
+    client._executePipeline = function leased(this: NodeRedisClient, ...args) {
+      return pass(() => pipeline.apply(this, args))
+    }
+    client.reAuthenticate = async (credentials) => {
+      if (credentials instanceof WhoAreYou) credentials.answer(this)
+      else await reAuthenticate(credentials)
+    }
+    client.ref = () => {
+      this.#isUnrefed = false
+      this.#ref.call(client)
+    }
+    client.unref = () => {
+      this.#isUnrefed = true
+      this.#unref.call(client)
+    }
+  }
+
+  async #pass(send: () => Promise<unknown>, command?: unknown): Promise<unknown> {
+    const name = String(command).toLowerCase()
+    for (;;) {
+      while (this.#hold || (!this.logins.current && this.#client.isOpen)) await (this.#hold ?? this.#admit())
+      const lost = this.transaction.follow(name)
+      if (lost) throw lost
+      const sent: Sent = { again: false }
+      const isRepeatable = !this.#client.isWatching
+      this.#underWay.add(sent)
+      try {
+        return await send()
+      } catch (error) {
+        const isUndone = isUnheard(error) || (sent.again && isLoss(error))
+        if (!isUndone || !isRepeatable) throw error
+      } finally {
+        this.#underWay.delete(sent)
+      }
+    }
+  }
+
+  async #admit(): Promise<void> {
+    const admitted = this.logins.credential({ timeoutMs: this.#patienceMs }).then(() => {})
+    this.#holdUntil(admitted)
+    await admitted
+  }
+
+  #holdUntil(settled: Promise<void>): void {
+    this.#hold = settled
+    const forget = (): void => {
+      if (this.#hold === settled) this.#hold = undefined
+    }
+    settled.then(forget, forget)
+  }
+
+  #isReady(): void {
+    const { credential } = this
+    if (!credential) return
+    this.#wasReady = true
+    this.isLetIn(credential)
+    void this.catchUp()
+  }
+
+  #failed(error: unknown): void {
+    if (this.#client.isReady) return
+    const { credential } = this
+    if (credential && isRefusal(error)) {
+      const wait = { timeoutMs: this.#patienceMs }
+      this.#refusal = this.logins.refused(credential, error, wait).catch(() => {})
+    }
+    this.#closed()
+  }
+
+  #closed(): void {
+    // What was sent before it was ready is still to be written.
+    if (this.#wasReady && this.transaction.ended) this.transaction.over()
+    this.#wasReady = false
+    this.isClosed()
+  }
+}
+
+/** What the driver says of commands that a lost connection has not answered. */
+function isLoss(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Socket closed unexpectedly'
+}
+
+/** The driver sends commands together with the login, and the server had refused that. */
+function isUnheard(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOAUTH')
+}

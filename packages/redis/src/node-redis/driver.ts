@@ -1,0 +1,58 @@
+// What is used of node-redis, some of which its types do not tell. It is not imported: the client that is given brings it along.
+import type { EventEmitter } from 'node:events'
+import type { StreamingCredentials } from './credentials-provider.ts'
+
+type PubSubType = 'CHANNELS' | 'PATTERNS' | 'SHARDED'
+type ChannelListeners = Map<string, unknown>
+type Send = (args: readonly unknown[], options?: { readonly abortSignal?: AbortSignal }) => Promise<unknown>
+type Unsubscribe = (channels: readonly string[], listener: () => void) => Promise<void>
+
+interface SocketOptions {
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly path?: string | undefined
+  readonly tls?: boolean | undefined
+  readonly connectTimeout?: number | undefined
+}
+
+interface NodeRedisOptions {
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  readonly database?: number | undefined
+  readonly socket?: SocketOptions | undefined
+  readonly RESP?: 2 | 3 | undefined
+  credentialsProvider?: StreamingCredentials | object | undefined
+}
+
+/** A client of one connection. What is set on `_self` is there for every view of it, such as `withTypeMapping()` gives. */
+export interface NodeRedisClient extends EventEmitter {
+  readonly _self: NodeRedisClient
+  readonly options: NodeRedisOptions
+  readonly isOpen: boolean
+  readonly isReady: boolean
+  readonly isPubSubActive: boolean
+  readonly isWatching: boolean
+  sendCommand: Send
+  _executeMulti: (...args: unknown[]) => Promise<unknown>
+  _executePipeline: (...args: unknown[]) => Promise<unknown>
+  reAuthenticate: (credentials: object) => Promise<void>
+  duplicate: (overrides?: object) => NodeRedisClient
+  createPool: (options?: object) => object
+  connect(): Promise<unknown>
+  close: () => Promise<void>
+  quit: () => Promise<unknown>
+  QUIT: () => Promise<unknown>
+  disconnect: () => Promise<void>
+  destroy: () => void
+  ref: () => void
+  unref: () => void
+  getPubSubListeners(type: PubSubType): ChannelListeners
+  extendPubSubListeners(type: PubSubType, listeners: ChannelListeners): Promise<void>
+  UNSUBSCRIBE: Unsubscribe
+  PUNSUBSCRIBE: Unsubscribe
+  SUNSUBSCRIBE: Unsubscribe
+}
+
+export function isNodeRedis(client: object): client is NodeRedisClient {
+  return '_self' in client && 'isPubSubActive' in client && 'reAuthenticate' in Object(client._self)
+}

@@ -1,0 +1,3 @@
+import { apart } from './apart.ts'
+
+apart('node-redis')

@@ -1,7 +1,8 @@
 import { InvalidOptionError, type LeaseManager } from '@vault-lease/core'
 import { takeLease } from '@vault-lease/core/adapter'
 import * as ioredis from './ioredis/adopt.ts'
-import { isIoredis } from './ioredis/driver.ts'
+import { adoptCluster, driverOfCluster } from './ioredis/cluster.ts'
+import { isIoredis, isIoredisCluster } from './ioredis/driver.ts'
 import { type Driver, LeasedConnections } from './leased-connections.ts'
 import * as nodeRedis from './node-redis/adopt.ts'
 import { isNodeRedis } from './node-redis/driver.ts'
@@ -54,6 +55,9 @@ function driverOf(client: object): {
   if (isIoredis(client)) {
     return { driver: ioredis.driverOf(client), adopt: (connections) => ioredis.adopt(client, connections) }
   }
+  if (isIoredisCluster(client)) {
+    return { driver: driverOfCluster(client), adopt: (connections) => adoptCluster(client, connections) }
+  }
   if (isNodeRedis(client)) {
     return {
       driver: nodeRedis.driverOf(client),
@@ -61,6 +65,6 @@ function driverOf(client: object): {
     }
   }
   throw new InvalidOptionError(
-    'The first argument is a client of one connection, such as "new Redis(url)" of ioredis or "createClient({ url })" of node-redis.',
+    'The first argument is a client: "new Redis(url)" or "new Cluster(nodes)" of ioredis, or "createClient({ url })" of node-redis.',
   )
 }

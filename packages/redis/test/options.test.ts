@@ -6,6 +6,8 @@ import { vaultRedis } from '../src/index.ts'
 
 describe('the options of vaultRedis()', () => {
   const client = (options = {}): Redis => new Redis({ lazyConnect: true, ...options })
+  const cluster = (nodes: string[], options = {}): Cluster =>
+    new Cluster(nodes, { lazyConnect: true, ...options })
   const vault = { address: 'http://127.0.0.1:1' }
 
   it.each([
@@ -21,7 +23,18 @@ describe('the options of vaultRedis()', () => {
     ],
     ['no role', () => vaultRedis(client(), { vault })],
     ['a misspelt option', () => vaultRedis(client(), { vault, roel: 'app' } as object)],
-    ['a cluster', () => vaultRedis(new Cluster([], { lazyConnect: true }), { vault, role: 'app' })],
+    [
+      'a password in the options of a cluster',
+      () => vaultRedis(cluster([], { redisOptions: { password: 'secret' } }), { vault, role: 'app' }),
+    ],
+    [
+      'a password in a node of a cluster',
+      () => vaultRedis(cluster(['redis://:secret@cache']), { vault, role: 'app' }),
+    ],
+    [
+      'sharded subscribers of a cluster',
+      () => vaultRedis(cluster([], { shardedSubscribers: true }), { vault, role: 'app' }),
+    ],
     ['no client', () => vaultRedis({}, { vault, role: 'app' })],
   ])('refuse %s', (_what, make) => {
     expect(make).toThrow(InvalidOptionError)

@@ -2,8 +2,9 @@ import type { Credential } from '@vault-lease/core'
 import { unlessAborted } from '@vault-lease/core/adapter'
 import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts'
 import { checkNoLogin } from '../options.ts'
+import { calledBack } from './called-back.ts'
 import { IoredisConnection } from './connection.ts'
-import type { Callback, IoredisClient } from './driver.ts'
+import type { IoredisClient } from './driver.ts'
 
 /** Where a client connects, and how it logs in once. */
 export function driverOf(redis: IoredisClient): Driver {
@@ -96,9 +97,4 @@ function placeOf({ options: { host, port, path, db, sentinels, name } }: Ioredis
     return `redis+sentinel://${hosts.join(',')}/${name ?? ''}`
   }
   return path ? `redis:${path}` : `redis://${host ?? 'localhost'}:${port ?? 6379}/${db ?? 0}`
-}
-
-function calledBack(promise: Promise<unknown>, callback: Callback | undefined): Promise<unknown> {
-  if (callback) promise.then((reply) => callback(null, reply), callback)
-  return promise
 }

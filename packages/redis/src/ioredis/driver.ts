@@ -54,6 +54,7 @@ export interface IoredisClient extends EventEmitter {
   readonly condition?: { subscriber: Subscriptions | false; readonly protocol?: number }
   sendCommand(command: IoredisCommand, stream?: PipelineStream): unknown
   auth(username: string, password: string): Promise<unknown>
+  ping(): Promise<unknown>
   connect(): Promise<void>
   disconnect(reconnect?: boolean): void
   quit(callback?: Callback): Promise<unknown>
@@ -67,8 +68,28 @@ export interface IoredisClient extends EventEmitter {
   sunsubscribe(...channels: string[]): Promise<unknown>
 }
 
+export type StartupNode = string | number | Pick<IoredisOptions, 'host' | 'port' | 'username' | 'password'>
+
+/** A client of a cluster: it has one of one connection for each node, and one that listens. */
+export interface IoredisCluster extends EventEmitter {
+  readonly isCluster: true
+  readonly status: IoredisStatus
+  readonly startupNodes: readonly StartupNode[]
+  readonly options: { readonly redisOptions?: IoredisOptions; readonly shardedSubscribers?: boolean }
+  readonly subscriber: { selectSubscriber(): void; getInstance(): IoredisClient | null }
+  nodes(): IoredisClient[]
+  connect(): Promise<void>
+  disconnect(): void
+  quit(callback?: Callback): Promise<unknown>
+  duplicate(nodes?: StartupNode[], options?: object): IoredisCluster
+}
+
 export type Callback = (error: Error | null, reply?: unknown) => void
 
 export function isIoredis(client: object): client is IoredisClient {
   return 'commandQueue' in client && 'offlineQueue' in client && 'status' in client
+}
+
+export function isIoredisCluster(client: object): client is IoredisCluster {
+  return 'connectionPool' in client && 'startupNodes' in client && 'status' in client
 }

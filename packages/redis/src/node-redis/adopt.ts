@@ -51,12 +51,13 @@ export function adopt({ _self: client }: NodeRedisClient, connections: LeasedCon
       await end()
       return undefined
     }
-    const farewell = by()
-    await connections.farewell(farewell, () => {
-      if (client.isReady) destroy.call(client)
+    let reply: Reply | undefined
+    const farewell = by().then((answer) => {
+      reply = answer
     })
+    await connections.farewell(farewell, () => destroyed(() => destroy.call(client)))
     await end()
-    return await farewell.catch(() => undefined)
+    return reply
   }
   client.close = async () => {
     await leave(() => close.call(client))
@@ -101,21 +102,22 @@ async function logInOnce(
     await unlessAborted(client.connect(), signal)
     const { socket } = connection
     if (!socket) return { gone: Promise.resolve() }
-    const gone = settlesWithin(once(socket, 'close'), closesWithinMs, systemClock).then(() => leave(client))
+    const gone = settlesWithin(once(socket, 'close'), closesWithinMs, systemClock).then(() =>
+      destroyed(client.destroy.bind(client)),
+    )
     socket.end()
     return { gone }
   } catch (error) {
-    leave(client)
+    destroyed(client.destroy.bind(client))
     throw error
   }
 }
 
-function leave(client: NodeRedisClient): void {
+/** Versions before 6 throw when there is nothing left to close. */
+function destroyed(destroy: () => void): void {
   try {
-    client.destroy()
-  } catch {
-    // Versions before 5.9 do not like to be told twice.
-  }
+    destroy()
+  } catch {}
 }
 
 function placeOf({ options: { socket, database } }: NodeRedisClient): string {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Credential, LeaseClosedError } from '@vault-lease/core'
-import { type Clock, settlesWithin } from '@vault-lease/core/adapter'
+import { type Clock, settlesWithin, sleep } from '@vault-lease/core/adapter'
 import { RedisConnection } from '../connection.ts'
 import type { Logins } from '../leased-connections.ts'
 import { isRefusal } from '../refusal.ts'
@@ -28,6 +28,8 @@ export class NodeRedisConnection extends RedisConnection {
   readonly #patienceMs: number
   readonly #underWay = new Set<Sent>()
   #isUnrefed = false
+  /** Aborted when the server has answered. */
+  #loggingIn = new AbortController()
   #wasReady = false
   /** Commands wait until it resolves. */
   #hold: Promise<void> | undefined
@@ -56,6 +58,7 @@ export class NodeRedisConnection extends RedisConnection {
       this.#refusal = undefined
       const credential = await this.logins.credential({ timeoutMs: this.#patienceMs })
       this.logsInAs(credential)
+      this.#answersInTime()
       return credential
     } catch (error) {
       // Otherwise it would try again for ever.
@@ -86,8 +89,11 @@ export class NodeRedisConnection extends RedisConnection {
     // It ends its half: what the server has answered until then is still read, the rest is sent again.
     socket.end()
     await settlesWithin(gone, closesWithinMs, this.clock)
-    if (!open.aborted) socket.destroy()
-    await gone
+    if (!open.aborted) {
+      socket.destroy()
+      // A client that is about to close does not tell.
+      this.#closed()
+    }
     return isUsed
   }
 
@@ -132,6 +138,17 @@ export class NodeRedisConnection extends RedisConnection {
     }
   }
 
+  /** The driver waits for ever for a server that does not answer. */
+  #answersInTime(): void {
+    const { socket } = this
+    this.#loggingIn.abort()
+    this.#loggingIn = new AbortController()
+    sleep(this.clock, this.#patienceMs, this.#loggingIn.signal).then(
+      () => socket?.destroy(),
+      () => {},
+    )
+  }
+
   async #pass(send: () => Promise<unknown>, command?: unknown): Promise<unknown> {
     const name = String(command).toLowerCase()
     for (;;) {
@@ -170,6 +187,7 @@ export class NodeRedisConnection extends RedisConnection {
     const { credential } = this
     if (!credential) return
     this.#wasReady = true
+    this.#loggingIn.abort()
     this.isLetIn(credential)
     void this.catchUp()
   }
@@ -188,6 +206,7 @@ export class NodeRedisConnection extends RedisConnection {
     // What was sent before it was ready is still to be written.
     if (this.#wasReady && this.transaction.ended) this.transaction.over()
     this.#wasReady = false
+    this.#loggingIn.abort()
     this.isClosed()
   }
 }

@@ -1,11 +1,12 @@
 import { InvalidOptionError, type LeaseManager } from '@vault-lease/core'
 import { takeLease } from '@vault-lease/core/adapter'
 import * as ioredis from './ioredis/adopt.ts'
-import { adoptCluster, driverOfCluster } from './ioredis/cluster.ts'
+import * as ioredisCluster from './ioredis/cluster.ts'
 import { isIoredis, isIoredisCluster } from './ioredis/driver.ts'
 import { type Driver, LeasedConnections } from './leased-connections.ts'
 import * as nodeRedis from './node-redis/adopt.ts'
-import { isNodeRedis } from './node-redis/driver.ts'
+import * as nodeRedisCluster from './node-redis/cluster.ts'
+import { isNodeRedis, isNodeRedisCluster } from './node-redis/driver.ts'
 import type { VaultRedisOptions } from './options.ts'
 
 /** What a client has in addition. */
@@ -56,7 +57,10 @@ function driverOf(client: object): {
     return { driver: ioredis.driverOf(client), adopt: (connections) => ioredis.adopt(client, connections) }
   }
   if (isIoredisCluster(client)) {
-    return { driver: driverOfCluster(client), adopt: (connections) => adoptCluster(client, connections) }
+    return {
+      driver: ioredisCluster.driverOfCluster(client),
+      adopt: (connections) => ioredisCluster.adoptCluster(client, connections),
+    }
   }
   if (isNodeRedis(client)) {
     return {
@@ -64,7 +68,13 @@ function driverOf(client: object): {
       adopt: (connections) => nodeRedis.adopt(client, connections),
     }
   }
+  if (isNodeRedisCluster(client)) {
+    return {
+      driver: nodeRedisCluster.driverOfCluster(client),
+      adopt: (connections) => nodeRedisCluster.adoptCluster(client, connections),
+    }
+  }
   throw new InvalidOptionError(
-    'The first argument is a client: "new Redis(url)" or "new Cluster(nodes)" of ioredis, or "createClient({ url })" of node-redis.',
+    'The first argument is a client: "new Redis(url)" or "new Cluster(nodes)" of ioredis, "createClient({ url })" or "createCluster({ rootNodes })" of node-redis.',
   )
 }

@@ -1,5 +1,6 @@
 import { createLease, type LeaseManager } from '@vault-lease/core'
 import { Cluster } from 'ioredis'
+import { createCluster } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type OnLease, vaultRedis } from '../src/index.ts'
 import { type RedisCluster, startRedisCluster } from './redis-cluster.ts'
@@ -109,6 +110,83 @@ describe('vaultRedis() on a client of a cluster', () => {
     await lease.rotate()
     await untilRetired(lease)
     expect(await cluster.get('key')).toBe('1')
+  })
+
+  describe('of node-redis', () => {
+    function nodeRedisOn(lease: LeaseManager) {
+      const rootNodes = servers.nodes.map((socket) => ({ socket }))
+      const cluster = vaultRedis(createCluster({ rootNodes }), { lease })
+      cluster.on('error', () => {})
+      open.push(cluster)
+      return cluster
+    }
+
+    it('changes the users of the connections to all nodes, which stay open', async () => {
+      const lease = leaseOn()
+      const cluster = nodeRedisOn(lease)
+      await cluster.connect()
+      await Promise.all(keys.map((key) => cluster.set(key, key)))
+      const clients = await Promise.all(cluster.masters.map((node) => cluster.nodeClient(node)))
+      expect(clients).toHaveLength(3)
+      const ids = () => Promise.all(clients.map((node) => node.sendCommand(['CLIENT', 'ID'])))
+      const before = await ids()
+      const stop = rotating(lease)
+      for (let round = 0; round < 50; round++)
+        expect(await Promise.all(keys.map((key) => cluster.get(key)))).toEqual(keys)
+      expect(await stop()).toBeGreaterThanOrEqual(5)
+      expect(await ids()).toEqual(before)
+      const users = await Promise.all(clients.map((node) => node.aclWhoAmI()))
+      expect(users).toEqual(Array(3).fill(lease.current?.username))
+      expect(new Set((await Promise.all(left)).flat())).toEqual(new Set([0]))
+    })
+
+    it('keeps its subscriber, which is told every message once', async () => {
+      const lease = leaseOn()
+      const cluster = nodeRedisOn(lease)
+      await cluster.connect()
+      const told: number[] = []
+      await cluster.subscribe('events', (n) => void told.push(Number(n)))
+      const publisher = cluster.duplicate()
+      publisher.on('error', () => {})
+      await publisher.connect()
+      const stop = rotating(lease)
+      const published = 1_000
+      for (let n = 0; n < published; n++) await publisher.publish('events', String(n))
+      await stop()
+      await vi.waitUntil(() => told.length >= published)
+      expect(told.sort((a, b) => a - b)).toEqual(Array.from({ length: published }, (_, n) => n))
+      await publisher.close()
+    })
+
+    it('does not go over to a user whom one node does not know', async () => {
+      let on = 3
+      const lease = leaseOn(() => servers.createUser({ on }))
+      const cluster = nodeRedisOn(lease)
+      await cluster.connect()
+      const user = lease.current?.username
+      on = 2
+      await expect(lease.rotate()).rejects.toThrow()
+      expect(lease.current?.username).toBe(user)
+      await cluster.set('key', '1')
+      expect(await cluster.get('key')).toBe('1')
+    })
+
+    it('ends its lease with the last of its duplicates', async () => {
+      const { username, password } = await servers.createUser()
+      const rootNodes = servers.nodes.map((socket) => ({ socket }))
+      const cluster = vaultRedis(createCluster({ rootNodes }), {
+        credential: async () => ({ username, password, expiresAt: new Date(Date.now() + hourMs) }),
+        shared: false,
+      })
+      const copy = cluster.duplicate()
+      await Promise.all([cluster.connect(), copy.connect()])
+      await Promise.all([cluster.set('key', '1'), copy.set('key', '2')])
+      await cluster.close()
+      expect(cluster.lease.status().state).toBe('ready')
+      await copy.close()
+      expect(cluster.lease.status().state).toBe('closed')
+      await vi.waitFor(async () => expect(await servers.sessionsOf(username)).toEqual([0, 0, 0]))
+    })
   })
 
   it('is ready at once as a user who may not SELECT', async () => {

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '@vault-lease/core'
 import { Cluster, Redis } from 'ioredis'
-import { createClient } from 'redis'
+import { createClient, createCluster } from 'redis'
 import { describe, expect, it } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
 
@@ -20,6 +20,19 @@ describe('the options of vaultRedis()', () => {
     [
       'a password in the options of node-redis',
       () => vaultRedis(createClient({ password: 'secret' }), { vault, role: 'app' }),
+    ],
+    [
+      'a password in the defaults of a cluster of node-redis',
+      () =>
+        vaultRedis(createCluster({ rootNodes: [], defaults: { password: 'secret' } }), {
+          vault,
+          role: 'app',
+        }),
+    ],
+    [
+      'a password in a node of a cluster of node-redis',
+      () =>
+        vaultRedis(createCluster({ rootNodes: [{ url: 'redis://:secret@cache' }] }), { vault, role: 'app' }),
     ],
     ['no role', () => vaultRedis(client(), { vault })],
     ['a misspelt option', () => vaultRedis(client(), { vault, roel: 'app' } as object)],

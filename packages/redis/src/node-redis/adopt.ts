@@ -1,14 +1,10 @@
-import { once } from 'node:events'
-import { type Credential, InvalidOptionError } from '@vault-lease/core'
-import { settlesWithin, systemClock, unlessAborted } from '@vault-lease/core/adapter'
-import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts'
+import { InvalidOptionError } from '@vault-lease/core'
+import type { Driver, LeasedConnections } from '../leased-connections.ts'
 import { checkNoLogin } from '../options.ts'
 import { NodeRedisConnection } from './connection.ts'
 import { credentialsProvider } from './credentials-provider.ts'
 import type { NodeRedisClient } from './driver.ts'
-
-/** A server that does not close a connection whose other half has ended is left after this time. */
-const closesWithinMs = 2_000
+import { destroyed, logInOnce } from './log-in-once.ts'
 
 /** Where a client connects, and how it logs in once. */
 export function driverOf({ _self: client }: NodeRedisClient): Driver {
@@ -18,7 +14,7 @@ export function driverOf({ _self: client }: NodeRedisClient): Driver {
   checkNoLogin(own && own !== credentialsProvider ? { username: 'its own' } : client.options)
   const { duplicate } = client
   return {
-    place: placeOf(client),
+    place: placeOf(client.options),
     tryOn: (credential, signal) => {
       const socket = { ...client.options.socket, reconnectStrategy: false }
       const once = { socket, url: undefined, clientSideCache: undefined, pingInterval: 0 }
@@ -84,43 +80,7 @@ export function adopt({ _self: client }: NodeRedisClient, connections: LeasedCon
   }
 }
 
-/** @throws what the server or the way to it says, or the reason of the signal. */
-async function logInOnce(
-  client: NodeRedisClient,
-  credential: Credential,
-  signal: AbortSignal,
-): Promise<{ readonly gone: Promise<void> }> {
-  const logins: Logins = {
-    current: credential,
-    credential: async () => credential,
-    refused: async () => false,
-    accepted() {},
-    loggedIn() {},
-  }
-  const connection = new NodeRedisConnection(client, logins)
-  try {
-    await unlessAborted(client.connect(), signal)
-    const { socket } = connection
-    if (!socket) return { gone: Promise.resolve() }
-    const gone = settlesWithin(once(socket, 'close'), closesWithinMs, systemClock).then(() =>
-      destroyed(client.destroy.bind(client)),
-    )
-    socket.end()
-    return { gone }
-  } catch (error) {
-    destroyed(client.destroy.bind(client))
-    throw error
-  }
-}
-
-/** Versions before 6 throw when there is nothing left to close. */
-function destroyed(destroy: () => void): void {
-  try {
-    destroy()
-  } catch {}
-}
-
-function placeOf({ options: { socket, database } }: NodeRedisClient): string {
+function placeOf({ socket, database }: NodeRedisClient['options']): string {
   const { host, path, port, tls } = socket ?? {}
   if (path) return `redis:${path}`
   return `${tls ? 'rediss' : 'redis'}://${host ?? 'localhost'}:${port ?? 6379}/${database ?? 0}`

@@ -35,18 +35,27 @@ export class WhoAreYou {
 }
 
 /** One for all: clients share it with their options, which they get from each other. */
-export const credentialsProvider: StreamingCredentials = {
-  type: 'streaming-credentials-provider',
-  async subscribe(listener) {
-    const question = new WhoAreYou()
-    listener.onNext(question)
-    if (!question.connection) {
-      throw new InvalidOptionError(
-        'A client has the options of one on a lease: call vaultRedis() for it, too.',
-      )
-    }
-    const { username, password } = await question.connection.logIn()
-    return [{ username, password }, { dispose() {} }]
-  },
-  onReAuthenticationError() {},
+export const credentialsProvider: StreamingCredentials = providerOf(async (listener) => {
+  const connection = whose(listener)
+  if (connection) return await connection.logIn()
+  throw new InvalidOptionError('A client has the options of one on a lease: call vaultRedis() for it, too.')
+})
+
+/** As node-redis asks for it. */
+export function providerOf(logIn: (listener: Listener) => Promise<Credential>): StreamingCredentials {
+  return {
+    type: 'streaming-credentials-provider',
+    async subscribe(listener) {
+      const { username, password } = await logIn(listener)
+      return [{ username, password }, { dispose() {} }]
+    },
+    onReAuthenticationError() {},
+  }
+}
+
+/** The connection that listens, if it is one of ours. */
+export function whose(listener: Listener): LogsIn | undefined {
+  const question = new WhoAreYou()
+  listener.onNext(question)
+  return question.connection
 }

@@ -16,6 +16,7 @@ interface SocketOptions {
 }
 
 interface NodeRedisOptions {
+  readonly url?: string | undefined
   readonly username?: string | undefined
   readonly password?: string | undefined
   readonly database?: number | undefined
@@ -53,6 +54,38 @@ export interface NodeRedisClient extends EventEmitter {
   SUNSUBSCRIBE: Unsubscribe
 }
 
+interface ClusterNode {
+  readonly client?: NodeRedisClient | undefined
+  /** What listens to the sharded channels of a master. */
+  readonly pubSub?: { readonly client: NodeRedisClient } | undefined
+}
+
+interface ClusterOptions {
+  readonly rootNodes: readonly NodeRedisOptions[]
+  defaults?: NodeRedisOptions | undefined
+}
+
+/** A client of a cluster: it has one of one connection for each node, and some that listen. */
+export interface NodeRedisCluster extends EventEmitter {
+  readonly _self: NodeRedisCluster
+  /** Not there in the first versions. */
+  readonly _options: ClusterOptions
+  readonly isOpen: boolean
+  readonly nodeByAddress: ReadonlyMap<string, ClusterNode>
+  readonly pubSubNode?: { readonly client: NodeRedisClient } | undefined
+  nodeClient(node: ClusterNode): Promise<NodeRedisClient>
+  duplicate: (overrides?: object) => NodeRedisCluster
+  connect(): Promise<unknown>
+  close: () => Promise<unknown>
+  quit: () => Promise<unknown>
+  disconnect: () => Promise<unknown>
+  destroy: () => void
+}
+
 export function isNodeRedis(client: object): client is NodeRedisClient {
   return '_self' in client && 'isPubSubActive' in client && 'reAuthenticate' in Object(client._self)
+}
+
+export function isNodeRedisCluster(client: object): client is NodeRedisCluster {
+  return '_self' in client && 'nodeByAddress' in client && 'pubSubNode' in client
 }

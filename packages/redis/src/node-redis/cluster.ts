@@ -113,8 +113,9 @@ async function logInOnEachNode(
   const leave = (): void => destroyed(() => cluster.destroy())
   const onEach = async (): Promise<void> => {
     await cluster.connect()
-    // It is content with some of them.
-    await Promise.all(Array.from(cluster.nodeByAddress.values(), (node) => cluster.nodeClient(node)))
+    // It is content with some of them, and some of its versions keep a client that has failed.
+    const found = Array.from(cluster.nodeByAddress.values(), (node) => cluster.nodeClient(node))
+    for (const node of await Promise.all(found)) await node.sendCommand(['PING'])
   }
   try {
     await unlessAborted(onEach(), signal)

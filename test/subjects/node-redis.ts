@@ -32,6 +32,8 @@ function client(
     ...login,
     socket: { host, port, connectTimeout },
     database: Number(database),
+    // The driver's timer for each command outlives it, and would be counted as ours.
+    commandOptions: { timeout: 0 },
   })
   redis.on('error', () => {})
   return redis

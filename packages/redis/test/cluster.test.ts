@@ -116,7 +116,6 @@ describe('vaultRedis() on a client of a cluster', () => {
     function nodeRedisOn(lease: LeaseManager) {
       const rootNodes = servers.nodes.map((socket) => ({ socket }))
       const cluster = vaultRedis(createCluster({ rootNodes }), { lease })
-      cluster.on('error', () => {})
       open.push(cluster)
       return cluster
     }
@@ -147,7 +146,6 @@ describe('vaultRedis() on a client of a cluster', () => {
       const told: number[] = []
       await cluster.subscribe('events', (n) => void told.push(Number(n)))
       const publisher = cluster.duplicate()
-      publisher.on('error', () => {})
       await publisher.connect()
       const stop = rotating(lease)
       const published = 1_000

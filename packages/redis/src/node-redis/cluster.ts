@@ -35,6 +35,8 @@ export function driverOfCluster({ _self: cluster }: NodeRedisCluster): Driver {
 /** Keeps a client of a cluster, its nodes as it finds them, and every duplicate of it on the lease. */
 export function adoptCluster({ _self: cluster }: NodeRedisCluster, connections: LeasedConnections): void {
   keepNodes(cluster, connections.attachment, (node) => adopt(node, connections))
+  // Commands tell what goes wrong: no process needs to end.
+  cluster.on('error', () => {})
   const { close, destroy, disconnect, duplicate, quit } = cluster
   let ended: Promise<void> | undefined
   const end = (): Promise<void> => {

@@ -9,12 +9,6 @@ import type { NodeRedisClient } from './driver.ts'
 import { resubscribing } from './resubscribe.ts'
 import { socketOf } from './socket-of.ts'
 
-/** A command, or a transaction as a whole, whose answer has not come. */
-interface Sent {
-  /** Whether it is sent again if the connection is lost: it was closed by us, and the server has not done it. */
-  again: boolean
-}
-
 /** A server that does not close a connection whose other half has ended is left after this time. */
 const closesWithinMs = 2_000
 const defaultConnectTimeoutMs = 5_000
@@ -26,7 +20,10 @@ export class NodeRedisConnection extends RedisConnection {
   readonly #ref: () => void
   readonly #unref: () => void
   readonly #patienceMs: number
-  readonly #underWay = new Set<Sent>()
+  /** Commands, and transactions as a whole, whose answers have not come. */
+  #underWay = 0
+  /** How often it was closed by us: what the server had not done then is sent again. */
+  #replacements = 0
   #isUnrefed = false
   /** Aborted when the server has answered. */
   #loggingIn = new AbortController()
@@ -85,7 +82,7 @@ export class NodeRedisConnection extends RedisConnection {
     if (this.transaction.ended) this.transaction.lose(reason)
     // What was begun just before has not been written yet.
     await setImmediate()
-    for (const sent of this.#underWay) sent.again = true
+    this.#replacements++
     // It ends its half: what the server has answered until then is still read, the rest is sent again.
     socket.end()
     await settlesWithin(gone, closesWithinMs, this.clock)
@@ -98,7 +95,7 @@ export class NodeRedisConnection extends RedisConnection {
   }
 
   protected get isUsed(): boolean {
-    return this.#client.isReady && (this.#underWay.size > 0 || this.transaction.ended !== undefined)
+    return this.#client.isReady && (this.#underWay > 0 || this.transaction.ended !== undefined)
   }
 
   protected login(signal: AbortSignal): ((credential: Credential) => Promise<void>) | undefined {
@@ -108,7 +105,7 @@ export class NodeRedisConnection extends RedisConnection {
     }
     const subscriber = resubscribing(this.#client)
     if (!subscriber) return authenticate
-    if (this.#underWay.size > 0) return undefined
+    if (this.#underWay > 0) return undefined
     return (credential) => subscriber(() => authenticate(credential))
   }
 
@@ -149,24 +146,36 @@ export class NodeRedisConnection extends RedisConnection {
     )
   }
 
-  async #pass(send: () => Promise<unknown>, command?: unknown): Promise<unknown> {
-    const name = String(command).toLowerCase()
-    for (;;) {
-      while (this.#hold || (!this.logins.current && this.#client.isOpen)) await (this.#hold ?? this.#admit())
-      const lost = this.transaction.follow(name)
-      if (lost) throw lost
-      const sent: Sent = { again: false }
-      const isRepeatable = !this.#client.isWatching
-      this.#underWay.add(sent)
-      try {
-        return await send()
-      } catch (error) {
-        const isUndone = isUnheard(error) || (sent.again && isLoss(error))
+  #pass(send: () => Promise<unknown>, command?: unknown): Promise<unknown> {
+    if (this.#hold || !this.logins.current) return this.#passLater(send, command)
+    return this.#deliver(send, command)
+  }
+
+  async #passLater(send: () => Promise<unknown>, command: unknown): Promise<unknown> {
+    while (this.#hold || (!this.logins.current && this.#client.isOpen)) await (this.#hold ?? this.#admit())
+    return await this.#deliver(send, command)
+  }
+
+  /** Every command passes here: it costs one promise. */
+  #deliver(send: () => Promise<unknown>, command: unknown): Promise<unknown> {
+    const lost = typeof command === 'string' ? this.transaction.follow(command.toLowerCase()) : undefined
+    if (lost) return Promise.reject(lost)
+    const replacements = this.#replacements
+    const isRepeatable = !this.#client.isWatching
+    const answer = send()
+    this.#underWay++
+    return answer.then(
+      (reply) => {
+        this.#underWay--
+        return reply
+      },
+      (error: unknown) => {
+        this.#underWay--
+        const isUndone = isUnheard(error) || (replacements !== this.#replacements && isLoss(error))
         if (!isUndone || !isRepeatable) throw error
-      } finally {
-        this.#underWay.delete(sent)
-      }
-    }
+        return this.#pass(send, command)
+      },
+    )
   }
 
   async #admit(): Promise<void> {

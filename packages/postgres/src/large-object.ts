@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { LargeObject, TransactionSql } from 'postgres'
-import type { Session } from './session.ts'
+import { connectionClosed, type Session } from './session.ts'
 
 /** What the driver does with an object, in a transaction that ends when the object is closed. */
 export type WorkOnObject = (scope: TransactionSql) => Promise<unknown>
@@ -20,7 +20,7 @@ export function endingWhenLost(
       return await scope(...query)
     }
     const lost = session?.wire?.closed.then(() => {
-      throw session.reason?.()
+      throw session.reason?.() ?? connectionClosed()
     })
     return await Promise.race([
       work(Object.assign(ask, scope) as unknown as TransactionSql),

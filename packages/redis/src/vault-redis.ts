@@ -6,7 +6,8 @@ import { isIoredis, isIoredisCluster } from './ioredis/driver.ts'
 import { type Driver, LeasedConnections } from './leased-connections.ts'
 import * as nodeRedis from './node-redis/adopt.ts'
 import * as nodeRedisCluster from './node-redis/cluster.ts'
-import { isNodeRedis, isNodeRedisCluster } from './node-redis/driver.ts'
+import { isNodeRedis, isNodeRedisCluster, isNodeRedisSentinel } from './node-redis/driver.ts'
+import * as nodeRedisSentinel from './node-redis/sentinel.ts'
 import type { VaultRedisOptions } from './options.ts'
 
 /** What a client has in addition. */
@@ -74,7 +75,13 @@ function driverOf(client: object): {
       adopt: (connections) => nodeRedisCluster.adoptCluster(client, connections),
     }
   }
+  if (isNodeRedisSentinel(client)) {
+    return {
+      driver: nodeRedisSentinel.driverOfSentinel(client),
+      adopt: (connections) => nodeRedisSentinel.adoptSentinel(client, connections),
+    }
+  }
   throw new InvalidOptionError(
-    'The first argument is a client: "new Redis(url)" or "new Cluster(nodes)" of ioredis, "createClient({ url })" or "createCluster({ rootNodes })" of node-redis.',
+    'The first argument is a client: "new Redis(url)" or "new Cluster(nodes)" of ioredis, "createClient({ url })", "createCluster({ rootNodes })" or "createSentinel({ name, sentinelRootNodes })" of node-redis.',
   )
 }

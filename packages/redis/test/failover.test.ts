@@ -1,96 +1,23 @@
-import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { createLease } from '@vault-lease/core'
+import type { LeaseManager } from '@vault-lease/core'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { findRedis } from '../../testing/src/binaries.ts'
-import { onFreePort, ServerProcess, temporaryFolder } from '../../testing/src/server-process.ts'
+import { createSentinel } from 'redis'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
+import { type RedisSentinel, startRedisSentinel } from './redis-sentinel.ts'
 import { rotate } from './servers.ts'
 
-const host = '127.0.0.1'
-const hourMs = 3_600_000
-const password = randomUUID()
-
-interface Running {
-  readonly port: number
-  readonly asking: Redis
-  stop(): Promise<void>
-}
-
-/** A server, or the sentinel, which asks for no password. */
-async function start(settings: readonly string[], ...kind: readonly string[]): Promise<Running> {
-  const command = await findRedis()
-  const folder = temporaryFolder()
-  const configuration = join(folder.path, 'redis.conf')
-  writeFileSync(configuration, settings.join('\n'))
-  const login = kind.length > 0 ? {} : { password }
-  return await onFreePort(async (port) => {
-    const asking = new Redis({ ...login, host, port, lazyConnect: true, retryStrategy: () => 50 })
-    asking.on('error', () => {})
-    const running = await ServerProcess.start({
-      name: 'redis-server',
-      command,
-      args: [configuration, ...kind, '--bind', host, '--port', String(port), '--dir', folder.path],
-      folder: folder.path,
-      ready: () => asking.ping(),
-    })
-    const stop = async (): Promise<void> => {
-      asking.disconnect()
-      await running.stop('SIGKILL')
-      folder.remove()
-    }
-    return { port, asking, stop }
-  })
-}
+const untilThere = { timeout: 30_000, interval: 20 }
 
 describe('vaultRedis() on a client that asks a sentinel, over a failover', () => {
-  const all: Running[] = []
-  let servers: readonly Running[]
-  let sentinel: Running
-  beforeAll(async () => {
-    const settings = [
-      `requirepass ${password}`,
-      `masterauth ${password}`,
-      'save ""',
-      'repl-diskless-sync-delay 0',
-    ]
-    const master = await start(settings)
-    all.push(master)
-    const replica = await start([...settings, `replicaof ${host} ${master.port}`])
-    all.push(replica)
-    servers = [master, replica]
-    await vi.waitUntil(async () => String(await replica.asking.info()).includes('master_link_status:up'), {
-      timeout: 10_000,
-    })
-    const watched = [
-      `sentinel monitor cache ${host} ${master.port} 1`,
-      `sentinel auth-pass cache ${password}`,
-      'sentinel failover-timeout cache 5000',
-    ]
-    sentinel = await start(watched, '--sentinel')
-    all.push(sentinel)
-    await vi.waitUntil(async () => String(await sentinel.asking.info('sentinel')).includes('slaves=1'), {
-      timeout: 15_000,
-    })
-  })
-  afterAll(() => Promise.all(all.map((each) => each.stop())))
+  let servers: RedisSentinel
+  beforeEach(async () => {
+    servers = await startRedisSentinel()
+  }, 60_000)
+  afterEach(() => servers?.stop())
 
   it('goes on with the new master, before and after a rotation', async () => {
-    let count = 0
-    const lease = createLease({
-      async credential() {
-        const login = { username: `V_SENTINEL_${++count}`, password: randomUUID() }
-        const rules = ['on', `>${login.password}`, '~*', '&*', '+@all', '-@dangerous', '+info']
-        // A replica does not get the users of its master.
-        await Promise.all(
-          servers.map(({ asking }) => asking.call('ACL', 'SETUSER', login.username, ...rules)),
-        )
-        return { ...login, expiresAt: new Date(Date.now() + hourMs) }
-      },
-    })
-    const sentinels = [{ host, port: sentinel.port }]
+    const lease = servers.lease()
+    const sentinels = [servers.sentinel]
     const redis = vaultRedis(new Redis({ sentinels, name: 'cache', sentinelRetryStrategy: () => 50 }), {
       lease,
     })
@@ -98,16 +25,13 @@ describe('vaultRedis() on a client that asks a sentinel, over a failover', () =>
     await redis.set('counter', 0)
     await rotate(lease, 2)
     const whereBefore = redis.stream.remotePort
-    expect(whereBefore).toBe(servers[0]?.port)
+    expect(whereBefore).toBe(servers.master.port)
     const user = lease.current?.username
-    await sentinel.asking.call('SENTINEL', 'FAILOVER', 'cache')
-    await vi.waitFor(
-      async () => {
-        await redis.incr('counter')
-        expect(redis.stream.remotePort).toBe(servers[1]?.port)
-      },
-      { timeout: 30_000, interval: 20 },
-    )
+    await servers.failOver()
+    await vi.waitFor(async () => {
+      await redis.incr('counter')
+      expect(redis.stream.remotePort).toBe(servers.replica.port)
+    }, untilThere)
     expect(await redis.acl('WHOAMI')).toBe(user)
     await rotate(lease, 3)
     expect(await redis.acl('WHOAMI')).toBe(lease.current?.username)
@@ -115,5 +39,83 @@ describe('vaultRedis() on a client that asks a sentinel, over a failover', () =>
     expect(Number(await redis.get('counter'))).toBeGreaterThan(0)
     await redis.quit()
     await lease.close()
+  })
+
+  describe('of node-redis', () => {
+    const sentinelOn = (lease: LeaseManager) => {
+      const options = { name: 'cache', sentinelRootNodes: [servers.sentinel], replicaPoolSize: 1 }
+      return vaultRedis(createSentinel(options), { lease })
+    }
+
+    it('goes on with the new master, before and after a rotation, on every connection', async () => {
+      const lease = servers.lease()
+      const redis = sentinelOn(lease)
+      await redis.connect()
+      const told: string[] = []
+      await redis.subscribe('events', (message) => void told.push(message))
+      await redis.set('counter', 0)
+      const whoAmI = () => redis.sendCommand<string>(false, ['ACL', 'WHOAMI'])
+      const id = () => redis.sendCommand<number>(false, ['CLIENT', 'ID'])
+      const idBefore = await id()
+      await rotate(lease, 2)
+      expect(await id()).toBe(idBefore)
+      const user = String(lease.current?.username)
+      expect(await whoAmI()).toBe(user)
+      // One for commands, and one that listens.
+      expect(await servers.usersOn(servers.master.port)).toEqual([user, user])
+      expect(await servers.usersOn(servers.replica.port)).toEqual([user])
+      // PUBLISH counts as a command that only reads, and would go to the replica.
+      const publish = (message: string) => redis.sendCommand(false, ['PUBLISH', 'events', message])
+      await publish('before')
+      await servers.failOver()
+      await vi.waitFor(async () => {
+        await redis.incr('counter')
+        expect(redis.getMasterNode()?.port).toBe(servers.replica.port)
+      }, untilThere)
+      expect(await whoAmI()).toBe(user)
+      const idAfter = await id()
+      await rotate(lease, 3)
+      expect(await id()).toBe(idAfter)
+      expect(await whoAmI()).toBe(lease.current?.username)
+      expect(lease.current?.username).not.toBe(user)
+      expect(Number(await redis.get('counter'))).toBeGreaterThan(0)
+      await publish('after')
+      await vi.waitUntil(() => told.length >= 2)
+      expect(told).toEqual(['before', 'after'])
+      await redis.close()
+      await vi.waitFor(async () => expect(await servers.usersOn(servers.replica.port)).toEqual([]))
+      await lease.close()
+    })
+
+    it('does not go over to a user whom the replica does not know', async () => {
+      let on = 2
+      const lease = servers.lease({ on: () => on })
+      const redis = sentinelOn(lease)
+      await redis.connect()
+      const user = lease.current?.username
+      on = 1
+      await expect(lease.rotate()).rejects.toThrow()
+      expect(lease.current?.username).toBe(user)
+      await redis.set('key', '1')
+      await redis.destroy()
+      await lease.close()
+    })
+
+    it('ends its lease with the last of its duplicates', async () => {
+      const credential = servers.lease()
+      const redis = vaultRedis(createSentinel({ name: 'cache', sentinelRootNodes: [servers.sentinel] }), {
+        credential: () => credential.credential(),
+        shared: false,
+      })
+      const copy = redis.duplicate()
+      await Promise.all([redis.connect(), copy.connect()])
+      await Promise.all([redis.set('key', '1'), copy.set('key', '2')])
+      await redis.close()
+      expect(redis.lease.status().state).toBe('ready')
+      await copy.close()
+      expect(redis.lease.status().state).toBe('closed')
+      await vi.waitFor(async () => expect(await servers.usersOn(servers.master.port)).toEqual([]))
+      await credential.close()
+    })
   })
 })

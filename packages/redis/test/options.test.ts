@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '@vault-lease/core'
 import { Cluster, Redis } from 'ioredis'
-import { createClient, createCluster } from 'redis'
+import { createClient, createCluster, createSentinel } from 'redis'
 import { describe, expect, it } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
 
@@ -33,6 +33,14 @@ describe('the options of vaultRedis()', () => {
       'a password in a node of a cluster of node-redis',
       () =>
         vaultRedis(createCluster({ rootNodes: [{ url: 'redis://:secret@cache' }] }), { vault, role: 'app' }),
+    ],
+    [
+      'a password in the clients of a sentinel of node-redis',
+      () =>
+        vaultRedis(
+          createSentinel({ name: 'cache', sentinelRootNodes: [], nodeClientOptions: { password: 'secret' } }),
+          { vault, role: 'app' },
+        ),
     ],
     ['no role', () => vaultRedis(client(), { vault })],
     ['a misspelt option', () => vaultRedis(client(), { vault, roel: 'app' } as object)],

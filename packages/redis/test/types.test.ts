@@ -1,6 +1,6 @@
 import type { LeaseManager } from '@vault-lease/core'
 import { Redis } from 'ioredis'
-import { createClient, defineScript, type RedisClientType } from 'redis'
+import { createClient, createSentinel, defineScript, type RedisClientType } from 'redis'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { type OnLease, vaultRedis } from '../src/index.ts'
 
@@ -36,6 +36,13 @@ describe('the types of vaultRedis()', () => {
     expectTypeOf<Leased['mod']>().toEqualTypeOf<Plain['mod']>()
     expectTypeOf<Leased['hGetAll']>().toEqualTypeOf<Plain['hGetAll']>()
     expect(leased).toBeTypeOf('function')
+  })
+
+  it('are those of a client of node-redis that asks sentinels', () => {
+    const plain = () => createSentinel({ name: 'cache', sentinelRootNodes: [], scripts, RESP: 3 as const })
+    const onLease = () => vaultRedis(plain(), { role: 'app' })
+    expectTypeOf<ReturnType<typeof onLease>>().toEqualTypeOf<ReturnType<typeof plain> & OnLease>()
+    expect(onLease).toBeTypeOf('function')
   })
 
   it('are those of the client', () => {

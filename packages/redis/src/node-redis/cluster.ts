@@ -3,13 +3,10 @@ import { unlessAborted } from '@vault-lease/core/adapter'
 import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts'
 import { checkNoLogin } from '../options.ts'
 import { adopt } from './adopt.ts'
-import { NodeRedisConnection } from './connection.ts'
+import { defaultConnectTimeoutMs, NodeRedisConnection } from './connection.ts'
 import { providerOf, whose } from './credentials-provider.ts'
 import type { NodeRedisClient, NodeRedisCluster } from './driver.ts'
 import { destroyed, ended, onlyAs } from './log-in-once.ts'
-
-/** So long a search for the nodes waits for a credential. */
-const patienceMs = 5_000
 
 /** Where a client of a cluster connects, and how it logs in once: on every node, as a user must exist on each. */
 export function driverOfCluster({ _self: cluster }: NodeRedisCluster): Driver {
@@ -82,7 +79,7 @@ function keepNodes(
     if (known) return await known.logIn()
     keepNew()
     // What only looks for the nodes is gone at once.
-    return await (whose(listener)?.logIn() ?? logins.credential({ timeoutMs: patienceMs }))
+    return await (whose(listener)?.logIn() ?? logins.credential({ timeoutMs: defaultConnectTimeoutMs }))
   })
   cluster._options.defaults = { ...cluster._options.defaults, credentialsProvider }
 }

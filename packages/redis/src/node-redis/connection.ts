@@ -11,7 +11,8 @@ import { socketOf } from './socket-of.ts'
 
 /** A server that does not close a connection whose other half has ended is left after this time. */
 const closesWithinMs = 2_000
-const defaultConnectTimeoutMs = 5_000
+/** So long a login waits for a credential where nobody says how long. */
+export const defaultConnectTimeoutMs = 5_000
 
 /** The connection of a client of node-redis. The driver logs in on connecting, with what it is given here. */
 export class NodeRedisConnection extends RedisConnection {

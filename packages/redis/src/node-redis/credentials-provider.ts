@@ -1,4 +1,5 @@
 import { type Credential, InvalidOptionError } from '@vault-lease/core'
+import type { NodeRedisClient } from './driver.ts'
 
 /** What asks node-redis for a user and a password, each time that a connection logs in. */
 export interface StreamingCredentials {
@@ -58,4 +59,19 @@ export function whose(listener: Listener): LogsIn | undefined {
   const question = new WhoAreYou()
   listener.onNext(question)
   return question.connection
+}
+
+/** The connection that listens, which is not ours yet: it is the one of its kind that sends what it is told. */
+export function listening(listener: Listener, kind: NodeRedisClient): NodeRedisClient | undefined {
+  const { sendCommand } = kind
+  let found: NodeRedisClient | undefined
+  kind.sendCommand = async function sends(this: NodeRedisClient) {
+    found = this
+  }
+  try {
+    listener.onNext({ username: '', password: '' })
+  } finally {
+    kind.sendCommand = sendCommand
+  }
+  return found
 }

@@ -82,10 +82,40 @@ export interface NodeRedisCluster extends EventEmitter {
   destroy: () => void
 }
 
+interface SentinelNode {
+  readonly host: string
+  readonly port: number
+}
+
+export interface SentinelOptions {
+  readonly name: string
+  readonly sentinelRootNodes: readonly SentinelNode[]
+  readonly replicaPoolSize?: number | undefined
+  readonly nodeClientOptions?: NodeRedisOptions | undefined
+}
+
+/** A client that asks sentinels where the master is: it has some of one connection for master and replicas, and one that listens. */
+export interface NodeRedisSentinel extends EventEmitter {
+  /** The one that does what is asked of any view of it. */
+  _self: NodeRedisSentinel
+  readonly isOpen: boolean
+  /** Not there in version 5. */
+  duplicate: (overrides?: object) => NodeRedisSentinel
+  _execute<Result>(isReadonly: boolean, by: (node: NodeRedisClient) => Promise<Result>): Promise<Result>
+  getReplicaNodes(): ReadonlyMap<SentinelNode, number>
+  connect(): Promise<unknown>
+  close: () => Promise<void>
+  destroy: () => Promise<void>
+}
+
 export function isNodeRedis(client: object): client is NodeRedisClient {
   return '_self' in client && 'isPubSubActive' in client && 'reAuthenticate' in Object(client._self)
 }
 
 export function isNodeRedisCluster(client: object): client is NodeRedisCluster {
   return '_self' in client && 'nodeByAddress' in client && 'pubSubNode' in client
+}
+
+export function isNodeRedisSentinel(client: object): client is NodeRedisSentinel {
+  return '_self' in client && 'getSentinelNode' in client && '_execute' in client
 }

@@ -37,7 +37,7 @@ export function onlyAs(credential: Credential): Logins {
 }
 
 /** Ends a connection that nobody uses. Resolves when the server has closed it, or after a while. */
-export async function ended({ socket }: NodeRedisConnection): Promise<void> {
+export async function ended({ socket }: Pick<NodeRedisConnection, 'socket'>): Promise<void> {
   if (!socket) return
   const closed = once(socket, 'close')
   socket.end()

@@ -91,10 +91,11 @@ async function logInOnce(
   }
 }
 
-function placeOf({ options: { host, port, path, db, sentinels, name } }: IoredisClient): string {
+function placeOf({ options: { host, port, path, db, sentinels, name, tls } }: IoredisClient): string {
   if (sentinels?.length) {
     const hosts = sentinels.map((each) => `${each.host ?? 'localhost'}:${each.port ?? 26_379}`)
     return `redis+sentinel://${hosts.join(',')}/${name ?? ''}`
   }
-  return path ? `redis:${path}` : `redis://${host ?? 'localhost'}:${port ?? 6379}/${db ?? 0}`
+  if (path) return `redis:${path}`
+  return `${tls ? 'rediss' : 'redis'}://${host ?? 'localhost'}:${port ?? 6379}/${db ?? 0}`
 }

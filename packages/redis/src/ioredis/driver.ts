@@ -40,6 +40,7 @@ interface IoredisOptions {
   readonly password?: string | null | undefined
   readonly sentinels?: readonly { readonly host?: string; readonly port?: number }[] | null
   readonly name?: string | null | undefined
+  readonly tls?: object | undefined
   readonly connectTimeout?: number | undefined
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
-import { rotate, rotating, type Servers, startServers, untilRetired } from './servers.ts'
+import { rotate, rotating, type Servers, startServers, startSlowWay, untilRetired } from './servers.ts'
 
 describe('vaultRedis() on a client of node-redis', () => {
   let servers: Servers
@@ -156,6 +156,21 @@ describe('vaultRedis() on a client of node-redis', () => {
     const [now, set] = await Promise.all([redis.aclWhoAmI(), redis.multi().set('key', 1).exec()])
     expect(now).not.toBe(user)
     expect(set).toEqual(['OK'])
+  })
+
+  it('sends again what was sent together with a login that is refused, though nothing else is answered', async () => {
+    const { port } = await startSlowWay(servers)
+    const from = { vault: await servers.vaultOptions(), role: servers.role }
+    const client = createClient({ socket: { port, host: '127.0.0.1' } })
+    const redis = servers.closing(vaultRedis(client, from), (each) => each[Symbol.asyncDispose]())
+    await redis.connect()
+    const answers = new Promise<unknown[]>((resolve) => {
+      redis.once('reconnecting', () => {
+        resolve(Promise.all([redis.incr('sent'), redis.multi().incr('sent').exec(), redis.incr('sent')]))
+      })
+    })
+    await servers.engine.revokePrefix(servers.role)
+    expect((await answers).flat().sort()).toEqual([1, 2, 3])
   })
 
   it('revokes its lease with the last of its duplicates, and closing twice is closing once', async () => {

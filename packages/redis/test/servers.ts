@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import type { LeaseManager } from '@vault-lease/core'
 import { Redis } from 'ioredis'
 import { createClient, type RedisClientType } from 'redis'
@@ -17,6 +19,25 @@ export interface Servers extends LeasedServers {
   ask(...command: string[]): Promise<unknown>
   /** How many connections dynamic users have, and of how many users. */
   sessions(): Promise<{ readonly open: number; readonly users: number }>
+}
+
+/** A way to the server on which a refusal arrives alone: what the server answers after it comes too late. */
+export async function startSlowWay({ address, closing }: Servers): Promise<{ readonly port: number }> {
+  const way = createServer((near) => {
+    const far = connect(address)
+    near.pipe(far)
+    far.on('data', (answer) => {
+      if (!answer.includes('WRONGPASS')) near.write(answer)
+      else near.write(answer.subarray(0, answer.indexOf('\r\n') + 2))
+    })
+    for (const [each, other] of [[near, far] as const, [far, near] as const]) {
+      each.on('close', () => other.destroy())
+      each.on('error', () => {})
+    }
+  })
+  await once(way.listen(0, '127.0.0.1'), 'listening')
+  closing(way, () => way.close())
+  return way.address() as AddressInfo
 }
 
 export async function startServers(): Promise<Servers> {

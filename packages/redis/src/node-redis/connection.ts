@@ -33,6 +33,8 @@ export class NodeRedisConnection extends RedisConnection {
   #hold: Promise<void> | undefined
   /** The server has refused a user: resolves when there may be another one. */
   #refusal: Promise<unknown> | undefined
+  /** What the server said then: commands that were sent together with the login fail with it, too. */
+  #refusedWith: unknown
 
   constructor(client: NodeRedisClient, logins: Logins, clock?: Clock) {
     super(logins, clock)
@@ -172,7 +174,8 @@ export class NodeRedisConnection extends RedisConnection {
       },
       (error: unknown) => {
         this.#underWay--
-        const isUndone = isUnheard(error) || (replacements !== this.#replacements && isLoss(error))
+        const isRefused = error === this.#refusedWith || isUnheard(error)
+        const isUndone = isRefused || (replacements !== this.#replacements && isLoss(error))
         if (!isUndone || !isRepeatable) throw error
         return this.#pass(send, command)
       },
@@ -206,6 +209,7 @@ export class NodeRedisConnection extends RedisConnection {
     if (this.#client.isReady) return
     const { credential } = this
     if (credential && isRefusal(error)) {
+      this.#refusedWith = error
       const wait = { timeoutMs: this.#patienceMs }
       this.#refusal = this.logins.refused(credential, error, wait).catch(() => {})
     }

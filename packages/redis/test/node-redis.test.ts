@@ -199,7 +199,27 @@ describe('vaultRedis() on a client of node-redis', () => {
     expect(await servers.sessions()).toEqual({ open: 0, users: 0 })
   })
 
-  it('says what to do with a client that has its options and no lease, and one that is not kept', async () => {
+  it('keeps the members of a pool that it creates, which come and go', async () => {
+    const redis = await servers.nodeRedis()
+    const pool = redis.createPool({ minimum: 2, maximum: 4, cleanupDelay: 50 })
+    await pool.connect()
+    const stop = rotating(redis.lease)
+    for (let round = 0; round < 100; round++)
+      await Promise.all(Array.from({ length: 6 }, () => pool.multi().incr('pooled').ping().exec()))
+    expect(await stop()).toBeGreaterThanOrEqual(5)
+    expect(await pool.get('pooled')).toBe('600')
+    const ids = () => Promise.all([1, 2].map(() => pool.execute((member) => member.clientId())))
+    const before = await ids()
+    await rotate(redis.lease, 2)
+    expect((await ids()).sort()).toEqual(before.sort())
+    await redis.close()
+    expect(redis.lease.status().state).toBe('ready')
+    expect(await pool.execute((member) => member.aclWhoAmI())).toBe(redis.lease.current?.username)
+    await pool.close()
+    expect(await servers.engine.users()).toEqual([])
+  })
+
+  it('says what to do with a client that has its options and no lease', async () => {
     const redis = await servers.nodeRedis()
     const second = createClient({
       ...redis.options,
@@ -207,7 +227,6 @@ describe('vaultRedis() on a client of node-redis', () => {
     })
     second.on('error', () => {})
     await expect(second.connect()).rejects.toThrow('call vaultRedis() for it, too')
-    expect(() => redis.createPool()).toThrow('use duplicates')
     const { lease } = redis
     const third = vaultRedis(createClient(redis.options), { lease })
     servers.closing(third, (each) => each.close())

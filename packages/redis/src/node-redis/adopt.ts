@@ -5,6 +5,7 @@ import { NodeRedisConnection } from './connection.ts'
 import { credentialsProvider } from './credentials-provider.ts'
 import type { NodeRedisClient } from './driver.ts'
 import { destroyed, logInOnce } from './log-in-once.ts'
+import { leasedPool } from './pool.ts'
 
 /** Where a client connects, and how it logs in once. */
 export function driverOf({ _self: client }: NodeRedisClient): Driver {
@@ -37,7 +38,7 @@ export function adopt({ _self: client }: NodeRedisClient, connections: LeasedCon
     return ended
   }
   client.on('end', end)
-  const { close, destroy, duplicate, quit } = client
+  const { close, createPool, destroy, duplicate, quit } = client
   const leave = async <Reply>(by: () => Promise<Reply>): Promise<Reply | undefined> => {
     if (ended) {
       await ended
@@ -75,8 +76,9 @@ export function adopt({ _self: client }: NodeRedisClient, connections: LeasedCon
     if (copy.options.credentialsProvider === credentialsProvider) adopt(copy, connections)
     return copy
   }
-  client.createPool = () => {
-    throw new InvalidOptionError('A pool of node-redis is not kept on a lease: use duplicates of the client.')
+  client.createPool = function leasedToo(this: NodeRedisClient, options) {
+    const keep = (member: NodeRedisClient): void => adopt(member, connections)
+    return leasedPool(client, { like: createPool.call(this), options, keep, connections })
   }
 }
 

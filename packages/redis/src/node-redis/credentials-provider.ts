@@ -61,6 +61,13 @@ export function whose(listener: Listener): LogsIn | undefined {
   return question.connection
 }
 
+/** What a client has in common with all that its driver makes. */
+export function kindOf(client: NodeRedisClient): NodeRedisClient {
+  let kind: NodeRedisClient = Object.getPrototypeOf(client)
+  while (!Object.hasOwn(kind, 'sendCommand')) kind = Object.getPrototypeOf(kind)
+  return kind
+}
+
 /** The connection that listens, which is not ours yet: it is the one of its kind that sends what it is told. */
 export function listening(listener: Listener, kind: NodeRedisClient): NodeRedisClient | undefined {
   const { sendCommand } = kind

@@ -38,7 +38,7 @@ export interface NodeRedisClient extends EventEmitter {
   _executePipeline: (...args: unknown[]) => Promise<unknown>
   reAuthenticate: (credentials: object) => Promise<void>
   duplicate: (overrides?: object) => NodeRedisClient
-  createPool: (options?: object) => object
+  createPool: (options?: object) => NodeRedisPool
   connect(): Promise<unknown>
   close: () => Promise<void>
   quit: () => Promise<unknown>
@@ -52,6 +52,14 @@ export interface NodeRedisClient extends EventEmitter {
   UNSUBSCRIBE: Unsubscribe
   PUNSUBSCRIBE: Unsubscribe
   SUNSUBSCRIBE: Unsubscribe
+}
+
+/** Clients of one connection each, made of the same options. */
+export interface NodeRedisPool extends EventEmitter {
+  readonly _self: NodeRedisPool
+  readonly constructor: { create(clientOptions: object, options?: object): NodeRedisPool }
+  close: () => Promise<void>
+  destroy: () => void
 }
 
 interface ClusterNode {

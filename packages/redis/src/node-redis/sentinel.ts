@@ -4,7 +4,7 @@ import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts
 import { checkNoLogin } from '../options.ts'
 import { adopt } from './adopt.ts'
 import { defaultConnectTimeoutMs } from './connection.ts'
-import { listening, providerOf, type StreamingCredentials, whose } from './credentials-provider.ts'
+import { kindOf, listening, providerOf, type StreamingCredentials, whose } from './credentials-provider.ts'
 import type { NodeRedisClient, NodeRedisSentinel, SentinelOptions } from './driver.ts'
 import { ended } from './log-in-once.ts'
 import { socketOf } from './socket-of.ts'
@@ -85,7 +85,7 @@ function providerFor(sentinel: NodeRedisSentinel, connections: LeasedConnections
   return providerOf(async (listener) => {
     if (!kind) {
       const credential = await logins.credential({ timeoutMs: defaultConnectTimeoutMs })
-      kind = await kindOf(duplicate.call(sentinel, loggingInOnce(nodeClientOptions, credential)))
+      kind = await kindBehind(duplicate.call(sentinel, loggingInOnce(nodeClientOptions, credential)))
     }
     const node = listening(listener, kind)
     if (node) adopt(node, connections)
@@ -108,13 +108,11 @@ function loggingInOnce(own: SentinelOptions['nodeClientOptions'], credential: Cr
 }
 
 /** What all connections that it makes have in common. It shows none before it has logged in. */
-async function kindOf(once: NodeRedisSentinel): Promise<NodeRedisClient> {
+async function kindBehind(once: NodeRedisSentinel): Promise<NodeRedisClient> {
   once.on('error', () => {})
   try {
     await once.connect()
-    let kind = await lent(once, { isReadonly: false })
-    while (!Object.hasOwn(kind, 'sendCommand')) kind = Object.getPrototypeOf(kind)
-    return kind
+    return kindOf(await lent(once, { isReadonly: false }))
   } finally {
     await once.destroy()
   }

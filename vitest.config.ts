@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 4,
+    maxWorkers: 3,
     reporters: ['default', './test/totals-reporter.ts'],
     // The longest take half a minute: the limit is for what hangs.
     testTimeout: 60_000,

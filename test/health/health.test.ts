@@ -29,7 +29,7 @@ describe('the health of an application on real servers', () => {
   it.each([
     // A request that hangs is given up after 2 s.
     { kind: 'cut', ttl: '6s' },
-    { kind: 'hang', ttl: '10s' },
+    { kind: 'hang', ttl: '16s' },
   ] as const)(
     'warns while the way to Vault is $kind and the credential lives, is not ready when it has died, and comes back',
     async ({ kind, ttl }) => {
@@ -57,7 +57,7 @@ describe('the health of an application on real servers', () => {
         slowest.ms = Math.max(slowest.ms, answer.ms)
         return answer
       }
-      const soon = { timeout: 15_000, interval: 50 }
+      const soon = { timeout: 25_000, interval: 50 }
       await vi.waitFor(async () => {
         const { status, codes } = await answers('/ready')
         expect([status, codes.includes('not-replaced')]).toEqual([200, true])

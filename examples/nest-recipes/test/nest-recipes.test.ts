@@ -21,7 +21,7 @@ describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
   let servers: LeasedServers
   beforeAll(async () => {
     servers = await startLeasedServers({ kind, schema: schemas[kind] })
-    await servers.engine.role(servers.role, { ttl: '3s', maxTtl: '6s' })
+    await servers.engine.role(servers.role, { ttl: '4s', maxTtl: '8s' })
   })
   afterEach(() => servers.endAll())
   afterAll(() => servers?.[Symbol.asyncDispose]())

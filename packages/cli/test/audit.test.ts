@@ -149,8 +149,11 @@ describe('vault-lease audit of a run with ten applications', () => {
   })
 
   it('names the users that are in the database, with their sessions', async () => {
+    const noted = (): Promise<unknown> =>
+      Promise.all(Array.from(pools, ([name, pool]) => (pool.ended ? undefined : note(name, pool))))
+    await noted()
     const users = await look('--role', 'app')
-    await Promise.all(Array.from(pools).map(([name, pool]) => (pool.ended ? undefined : note(name, pool))))
+    await noted()
     const named = users.filter(({ username }: { username: string | null }) => username !== null)
     expect(named.length).toBeGreaterThanOrEqual(3)
     for (const { username, metadata } of named) {

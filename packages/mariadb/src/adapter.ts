@@ -1,6 +1,5 @@
 // For the packages that rotate connections of mariadb in a pool of their own, or of an ORM.
 export { closeWhenIdle, MariaDbConnections, type MariaDbDriver } from './connections.ts'
 export { leasedDriver } from './leased-driver.ts'
-export { takeLossAfterLogin } from './loss-after-login.ts'
 export { checkConnectionOptions } from './options.ts'
 export type { Method, Session } from './session.ts'

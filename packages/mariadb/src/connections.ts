@@ -12,6 +12,7 @@ import {
 } from '@vault-lease/core/adapter'
 import type { ConnectionConfig, createConnection } from 'mariadb'
 import { FarewellSocket } from './farewell-socket.ts'
+import { takeLossAfterLogin } from './loss-after-login.ts'
 import { Session } from './session.ts'
 
 /** As much of mariadb as is needed here. */
@@ -38,6 +39,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
       isLeaving: ({ isLeaving }) => isLeaving,
       closeUnderHolder: (socket, reason) => this.#closeUnderHolder(socket, reason),
     })
+    takeLossAfterLogin()
     this.#driver = driver
     this.#config = config
   }

@@ -1,29 +1,30 @@
+import { createRequire } from 'node:module'
+
 /** What mariadb 3.4 does with a connection that has just logged in. */
 interface Login {
   executeSessionVariableQuery?: () => Promise<void>
 }
 
 const mended = new WeakSet<Login>()
+const { cache } = createRequire(import.meta.url)
+const fileOfConnections = /[\\/]mariadb[\\/]lib[\\/]connection\.js$/
 
 /**
  * mariadb 3.4 rejects a promise that nobody can take when a connection is lost between its login and its first statement, which
- * would end the process. Whoever opens the connection hears of the loss in any case. 3.5 has no such promise.
+ * would end the process. Whoever opens the connection hears of the loss in any case. 3.5 has no such promise. Every copy
+ * of the driver that is loaded is mended.
  */
-export function takeLossAfterLogin(requireOfDriver: (name: string) => unknown): void {
-  const login = loginIn(requireOfDriver)
+export function takeLossAfterLogin(): void {
+  for (const [file, loaded] of Object.entries(cache))
+    if (fileOfConnections.test(file)) mend(loaded?.exports.prototype)
+}
+
+function mend(login: Login | undefined): void {
   const begin = login?.executeSessionVariableQuery
   if (!login || !begin || mended.has(login)) return
   mended.add(login)
   login.executeSessionVariableQuery = function (this: unknown) {
     return withoutEnd(begin.call(this as Login)) as Promise<void>
-  }
-}
-
-function loginIn(requireOfDriver: (name: string) => unknown): Login | undefined {
-  try {
-    return (requireOfDriver('mariadb/lib/connection.js') as { readonly prototype?: Login }).prototype
-  } catch {
-    return undefined
   }
 }
 

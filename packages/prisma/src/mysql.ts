@@ -2,7 +2,7 @@ import type { PrismaMariaDb } from '@prisma/adapter-mariadb'
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { type AdapterOptions, InvalidOptionError, type LeaseManager } from '@vault-lease/core'
 import { checkPlace, checkPoolSize, leadToLease, takeLease } from '@vault-lease/core/adapter'
-import { type MariaDbDriver, takeLossAfterLogin } from '@vault-lease/mariadb/adapter'
+import type { MariaDbDriver } from '@vault-lease/mariadb/adapter'
 import { withLeaseErrors } from './lease-errors.ts'
 import { LeasedPool } from './mariadb/leased-pool.ts'
 import { poolOptionNames, poolOptions } from './mariadb/pool-options.ts'
@@ -64,7 +64,6 @@ export function mysqlAdapter({ provider: _, ...options }: MySqlAdapterOptions): 
   checkPoolSize('connectionLimit', ofPool.connectionLimit, 1)
   const { adapter, require } = loadPrismaAdapter<typeof import('@prisma/adapter-mariadb')>(adapterName)
   const driver = require('mariadb') as MariaDbDriver & PoolDriver
-  takeLossAfterLogin(require)
   let current: LeaseManager | undefined
   const factory: SqlDriverAdapterFactory = {
     provider: 'mysql',

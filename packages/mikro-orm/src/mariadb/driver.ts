@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { InvalidOptionError } from '@vault-lease/core'
-import { type MariaDbDriver, takeLossAfterLogin } from '@vault-lease/mariadb/adapter'
+import type { MariaDbDriver } from '@vault-lease/mariadb/adapter'
 
 const require = createRequire(import.meta.url)
 
@@ -11,7 +11,6 @@ const require = createRequire(import.meta.url)
  */
 export function loadDriver(): MariaDbDriver {
   const requireOfOrm = createRequire(pathOfOrm())
-  takeLossAfterLogin(requireOfOrm)
   return requireOfOrm('mariadb')
 }
 

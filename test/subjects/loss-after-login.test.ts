@@ -1,29 +1,40 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Servers, startServers } from './servers.ts'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
+import { subjects } from './index.ts'
+import { schemas } from './subject.ts'
 
-describe('a connection of MySQL that is lost between its login and its first statement', () => {
-  let servers: Servers
+describe('a connection of mariadb that is lost between its login and its first statement', () => {
+  let servers: LeasedServers
   beforeAll(async () => {
-    servers = await startServers('mysql')
+    servers = await startLeasedServers({ kind: 'mysql', schema: schemas.mysql })
   })
-  afterAll(() => servers?.[Symbol.asyncDispose]())
+  afterEach(() => servers.endAll())
+  afterAll(() => servers?.stop())
 
-  it('is heard of by whoever opens it, and ends no process', async () => {
-    const { host, port } = servers.place
-    await using way = await openWay(host, port)
-    const lease = await servers.leaseOf('60s')
-    await lease.ready()
-    const client = await servers.client({ lease }, { host: '127.0.0.1', port: way.port })
-    await client.$queryRawUnsafe('select 1')
-    way.cutsFirstStatements = true
-    await expect(lease.rotate()).rejects.toMatchObject({ code: 'ERR_CREDENTIAL_NOT_PROVEN' })
-    expect(way.cuts).toBeGreaterThan(0)
-    way.cutsFirstStatements = false
-    await lease.rotate()
-    await client.$queryRawUnsafe('select 1')
-  })
+  it.each(['prisma-mysql', 'sequelize-mariadb', 'mikro-orm-mariadb'] as const)(
+    '%s: is heard of by whoever opens it, and ends no process',
+    async (name) => {
+      const { host, port, database } = servers.place
+      await using way = await openWay(host, port)
+      const lease = await servers.lease({ role: servers.role })
+      const place = {
+        server: { host: '127.0.0.1', port: way.port, database },
+        max: 2,
+        acquireTimeoutMs: 10_000,
+      }
+      const subject = subjects[name].leased(place, { lease })
+      servers.closing(subject, () => subject.close())
+      await subject.query()
+      way.cutsFirstStatements = true
+      await expect(lease.rotate()).rejects.toMatchObject({ code: 'ERR_CREDENTIAL_NOT_PROVEN' })
+      expect(way.cuts).toBeGreaterThan(0)
+      way.cutsFirstStatements = false
+      await lease.rotate()
+      await subject.query()
+    },
+  )
 })
 
 interface Way extends AsyncDisposable {

@@ -1,17 +1,5 @@
 import { type Credential, InvalidOptionError } from '@vault-lease/core'
-import type { NodeRedisClient } from './driver.ts'
-
-/** What asks node-redis for a user and a password, each time that a connection logs in. */
-export interface StreamingCredentials {
-  readonly type: 'streaming-credentials-provider'
-  subscribe(listener: Listener): Promise<[Pick<Credential, 'username' | 'password'>, { dispose(): void }]>
-  onReAuthenticationError(error: Error): void
-}
-
-/** The connection that logs in. */
-interface Listener {
-  onNext(credentials: object): void
-}
+import type { Listener, NodeRedisClient, StreamingCredentials } from './driver.ts'
 
 interface LogsIn {
   logIn(): Promise<Credential>

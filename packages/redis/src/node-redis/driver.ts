@@ -1,11 +1,23 @@
 // What is used of node-redis, some of which its types do not tell. It is not imported: the client that is given brings it along.
 import type { EventEmitter } from 'node:events'
-import type { StreamingCredentials } from './credentials-provider.ts'
+import type { Credential } from '@vault-lease/core'
 
 type PubSubType = 'CHANNELS' | 'PATTERNS' | 'SHARDED'
 type ChannelListeners = Map<string, unknown>
 type Send = (args: readonly unknown[], options?: { readonly abortSignal?: AbortSignal }) => Promise<unknown>
 type Unsubscribe = (channels: readonly string[], listener: () => void) => Promise<void>
+
+/** What asks node-redis for a user and a password, each time that a connection logs in. */
+export interface StreamingCredentials {
+  readonly type: 'streaming-credentials-provider'
+  subscribe(listener: Listener): Promise<[Pick<Credential, 'username' | 'password'>, { dispose(): void }]>
+  onReAuthenticationError(error: Error): void
+}
+
+/** The connection that logs in. */
+export interface Listener {
+  onNext(credentials: object): void
+}
 
 interface SocketOptions {
   readonly host?: string | undefined

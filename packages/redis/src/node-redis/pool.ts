@@ -1,7 +1,7 @@
 import type { LeasedConnections } from '../leased-connections.ts'
 import { defaultConnectTimeoutMs } from './connection.ts'
-import { kindOf, listening, providerOf, type StreamingCredentials, whose } from './credentials-provider.ts'
-import type { NodeRedisClient, NodeRedisPool } from './driver.ts'
+import { kindOf, listening, providerOf, whose } from './credentials-provider.ts'
+import type { NodeRedisClient, NodeRedisPool, StreamingCredentials } from './driver.ts'
 
 /** A pool with the options of a client on a lease. Its members, as they come, are on that lease, too. */
 export function leasedPool(

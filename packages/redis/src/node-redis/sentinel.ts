@@ -4,8 +4,8 @@ import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts
 import { checkNoLogin } from '../options.ts'
 import { adopt } from './adopt.ts'
 import { defaultConnectTimeoutMs } from './connection.ts'
-import { kindOf, listening, providerOf, type StreamingCredentials, whose } from './credentials-provider.ts'
-import type { NodeRedisClient, NodeRedisSentinel, SentinelOptions } from './driver.ts'
+import { kindOf, listening, providerOf, whose } from './credentials-provider.ts'
+import type { NodeRedisClient, NodeRedisSentinel, SentinelOptions, StreamingCredentials } from './driver.ts'
 import { ended } from './log-in-once.ts'
 import { socketOf } from './socket-of.ts'
 

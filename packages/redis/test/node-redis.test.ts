@@ -208,6 +208,7 @@ describe('vaultRedis() on a client of node-redis', () => {
       await Promise.all(Array.from({ length: 6 }, () => pool.multi().incr('pooled').ping().exec()))
     expect(await stop()).toBeGreaterThanOrEqual(5)
     expect(await pool.get('pooled')).toBe('600')
+    await vi.waitUntil(() => pool.totalClients === 2)
     const ids = () => Promise.all([1, 2].map(() => pool.execute((member) => member.clientId())))
     const before = await ids()
     await rotate(redis.lease, 2)

@@ -12,7 +12,7 @@ import {
 } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startWorld, type World } from '../contract/world.ts'
-import { type SubjectName, subjects } from '../subjects/index.ts'
+import { leasedSubject, type SubjectName, subjects } from '../subjects/index.ts'
 import type { HeldOpen, Subject } from '../subjects/subject.ts'
 
 const max = 3
@@ -32,7 +32,7 @@ interface Trouble {
  * pool that has it closes.
  */
 export function apart(name: SubjectName): void {
-  const { database, leased } = subjects[name]
+  const { database } = subjects[name]
   describe(`${name}: two pools on one lease`, () => {
     let world: World
     let elsewhere: DatabaseServer
@@ -57,9 +57,13 @@ export function apart(name: SubjectName): void {
       lease = await world.lease(ttl, maxTtl)
       const log = world.secrets.look
       const place = { users: world.database, max, log }
-      well = leased({ ...place, server: world.database, acquireTimeoutMs: 10_000 }, { lease })
+      well = await leasedSubject(
+        name,
+        { ...place, server: world.database, acquireTimeoutMs: 10_000 },
+        { lease },
+      )
       const server = { host: way.host, port: way.port, database: world.database.database }
-      other = leased({ ...place, server, acquireTimeoutMs: 1_000 }, { lease })
+      other = await leasedSubject(name, { ...place, server, acquireTimeoutMs: 1_000 }, { lease })
     }
 
     const troubles: Readonly<Record<string, Trouble>> = {

@@ -2,7 +2,7 @@ import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLease, token } from '@vault-lease/core'
 import { hammer } from '@vault-lease/testing'
-import { subjects } from '../subjects/index.ts'
+import { leasedSubject, staticSubject } from '../subjects/index.ts'
 import type { Subject } from '../subjects/subject.ts'
 import type { Measurement, SidePlan, Step } from './load.ts'
 
@@ -71,7 +71,7 @@ interface OpenPool {
 
 /** The plain driver with a user and a password. */
 async function openStatic({ adapter, place, login }: SidePlan): Promise<OpenPool> {
-  const subject = subjects[adapter].plain(place, login)
+  const subject = await staticSubject(adapter, place, login)
   return { subject, rotate: async () => {}, close: () => subject.close() }
 }
 
@@ -80,7 +80,7 @@ async function openLeased({ adapter, place, vault }: SidePlan): Promise<OpenPool
   const { address, role } = vault
   const lease = createLease({ vault: { address, auth: token(vault.token) }, role })
   await lease.ready()
-  const subject = subjects[adapter].leased(place, { lease })
+  const subject = await leasedSubject(adapter, place, { lease })
   const close = async (): Promise<void> => {
     await subject.close()
     await lease.close()

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLease, createVault, type LeaseManager } from '@vault-lease/core'
 import type { SecretWatch } from '../secret-watch.ts'
-import { type SubjectName, subjects } from '../subjects/index.ts'
-import type { Subject } from '../subjects/subject.ts'
+import type { SubjectName } from '../subjects/index.ts'
+import type { MakeSubject, Subject } from '../subjects/subject.ts'
 import type { Failure, LifeEvent } from './verdict.ts'
 import type { Access, Database } from './world.ts'
 
@@ -38,6 +38,7 @@ export class Application {
     database: Database,
     { auth, ...access }: Access,
     secrets: SecretWatch,
+    leased: MakeSubject,
   ) {
     const vault = createVault({ ...access, auth: secrets.watchLogins(auth) })
     this.name = name
@@ -53,7 +54,7 @@ export class Application {
       acquireTimeoutMs,
       users: server,
     }
-    this.#subject = subjects[name].leased(place, { lease: this.lease })
+    this.#subject = leased(place, { lease: this.lease })
     this.#close = async () => {
       await this.#subject.close()
       await this.lease.close()

@@ -83,7 +83,8 @@ async function open(
   if (!database) throw new Error(`there is no database for ${name}`)
   const { ttlSeconds } = fault
   await database.engine.role(role, { ttl: `${ttlSeconds}s`, maxTtl: `${ttlSeconds * 4}s` })
-  return new Application(name, role, database, await world.access(database), secrets)
+  const { leased } = await subjects[name].load()
+  return new Application(name, role, database, await world.access(database), secrets, leased)
 }
 
 /** What the fault itself takes from everybody. */

@@ -7,7 +7,7 @@ import { CredentialsUnavailableError, type LeaseManager, type LeaseOptions } fro
 import { type HammerReport, hammer, type SessionReport, watchSessions } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { SecretWatch } from '../secret-watch.ts'
-import { type SubjectName, subjects } from '../subjects/index.ts'
+import { leasedSubject, type SubjectName, subjects } from '../subjects/index.ts'
 import type { HeldOpen, Subject } from '../subjects/subject.ts'
 import { expectNoSecrets, leakOfDebugged } from './secrets.ts'
 import { tellingOf } from './telling.ts'
@@ -24,7 +24,7 @@ const longestDrainSeconds = 10
  * @param name the adapter's name in `subjects/`; it is also run in a process of its own that gets killed.
  */
 export function contract(name: SubjectName): void {
-  const { database, leased, pools = 1, logins = 0, pipelines } = subjects[name]
+  const { database, pools = 1, logins = 0, pipelines } = subjects[name]
   const peak = max * pools + logins
   const underWay = pipelines ? workers : max
   describe(`${name}: the contract`, () => {
@@ -44,7 +44,8 @@ export function contract(name: SubjectName): void {
 
     const opened: Subject[] = []
     const subjectOn = async (from: { lease: LeaseManager } | LeaseOptions): Promise<Subject> => {
-      const subject = leased(
+      const subject = await leasedSubject(
+        name,
         { server: world.database, users: world.database, max, acquireTimeoutMs: 10_000, log: secrets.look },
         from,
       )

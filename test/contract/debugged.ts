@@ -5,7 +5,7 @@ import { readFileSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeHeapSnapshot } from 'node:v8'
 import { type AuthMethod, appRole, createLease } from '@vault-lease/core'
-import { isSubjectName, type SubjectName, subjects } from '../subjects/index.ts'
+import { isSubjectName, leasedSubject, type SubjectName } from '../subjects/index.ts'
 
 const [, , name = '', snapshot = ''] = process.argv
 if (!isSubjectName(name)) throw new Error('which adapter?')
@@ -31,7 +31,7 @@ async function use(name: SubjectName): Promise<void> {
   const lease = createLease({ vault: { auth }, role: 'app' })
   lease.on('rotated', () => tell(lease.current?.password ?? ''))
   const server = { host: DB_HOST, port: Number(DB_PORT), database: DB_NAME }
-  const subject = subjects[name].leased({ server, max: 2, acquireTimeoutMs: 5_000 }, { lease })
+  const subject = await leasedSubject(name, { server, max: 2, acquireTimeoutMs: 5_000 }, { lease })
   await subject.query()
   await lease.rotate()
   await subject.query()

@@ -1,6 +1,6 @@
 // A process that is killed while an old generation drains: prints the old user and waits for its end.
 import { createLease } from '@vault-lease/core'
-import { isSubjectName, subjects } from '../subjects/index.ts'
+import { isSubjectName, leasedSubject } from '../subjects/index.ts'
 
 const [, , name = ''] = process.argv
 if (!isSubjectName(name)) throw new Error('which adapter?')
@@ -11,7 +11,7 @@ const place = {
   max: 5,
   acquireTimeoutMs: 5_000,
 }
-const subject = subjects[name].leased(place, { lease })
+const subject = await leasedSubject(name, place, { lease })
 const held = await subject.openTransaction()
 await held.step()
 const oldUser = lease.current?.username

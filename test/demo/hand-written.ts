@@ -16,7 +16,7 @@ export async function handWrittenClient(
   server: VaultServer,
   credentialsPath: string,
   token: string,
-  openPool: (login: { readonly user: string; readonly password: string }) => Subject,
+  openPool: (login: { readonly user: string; readonly password: string }) => Promise<Subject>,
 ): Promise<HandWrittenClient> {
   let rotations = 0
   let timer: NodeJS.Timeout | undefined
@@ -28,7 +28,7 @@ export async function handWrittenClient(
       () => replacePool().catch(console.error),
       body.lease_duration * 1_000 * (1 - bufferFraction),
     )
-    return openPool({ user, password })
+    return await openPool({ user, password })
   }
   let current = await nextPool(async () => {})
   const replacePool = async (): Promise<void> => {

@@ -8,7 +8,7 @@ import {
   startServers,
   watchSessions,
 } from '@vault-lease/testing'
-import { subjects } from '../subjects/index.ts'
+import { leasedSubject, staticSubject, subjects } from '../subjects/index.ts'
 import { type Place, schemas } from '../subjects/subject.ts'
 import { type Figures, figuresOf, type Run } from './figures.ts'
 import { handWrittenClient } from './hand-written.ts'
@@ -43,7 +43,7 @@ export async function runRotating(
   lease.on('rotated', ({ username }) => void inForceFrom.set(username, Date.now()))
   await lease.ready()
   live.onLease(lease)
-  const subject = subjects[options.adapter].leased(placeOf(database), { lease })
+  const subject = await leasedSubject(options.adapter, placeOf(database), { lease })
   const watch = await watchSessions(database, { users: usersOf(database, rotatingRole) })
   const startedAt = Date.now()
   const stopRotating = rotateByHand(lease, options)
@@ -77,7 +77,7 @@ export async function runHandWritten(
   const watch = await watchSessions(database, { users: usersOf(database, handWrittenRole) })
   const token = await engine.createToken()
   const client = await handWrittenClient(server, path, token, (login) =>
-    subjects[options.adapter].plain(placeOf(database), login),
+    staticSubject(options.adapter, placeOf(database), login),
   )
   const startedAt = Date.now()
   const report = await hammer({ run: client, workers: options.workers, until: options.seconds * 1_000 })

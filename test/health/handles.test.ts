@@ -1,7 +1,7 @@
 import { healthOf } from '@vault-lease/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
-import { subjectNames, subjects } from '../subjects/index.ts'
+import { leasedSubject, subjectNames, subjects } from '../subjects/index.ts'
 import { schemas } from '../subjects/subject.ts'
 
 describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)(
@@ -16,7 +16,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)(
     it.each(subjectNames.filter((name) => subjects[name].database === kind))('of %s', async (name) => {
       const place = { server: servers.place, max: 2, acquireTimeoutMs: 10_000, users: servers.database }
       const from = { vault: await servers.vaultOptions(), role: servers.role }
-      const subject = subjects[name].leased(place, from)
+      const subject = await leasedSubject(name, place, from)
       try {
         const handle = subject.inspectables().find((each) => each instanceof Object) ?? {}
         await subject.query()

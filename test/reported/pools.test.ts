@@ -4,7 +4,7 @@ import { settlesWithin } from '@vault-lease/core/adapter'
 import { hammer, openFaultProxy } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, type Place, startLeasedServers } from '../leased-servers.ts'
-import { type SubjectName, subjectNames, subjects } from '../subjects/index.ts'
+import { leasedSubject, type SubjectName, subjectNames, subjects } from '../subjects/index.ts'
 import { type Subject, schemas } from '../subjects/subject.ts'
 
 const kinds = ['postgresql', 'mysql'] as const
@@ -25,7 +25,7 @@ describe.each(kinds)('the pools on %s', (kind) => {
   ): Promise<{ subject: Subject; lease: LeaseManager }> {
     const lease = await servers.lease({ role: servers.role, rotation: { drainTimeoutMs } })
     const place = { server, max: 5, acquireTimeoutMs: 10_000, users: servers.database }
-    const subject = subjects[name].leased(place, { lease })
+    const subject = await leasedSubject(name, place, { lease })
     servers.closing(subject, () => subject.close())
     return { subject, lease }
   }

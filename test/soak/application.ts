@@ -1,6 +1,6 @@
 import { appRole, createLease, createVault, type LeaseManager } from '@vault-lease/core'
 import { type HammerReport, type Servers, type ServersOptions, startServers } from '@vault-lease/testing'
-import { type SubjectName, subjects } from '../subjects/index.ts'
+import { leasedSubject, type SubjectName } from '../subjects/index.ts'
 import { type Subject, schemas } from '../subjects/subject.ts'
 
 /** An application that uses one adapter, on a lease that only the soak rotates. */
@@ -28,7 +28,7 @@ export async function startApplication(
   const vault = createVault({ address, auth: appRole(await engine.createAppRole()) })
   const lease = createLease({ vault, role })
   const place = { server, max: 5, acquireTimeoutMs: 10_000, quick }
-  const subject = subjects[adapter].leased(place, { lease })
+  const subject = await leasedSubject(adapter, place, { lease })
   await lease.ready()
   return {
     lease,

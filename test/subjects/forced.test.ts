@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
-import { subjectNames, subjects } from './index.ts'
+import { leasedSubject, subjectNames, subjects } from './index.ts'
 import { schemas } from './subject.ts'
 
 describe.each(['postgresql', 'mysql'] as const)(
@@ -24,7 +24,7 @@ describe.each(['postgresql', 'mysql'] as const)(
         await servers.engine.role('mortal', { ttl: '3s', maxTtl: '3s' })
         const lease = await servers.lease({ role: 'mortal' })
         const place = { server: servers.place, max: 5, acquireTimeoutMs: 10_000, users: servers.database }
-        const subject = subjects[name].leased(place, { lease })
+        const subject = await leasedSubject(name, place, { lease })
         servers.closing(subject, () => subject.close())
         await Promise.all([subject.transaction(100), subject.transaction(100)])
         const held = await subject.openTransaction()

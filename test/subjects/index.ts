@@ -1,19 +1,4 @@
-import { ioredisSubject, staticIoredis } from './ioredis.ts'
-import { knexOn } from './knex.ts'
-import { mikroOrmOn } from './mikro-orm.ts'
-import { mongodbSubject, staticMongodb } from './mongodb.ts'
-import { mongooseSubject, staticMongoose } from './mongoose.ts'
-import { mysql2Subject, staticMysql2 } from './mysql2.ts'
-import { mysql2PromiseSubject, staticMysql2Promise } from './mysql2-promise.ts'
-import { nodeRedisSubject, staticNodeRedis } from './node-redis.ts'
-import { pgSubject, staticPg } from './pg.ts'
-import { postgresSubject, staticPostgres } from './postgres.ts'
-import { prismaSubject, staticPrisma } from './prisma.ts'
-import { prismaMySqlSubject, staticPrismaMySql } from './prisma-mysql.ts'
-import { sequelizeOn } from './sequelize.ts'
-import type { Adapter } from './subject.ts'
-import { typeormOn } from './typeorm.ts'
-import { staticTypeormMongodb, typeormMongodbSubject } from './typeorm-mongodb.ts'
+import type { Adapter, MakeStatic, MakeSubject, Subject } from './subject.ts'
 
 export type SubjectName =
   | 'pg'
@@ -39,35 +24,45 @@ export type SubjectName =
   | 'ioredis'
   | 'node-redis'
 
+const knex = () => import('./knex.ts')
+const typeorm = () => import('./typeorm.ts')
+const sequelize = () => import('./sequelize.ts')
+const mikroOrm = () => import('./mikro-orm.ts')
+
 /** Every adapter of ours, under one workload. */
 export const subjects: Readonly<Record<SubjectName, Adapter>> = {
-  pg: { database: 'postgresql', leased: pgSubject, plain: staticPg },
-  postgres: { database: 'postgresql', leased: postgresSubject, plain: staticPostgres, pipelines: true },
-  knex: { database: 'postgresql', ...knexOn('pg') },
-  'knex-mysql': { database: 'mysql', ...knexOn('mysql2') },
-  prisma: { database: 'postgresql', leased: prismaSubject, plain: staticPrisma },
-  'prisma-mysql': { database: 'mysql', leased: prismaMySqlSubject, plain: staticPrismaMySql },
-  typeorm: { database: 'postgresql', ...typeormOn('postgres') },
-  'typeorm-mysql': { database: 'mysql', ...typeormOn('mysql') },
-  'typeorm-mariadb': { database: 'mysql', ...typeormOn('mariadb') },
-  sequelize: { database: 'postgresql', ...sequelizeOn('postgres') },
-  'sequelize-mysql': { database: 'mysql', ...sequelizeOn('mysql') },
-  'sequelize-mariadb': { database: 'mysql', ...sequelizeOn('mariadb') },
-  'mikro-orm': { database: 'postgresql', ...mikroOrmOn('postgresql') },
-  'mikro-orm-mysql': { database: 'mysql', ...mikroOrmOn('mysql') },
-  'mikro-orm-mariadb': { database: 'mysql', ...mikroOrmOn('mariadb') },
-  mysql2: { database: 'mysql', leased: mysql2Subject, plain: staticMysql2 },
-  'mysql2-promise': { database: 'mysql', leased: mysql2PromiseSubject, plain: staticMysql2Promise },
-  mongodb: { database: 'mongodb', leased: mongodbSubject, plain: staticMongodb, pools: 2 },
-  mongoose: { database: 'mongodb', leased: mongooseSubject, plain: staticMongoose, pools: 2 },
-  'typeorm-mongodb': {
-    database: 'mongodb',
-    leased: typeormMongodbSubject,
-    plain: staticTypeormMongodb,
-    pools: 2,
-  },
-  ioredis: { database: 'redis', leased: ioredisSubject, plain: staticIoredis, logins: 1 },
-  'node-redis': { database: 'redis', leased: nodeRedisSubject, plain: staticNodeRedis, logins: 1 },
+  pg: { database: 'postgresql', load: () => import('./pg.ts') },
+  postgres: { database: 'postgresql', load: () => import('./postgres.ts'), pipelines: true },
+  knex: { database: 'postgresql', load: async () => (await knex()).knexOn('pg') },
+  'knex-mysql': { database: 'mysql', load: async () => (await knex()).knexOn('mysql2') },
+  prisma: { database: 'postgresql', load: () => import('./prisma.ts') },
+  'prisma-mysql': { database: 'mysql', load: () => import('./prisma-mysql.ts') },
+  typeorm: { database: 'postgresql', load: async () => (await typeorm()).typeormOn('postgres') },
+  'typeorm-mysql': { database: 'mysql', load: async () => (await typeorm()).typeormOn('mysql') },
+  'typeorm-mariadb': { database: 'mysql', load: async () => (await typeorm()).typeormOn('mariadb') },
+  sequelize: { database: 'postgresql', load: async () => (await sequelize()).sequelizeOn('postgres') },
+  'sequelize-mysql': { database: 'mysql', load: async () => (await sequelize()).sequelizeOn('mysql') },
+  'sequelize-mariadb': { database: 'mysql', load: async () => (await sequelize()).sequelizeOn('mariadb') },
+  'mikro-orm': { database: 'postgresql', load: async () => (await mikroOrm()).mikroOrmOn('postgresql') },
+  'mikro-orm-mysql': { database: 'mysql', load: async () => (await mikroOrm()).mikroOrmOn('mysql') },
+  'mikro-orm-mariadb': { database: 'mysql', load: async () => (await mikroOrm()).mikroOrmOn('mariadb') },
+  mysql2: { database: 'mysql', load: () => import('./mysql2.ts') },
+  'mysql2-promise': { database: 'mysql', load: () => import('./mysql2-promise.ts') },
+  mongodb: { database: 'mongodb', load: () => import('./mongodb.ts'), pools: 2 },
+  mongoose: { database: 'mongodb', load: () => import('./mongoose.ts'), pools: 2 },
+  'typeorm-mongodb': { database: 'mongodb', load: () => import('./typeorm-mongodb.ts'), pools: 2 },
+  ioredis: { database: 'redis', load: () => import('./ioredis.ts'), logins: 1 },
+  'node-redis': { database: 'redis', load: () => import('./node-redis.ts'), logins: 1 },
+}
+
+/** The adapter of ours under the workload. */
+export async function leasedSubject(name: SubjectName, ...where: Parameters<MakeSubject>): Promise<Subject> {
+  return (await subjects[name].load()).leased(...where)
+}
+
+/** The plain driver under the workload. */
+export async function staticSubject(name: SubjectName, ...where: Parameters<MakeStatic>): Promise<Subject> {
+  return (await subjects[name].load()).plain(...where)
 }
 
 export const subjectNames = Object.keys(subjects) as SubjectName[]

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { batches, checkScanned, nextCounter, RedisConnections, userOf } from './redis-connections.ts'
 import type { HeldOpen, MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
-export const ioredisSubject: MakeSubject = (place, from) => {
+export const leased: MakeSubject = (place, from) => {
   const redis = vaultRedis(client(place), from)
   const connections = connectionsOf(redis, place)
   return {
@@ -14,7 +14,7 @@ export const ioredisSubject: MakeSubject = (place, from) => {
   }
 }
 
-export const staticIoredis: MakeStatic = (place, { user: username, password }) => {
+export const plain: MakeStatic = (place, { user: username, password }) => {
   const redis = client(place, { username, password })
   const connections = connectionsOf(redis, place)
   return {

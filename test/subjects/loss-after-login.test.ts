@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
-import { subjects } from './index.ts'
+import { leasedSubject } from './index.ts'
 import { schemas } from './subject.ts'
 
 describe('a connection of mariadb that is lost between its login and its first statement', () => {
@@ -24,7 +24,7 @@ describe('a connection of mariadb that is lost between its login and its first s
         max: 2,
         acquireTimeoutMs: 10_000,
       }
-      const subject = subjects[name].leased(place, { lease })
+      const subject = await leasedSubject(name, place, { lease })
       servers.closing(subject, () => subject.close())
       await subject.query()
       way.cutsFirstStatements = true

@@ -20,7 +20,7 @@ const batchSize = 25
 const heldBatchSize = 10
 const items = 100
 
-export const mongodbSubject: MakeSubject = (place, from) => {
+export const leased: MakeSubject = (place, from) => {
   const client = new VaultMongoClient(addressOf(place), { ...from, ...mongodbOptions(place) })
   return {
     ...clientWorkload(client, place),
@@ -29,7 +29,7 @@ export const mongodbSubject: MakeSubject = (place, from) => {
   }
 }
 
-export const staticMongodb: MakeStatic = (place, { user: username, password }) => {
+export const plain: MakeStatic = (place, { user: username, password }) => {
   const auth = { username, password }
   const client = new MongoClient(addressOf(place), { ...mongodbOptions(place), auth, authSource: 'admin' })
   return {

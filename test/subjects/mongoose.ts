@@ -4,12 +4,12 @@ import mongoose, { type Connection, type ConnectOptions } from 'mongoose'
 import { addressOf, heldWorkload, mongodbOptions, nextId, readInParts, watchInserts } from './mongodb.ts'
 import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
-export const mongooseSubject: MakeSubject = (place, from) =>
+export const leased: MakeSubject = (place, from) =>
   subjectOn(place, async (connection) => {
     await vaultConnect(connection, addressOf(place), { ...from, ...optionsFor(place) })
   })
 
-export const staticMongoose: MakeStatic = (place, { user, password: pass }) =>
+export const plain: MakeStatic = (place, { user, password: pass }) =>
   subjectOn(place, async (connection) => {
     await connection.openUri(addressOf(place), { ...optionsFor(place), user, pass, authSource: 'admin' })
   })

@@ -5,7 +5,7 @@ import mysql from 'mysql2/promise'
 import { anyId, cursorOn, poolOptions, userOf, whoAmI } from './mysql2.ts'
 import type { MakeStatic, MakeSubject, Workload } from './subject.ts'
 
-export const mysql2PromiseSubject: MakeSubject = (place, from) => {
+export const leased: MakeSubject = (place, from) => {
   const pool = createPool({ ...from, ...poolOptions(place) })
   return {
     ...promiseWorkload(pool),
@@ -14,7 +14,7 @@ export const mysql2PromiseSubject: MakeSubject = (place, from) => {
   }
 }
 
-export const staticMysql2Promise: MakeStatic = (place, login) => {
+export const plain: MakeStatic = (place, login) => {
   const pool = mysql.createPool({ ...login, ...poolOptions(place) })
   return { ...promiseWorkload(pool), inspectables: () => [pool], close: () => pool.end() }
 }

@@ -3,7 +3,7 @@ import { createPool } from '@vault-lease/mysql2'
 import mysql from 'mysql2'
 import type { HeldOpen, MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
-export const mysql2Subject: MakeSubject = (place, from) => {
+export const leased: MakeSubject = (place, from) => {
   const pool = createPool({ ...from, ...poolOptions(place) })
   return {
     ...callbackWorkload(pool),
@@ -12,7 +12,7 @@ export const mysql2Subject: MakeSubject = (place, from) => {
   }
 }
 
-export const staticMysql2: MakeStatic = (place, login) => {
+export const plain: MakeStatic = (place, login) => {
   const pool = mysql.createPool({ ...login, ...poolOptions(place) })
   return {
     ...callbackWorkload(pool),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { hammer } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
-import { subjectNames, subjects } from './index.ts'
+import { leasedSubject, subjectNames, subjects } from './index.ts'
 import { newPassword, type StaticLogin, sessionsOf, staticUser } from './static-user.ts'
 import { schemas } from './subject.ts'
 
@@ -34,7 +34,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('sessions of
       const lease = await servers.lease({ role: undefined, vault: undefined, credential: nextPassword })
       const { database: server } = servers
       const place = { server, max, acquireTimeoutMs: 5_000, users: server }
-      const subject = subjects[name].leased(place, { lease })
+      const subject = await leasedSubject(name, place, { lease })
       servers.closing(subject, () => subject.close())
       await subject.query()
       const held = await Promise.all(Array.from({ length: max }, () => subject.openTransaction()))

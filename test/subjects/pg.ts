@@ -5,7 +5,7 @@ import Cursor from 'pg-cursor'
 import QueryStream from 'pg-query-stream'
 import type { MakeStatic, MakeSubject, Place, Workload } from './subject.ts'
 
-export const pgSubject: MakeSubject = (place, from) => {
+export const leased: MakeSubject = (place, from) => {
   const pool = new VaultPool({ ...from, ...poolOptions(place) })
   return {
     ...poolWorkload(pool),
@@ -14,7 +14,7 @@ export const pgSubject: MakeSubject = (place, from) => {
   }
 }
 
-export const staticPg: MakeStatic = (place, login) => {
+export const plain: MakeStatic = (place, login) => {
   const pool = new pg.Pool({ ...login, ...poolOptions(place) })
   return { ...poolWorkload(pool), inspectables: () => [pool], close: () => pool.end() }
 }

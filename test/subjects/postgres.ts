@@ -8,7 +8,7 @@ interface User {
   readonly user: string
 }
 
-export const postgresSubject: MakeSubject = (place, from) => {
+export const leased: MakeSubject = (place, from) => {
   const sql = vaultPostgres({ ...from, ...clientOptions(place) })
   return {
     ...workload(sql),
@@ -17,7 +17,7 @@ export const postgresSubject: MakeSubject = (place, from) => {
   }
 }
 
-export const staticPostgres: MakeStatic = (place, login) => {
+export const plain: MakeStatic = (place, login) => {
   const sql = postgres({ ...login, ...clientOptions(place) })
   return { ...workload(sql), inspectables: () => [sql], close: () => sql.end() }
 }

@@ -6,10 +6,10 @@ import type { PrismaClient as PostgresClient } from '../generated/prisma-postgre
 import { prismaSubjectOn, transactionOptions } from './prisma-subject.ts'
 import type { MakeStatic, MakeSubject, Place, Subject } from './subject.ts'
 
-export const prismaMySqlSubject: MakeSubject = (place, from) =>
+export const leased: MakeSubject = (place, from) =>
   subjectOn(place, vaultAdapter({ provider: 'mysql', ...from, ...poolOptions(place) }))
 
-export const staticPrismaMySql: MakeStatic = (place, login) =>
+export const plain: MakeStatic = (place, login) =>
   subjectOn(place, new PrismaMariaDb({ ...login, ...poolOptions(place) }))
 
 const quickOptions = { idleTimeout: 1 }

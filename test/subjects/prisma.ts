@@ -5,10 +5,10 @@ import { poolOptions } from './pg.ts'
 import { prismaSubjectOn, transactionOptions } from './prisma-subject.ts'
 import type { MakeStatic, MakeSubject, Place, Subject } from './subject.ts'
 
-export const prismaSubject: MakeSubject = (place, from) =>
+export const leased: MakeSubject = (place, from) =>
   subjectOn(place, vaultAdapter({ provider: 'postgresql', ...from, ...poolOptions(place) }))
 
-export const staticPrisma: MakeStatic = (place, login) =>
+export const plain: MakeStatic = (place, login) =>
   subjectOn(place, new PrismaPg({ ...login, ...poolOptions(place) }))
 
 function subjectOn(place: Place, adapter: Prisma.PrismaClientOptionsWithAdapter['adapter']): Subject {

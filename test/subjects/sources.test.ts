@@ -6,7 +6,7 @@ import type { LeaseManager } from '@vault-lease/core'
 import { hammer } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
-import { type SubjectName, subjectNames, subjects } from './index.ts'
+import { leasedSubject, type SubjectName, subjectNames, subjects } from './index.ts'
 import { type StaticLogin, staticUser } from './static-user.ts'
 import { schemas } from './subject.ts'
 
@@ -29,10 +29,10 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
   afterEach(() => servers.endAll())
 
   const names = subjectNames.filter((name) => subjects[name].database === kind)
-  const open = (name: SubjectName, lease: LeaseManager) => {
+  const open = async (name: SubjectName, lease: LeaseManager) => {
     const { database: server } = servers
     const place = { server, max: 2, acquireTimeoutMs: 5_000, users: server }
-    const subject = subjects[name].leased(place, { lease })
+    const subject = await leasedSubject(name, place, { lease })
     return servers.closing(subject, () => subject.close())
   }
 
@@ -43,7 +43,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
       lease.on(event, () => void passwords.add(lease.current?.password))
     // Vault looks every 5 s for passwords that are due, so that one may live for 10 s.
     const changed = vi.waitUntil(() => passwords.size >= 2, { timeout: 20_000 }).then(() => sleep(500))
-    const report = await hammer({ run: open(name, lease), workers: 2, until: changed })
+    const report = await hammer({ run: await open(name, lease), workers: 2, until: changed })
     expect(report).toMatchObject({ failed: 0, failures: {} })
     expect(report.queries).toBeGreaterThan(100)
   })
@@ -57,7 +57,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
     const [first, second] = rendered as [StaticLogin, StaticLogin]
     render(first)
     const lease = await servers.lease({ role: undefined, vault: undefined, credentialFile: path })
-    const subject = open(name, lease)
+    const subject = await open(name, lease)
     const replaced = sleep(500).then(async () => {
       const held = await subject.openTransaction()
       expect(await held.step()).toContain(first.user)

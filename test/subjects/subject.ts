@@ -58,13 +58,17 @@ export type MakeStatic = (
   login: { readonly user: string; readonly password: string },
 ) => Subject
 
+/** One workload over a driver, with a lease and without. */
+export interface Workloads {
+  readonly leased: MakeSubject
+  readonly plain: MakeStatic
+}
+
 /** What stands in the list of subjects. */
 export interface Adapter {
   readonly database: DatabaseServer['kind']
-  /** The adapter of ours under the workload. */
-  readonly leased: MakeSubject
-  /** The plain driver under the same workload. */
-  readonly plain: MakeStatic
+  /** Only then its driver is loaded: all of them together take a process seconds. */
+  load(): Promise<Workloads>
   /** How many full pools there can be during a drain. */
   readonly pools?: 2
   /** Whether a connection takes statements while it runs others, so that more than one on each can be under way. */

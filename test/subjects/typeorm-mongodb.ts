@@ -30,12 +30,12 @@ const Events = new EntitySchema<Event & { readonly _id?: unknown }>({
   columns: { _id: { type: String, primary: true, objectId: true }, n: { type: Number } },
 })
 
-export const typeormMongodbSubject: MakeSubject = (place, from) =>
+export const leased: MakeSubject = (place, from) =>
   dataSourceSubject(new DataSource(vaultDataSource({ ...from, ...optionsFor(place) })), (ready) =>
     workload(ready, place),
   )
 
-export const staticTypeormMongodb: MakeStatic = (place, { user: username, password }) => {
+export const plain: MakeStatic = (place, { user: username, password }) => {
   const options: DataSourceOptions = { ...optionsFor(place), username, password, authSource: 'admin' }
   return dataSourceSubject(new DataSource(options), (ready) => workload(ready, place))
 }

@@ -3,7 +3,7 @@ import type { LeaseManager, PoolUsage } from '@vault-lease/core'
 import { watchSessions } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
-import { isSubjectName, type SubjectName, subjects } from './index.ts'
+import { isSubjectName, leasedSubject, type SubjectName, subjects } from './index.ts'
 import { schemas } from './subject.ts'
 
 /**
@@ -29,7 +29,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('how a pool 
     let logins = 0
     lease.on('login', () => void logins++)
     const place = { server: servers.place, max, acquireTimeoutMs: 10_000, users: servers.database }
-    const subject = servers.closing(subjects[name].leased(place, { lease }), (each) => each.close())
+    const subject = servers.closing(await leasedSubject(name, place, { lease }), (each) => each.close())
     await subject.query()
     return { lease, subject, logins: () => logins }
   }

@@ -22,7 +22,7 @@ describe('vault-lease status of a process', () => {
   }
 
   function newLease(): LeaseManager {
-    const expiresAt = new Date(Date.now() + 3_600_500)
+    const expiresAt = new Date(Date.now() + 3_650_000)
     const lease = createLease({
       credential: async () => ({ username: 'v-app-1', password: 'secret', expiresAt }),
     })

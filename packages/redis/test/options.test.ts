@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '@vault-lease/core'
+import { InvalidOptionError, token } from '@vault-lease/core'
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster, createSentinel } from 'redis'
 import { describe, expect, it } from 'vitest'
@@ -8,7 +8,7 @@ describe('the options of vaultRedis()', () => {
   const client = (options = {}): Redis => new Redis({ lazyConnect: true, ...options })
   const cluster = (nodes: string[], options = {}): Cluster =>
     new Cluster(nodes, { lazyConnect: true, ...options })
-  const vault = { address: 'http://127.0.0.1:1' }
+  const vault = { address: 'http://127.0.0.1:1', auth: token('t') }
 
   it.each([
     ['a user in the client', () => vaultRedis(client({ username: 'me' }), { vault, role: 'app' })],

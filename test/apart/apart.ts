@@ -52,9 +52,9 @@ export function apart(name: SubjectName): void {
       await way?.[Symbol.asyncDispose]()
     })
 
-    const open = async (ttl: string, maxTtl: string): Promise<void> => {
+    const open = async (): Promise<void> => {
       way = await openFaultProxy(world.database)
-      lease = await world.lease(ttl, maxTtl)
+      lease = await world.lease('8s', '16s')
       const log = world.secrets.look
       const place = { users: world.database, max, log }
       well = await leasedSubject(
@@ -143,9 +143,10 @@ export function apart(name: SubjectName): void {
           await sleep(25)
         }
       })()
-      const report = await hammer({ run: well, workers, until: happening() })
-      watching = false
-      await counting
+      const report = await hammer({ run: well, workers, until: happening() }).finally(() => {
+        watching = false
+        return counting
+      })
       expect(report.firstErrors).toEqual({})
       expect(report.queries).toBeGreaterThan(100)
       expect(report.p99Ms).toBeLessThan(1_000)
@@ -158,7 +159,7 @@ export function apart(name: SubjectName): void {
 
     it.each(Object.keys(troubles))('one notices nothing when the other %s', async (what) => {
       const trouble = troubles[what] as Trouble
-      await open('4s', '8s')
+      await open()
       await Promise.all([well.query(), other.query()])
       await wellWhile(async () => {
         await trouble.begin()
@@ -170,7 +171,7 @@ export function apart(name: SubjectName): void {
       'one gets its first credential when the other %s from the beginning',
       async (what) => {
         const trouble = troubles[what] as Trouble
-        await open('4s', '8s')
+        await open()
         await trouble.begin()
         void pester(() => other.query())
         await sleep(100)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appRole } from '@vault-lease/core'
 import { DataSource, type QueryRunner } from 'typeorm'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { VaultDataSourceOptions } from '../src/index.ts'
 import { vaultDataSource } from '../src/vault-data-source.ts'
 import { startDetour } from './detour.ts'
@@ -149,7 +149,8 @@ describe.each(['postgres', 'mysql'] as const)('a DataSource of vaultDataSource()
   it('keeps the limits of the pool across a rotation', async () => {
     const lease = await servers.lease()
     const dataSource = await servers.dataSource({ lease, poolSize: 2 })
-    const slowly = Array.from({ length: 6 }, () => dataSource.query(servers.dialect.sleep(0.05)))
+    const slowly = Array.from({ length: 6 }, () => dataSource.query(servers.dialect.sleep(0.2)))
+    await vi.waitUntil(async () => (await servers.sessions()).length >= 2)
     await sleep(20)
     expect(await servers.sessions()).toHaveLength(2)
     await lease.rotate()

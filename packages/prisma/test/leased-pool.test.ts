@@ -19,7 +19,7 @@ describe('the pool on MySQL', () => {
   beforeEach(async () => {
     way = await openFaultProxy(servers.place)
     lease = await servers.lease()
-    pool = poolOf(2, 500)
+    pool = poolOf(2, 2_000)
   })
   afterEach(async () => {
     way.set({ kind: 'none' })
@@ -45,7 +45,7 @@ describe('the pool on MySQL', () => {
     await connection.release()
     expect(await pool.getConnection()).toBe(connection)
     expect(await pool.getConnection()).not.toBe(connection)
-    await expect(pool.getConnection()).rejects.toThrow('No connection became free within 500 ms')
+    await expect(pool.getConnection()).rejects.toThrow('No connection became free within 2000 ms')
     await connection.release()
     expect(await pool.getConnection()).toBe(connection)
   })

@@ -68,6 +68,8 @@ export function sequelizeOn(dialect: DialectName): { leased: MakeSubject; plain:
 }
 
 const quickOptions = { idle: 100, evict: 50 }
+/** A busy machine needs longer for a connection than the second that the driver mariadb allows. */
+const patientOptions = { connectTimeout: 10_000 }
 
 function optionsFor({
   server: { host, port, database },
@@ -76,7 +78,7 @@ function optionsFor({
   quick,
 }: Place): Omit<Options, 'dialect' | 'replication'> {
   const pool = { max, acquire: acquireTimeoutMs, ...(quick && quickOptions) }
-  return { host, port, database, pool, logging: false }
+  return { host, port, database, pool, logging: false, ...(quick && { dialectOptions: patientOptions }) }
 }
 
 function subjectOn(sequelize: Sequelize, dialect: Dialect): ReturnType<MakeSubject> {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { LeaseClosedError } from '../errors.ts'
 import type { PoolAttachment } from '../lease/attachment.ts'
 import type { Consumer, PoolLoad, PoolUsage, Proof, Retired, RetireTerms, Turns } from '../lease/consumer.ts'
@@ -84,6 +85,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
     this.#parts = parts
     this.#clock = clock
     this.attachment = parts.attach(this)
+    // Any number of operations can wait for room.
+    setMaxListeners(0, this.#closing.signal)
   }
 
   /** The client of the generation in force, when it is open. */

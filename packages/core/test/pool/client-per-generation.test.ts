@@ -96,6 +96,24 @@ describe('a client for each generation', () => {
     expect([...clients.open]).toEqual([one, next])
   })
 
+  it('has room for one more operation after another, without a warning of Node however many wait for it', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const { clients, publish } = setUp()
+    const held = []
+    for (const generation of [1, 2, 3]) {
+      if (generation > 1) publish(generation)
+      const client = await clients.current()
+      client.has(4)
+      held.push(client)
+    }
+    const waiting = Promise.all(Array.from({ length: 20 }, () => clients.whenRoom(server, () => false)))
+    await setImmediate()
+    expect(warned).not.toHaveBeenCalled()
+    held[0]?.has(1)
+    await waiting
+    warned.mockRestore()
+  })
+
   it('tells how the clients of all generations are used', async () => {
     const { clients, publish } = setUp()
     expect(clients.usage()).toEqual({ connections: [], load: { max: 0, idle: 0, waiting: 0 } })

@@ -5,6 +5,27 @@ import { onFreePort, ServerProcess } from '../server-process.ts'
 import { createSuperuser, hello, ownPlace } from './own-place.ts'
 import { connectionTo } from './session.ts'
 
+/** It would close a connection, and let clients open another one, before it takes it off the list that `currentOp` tells. */
+const program = `
+import runpy
+from secantus.connreg import ConnectionRegistry
+
+list_connection = ConnectionRegistry.open
+
+def open_connection(self, address, sock=None):
+    number = list_connection(self, address, sock)
+    if sock is not None:
+        kind = type(sock)
+        def close(closing):
+            self.close(number)
+            kind.close(closing)
+        sock.__class__ = type(kind.__name__, (kind,), {"__slots__": (), "close": close})
+    return number
+
+ConnectionRegistry.open = open_connection
+runpy.run_module("secantus", run_name="__main__", alter_sys=True)
+`
+
 /** SecantusDB speaks MongoDB's protocol, and says of itself that it is a replica set of one member. */
 export async function secantus(password: string): Promise<OwnServer> {
   const { python, packages } = await downloadSecantus()
@@ -14,7 +35,7 @@ export async function secantus(password: string): Promise<OwnServer> {
       name: 'secantusd',
       command: python,
       args: [
-        ...['-m', 'secantus', '--host', '127.0.0.1', '--port', String(port), ...auth],
+        ...['-c', program, '--host', '127.0.0.1', '--port', String(port), ...auth],
         ...['--storage-path', data, '--cache-size', '128M'],
         // A member of a replica set that is killed has what it acknowledged.
         '--sync-on-commit',

@@ -59,7 +59,7 @@ export type MakeStatic = (
 ) => Subject
 
 /** One workload over a driver, with a lease and without. */
-export interface Workloads {
+interface Workloads {
   readonly leased: MakeSubject
   readonly plain: MakeStatic
 }

@@ -84,11 +84,11 @@ export class Generation implements Home, Runner, RetirableClient {
   connections(): ReadonlyMap<string, number> {
     const connectionsOf = ({ totalConnectionCount, waitQueueSize }: Pool): number =>
       Math.min(this.most, totalConnectionCount + waitQueueSize)
-    return new Map(Array.from(this.#watched, ({ name, pool }) => [name, connectionsOf(pool)]))
+    return new Map(Array.from(this.#servers, ({ name, pool }) => [name, connectionsOf(pool)]))
   }
 
   load(): Omit<PoolLoad, 'max'> {
-    const pools = Array.from(this.#watched, ({ pool }) => pool)
+    const pools = Array.from(this.#servers, ({ pool }) => pool)
     return {
       idle: pools.reduce((sum, { availableConnectionCount }) => sum + availableConnectionCount, 0),
       waiting: pools.reduce((sum, { waitQueueSize }) => sum + waitQueueSize, 0),
@@ -269,6 +269,11 @@ export class Generation implements Home, Runner, RetirableClient {
     if (this.#sockets.has(socket)) return
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
+  }
+
+  /** Those that nobody was sent to yet, too: the first connection is there before. */
+  get #servers(): Iterable<Server> {
+    return this.topology.s.servers.values()
   }
 
   /** A client that is left for another keeps no more connections than there are sessions bound to it. */

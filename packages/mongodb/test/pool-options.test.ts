@@ -101,4 +101,15 @@ describe('VaultMongoClient keeps the options of the driver’s pool', () => {
     expect(await settlesWithin(client.lease.rotate(), 5_000)).toBe(true)
     await find(client)
   })
+
+  it('is counted from its first connection on, before anybody has used it', async () => {
+    const client = await clientWith({})
+    await client.connect()
+    const [place] = client.lease.status().places
+    expect(place?.usage).toMatchObject({
+      connections: [{ generation: 1, open: await open() }],
+      load: { idle: 1 },
+    })
+    expect(await open()).toBe(1)
+  })
 })

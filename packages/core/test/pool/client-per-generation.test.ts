@@ -96,7 +96,7 @@ describe('a client for each generation', () => {
     expect([...clients.open]).toEqual([one, next])
   })
 
-  it('has room for one more operation after another, without a warning of Node however many wait for it', async () => {
+  it('lets any number of operations wait for room, without a warning of Node', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const { clients, publish } = setUp()
     const held = []

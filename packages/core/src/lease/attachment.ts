@@ -6,8 +6,9 @@ import type { Credential } from './credential.ts'
 import { asLeaseError } from './failures.ts'
 import type { Generation } from './generation.ts'
 import { type Found, Glance } from './glance.ts'
+import { Offer } from './offer.ts'
 import { PlaceStanding } from './place-standing.ts'
-import { ask, askAgainWhileRefused, type Verdict } from './proof.ts'
+import { ask, type Verdict } from './proof.ts'
 import type { PlaceState, PlaceStatus } from './status.ts'
 import { drainTimeOf, type WaitOptions, waitFor } from './wait.ts'
 import { Waiters } from './waiters.ts'
@@ -40,13 +41,6 @@ export interface AttachedLease {
   loggedIn(attachment: Attachment, credential: Credential): void
   /** How a place stands has changed. */
   noted(attachment: Attachment, from: PlaceState, error: VaultLeaseError | undefined): void
-}
-
-interface Offer {
-  readonly credential: Credential
-  /** Aborted when another one is offered, or the consumer leaves. */
-  readonly outdated: AbortController
-  verdict: Verdict | undefined
 }
 
 /** What of a lease may be used at one place. */
@@ -205,19 +199,11 @@ export class Attachment {
 
   /** Proves a credential that is not in force yet, and has somebody decide by the answer. */
   async offer(credential: Credential, withinMs: number, decide: (verdict: Verdict) => void): Promise<void> {
-    this.#offered?.outdated.abort(new Error('a newer credential is offered'))
-    const outdated = new AbortController()
-    const offered: Offer = { credential, outdated, verdict: undefined }
+    this.#offered?.outdate()
+    const offered = new Offer(credential)
     this.#offered = offered
-    const leave = (): void => outdated.abort(this.#left.signal.reason)
-    this.#left.signal.addEventListener('abort', leave, { once: true })
-    const terms = { clock: this.join().clock, withinMs, left: outdated.signal }
-    const deciding = askAgainWhileRefused(this.#consumer, credential, terms).then((verdict) => {
-      this.#left.signal.removeEventListener('abort', leave)
-      offered.verdict = verdict
-      decide(verdict)
-    })
-    await this.#awaiting(deciding)
+    const terms = { clock: this.join().clock, withinMs, left: this.#left.signal }
+    await this.#awaiting(offered.prove(this.#consumer, terms).then(decide))
   }
 
   /** A credential is in force for the lease: uses it, unless the database has refused it here, or still thinks about it. */
@@ -317,7 +303,7 @@ export class Attachment {
       if (this.current) return this.current
       const pending = this.#doubt ?? this.#pending ?? lease.pending(this)
       if (!pending) throw this.#unavailable()
-      await unlessAborted(Promise.race([pending, this.#waiters.change(signal)]), signal)
+      await unlessAborted(this.#waiters.change(signal, pending), signal)
     }
   }
 

@@ -157,7 +157,8 @@ export class LeaseEngine implements AttachedLease {
     while (this.#work.done) await unlessAborted(this.#work.done, signal)
     if (this.#standing.lastGeneration === before && !this.#closing)
       await unlessAborted(this.#begin({ do: 'rotate', at: this.clock.now(), reason: 'manual' }), signal)
-    if (this.#standing.lastGeneration === before) throw this.#standing.failures.last ?? this.unavailable()
+    if (this.#standing.lastGeneration > before) return
+    throw this.#closing ? this.closedError() : (this.#standing.failures.last ?? this.unavailable())
   }
 
   pending(attachment: Attachment): Promise<void> | undefined {

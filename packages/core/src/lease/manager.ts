@@ -60,6 +60,7 @@ export abstract class LeaseManager extends Emitter implements AsyncDisposable {
    *
    * @throws what made the rotation fail; the previous credential stays in force then.
    * @throws CredentialsUnavailableError when it has not succeeded within `timeoutMs` (default: no limit but that of its attempts). It goes on.
+   * @throws LeaseClosedError after `close()`, and when that comes before it has succeeded.
    */
   abstract rotate(options?: WaitOptions): Promise<void>
   /**

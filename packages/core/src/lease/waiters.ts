@@ -6,9 +6,9 @@ export class Waiters {
     for (const wake of [...this.#waiting]) wake()
   }
 
-  /** Resolves with the next `wake()`, or with the signal. */
-  change(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
+  /** Resolves with the next `wake()`, or earlier: with the signal, or as `pending` does. Rejects if that rejects first. */
+  change(signal: AbortSignal | undefined, pending?: Promise<unknown>): Promise<void> {
+    return new Promise((resolve, reject) => {
       const done = (): void => {
         this.#waiting.delete(done)
         signal?.removeEventListener('abort', done)
@@ -16,6 +16,7 @@ export class Waiters {
       }
       this.#waiting.add(done)
       signal?.addEventListener('abort', done, { once: true })
+      pending?.catch(reject).finally(done)
     })
   }
 }

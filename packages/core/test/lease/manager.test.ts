@@ -469,10 +469,23 @@ describe('a lease manager', () => {
     expect(unused.lease.status().state).toBe('closed')
     const rotating = setUp([quietConsumer()])
     await rotating.lease.ready()
+    await rotating.clock.advance(0)
     const rotation = rotating.lease.rotate()
+    expect(rotating.lease.status().state).toBe('rotating')
     await rotating.lease.close()
     await rotation
     expect([...rotating.source.alive]).toEqual([])
+  })
+
+  it('says of a rotation that still waits for its turn when the lease is closed that this is why', async () => {
+    const { clock, source, lease } = setUp()
+    source.hang = true
+    const rotations = [lease.rotate(), lease.rotate()]
+    const refused = Promise.all(rotations.map((each) => expect(each).rejects.toThrow(LeaseClosedError)))
+    const closed = lease.close()
+    await clock.advance(60 * second)
+    await closed
+    await refused
   })
 
   it('close() leaves no timer, also when Vault hangs', async () => {

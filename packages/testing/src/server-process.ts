@@ -97,9 +97,9 @@ export class ServerProcess {
   }
 }
 
-/** What a program finds that has its home in a folder of ours. */
+/** What a program finds that has its home, and what it leaves behind, in a folder of ours. */
 export function environmentIn(folder: string): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], HOME: folder }
+  return { PATH: process.env['PATH'], HOME: folder, TMPDIR: folder }
 }
 
 /** Signals a process, or the group of a negative number. It may have ended at any moment. */

@@ -142,7 +142,7 @@ describe('a knex on a vaultConnection()', () => {
   })
 
   it('times out an acquire on a full pool', async () => {
-    const { db, lease } = await servers.knex({ pool: { min: 0, max: 1 }, acquireConnectionTimeout: 500 })
+    const { db, lease } = await servers.knex({ pool: { min: 0, max: 1 }, acquireConnectionTimeout: 1_500 })
     await lease.ready()
     const trx = await db.transaction()
     await expect(db('items').select()).rejects.toThrow('Timeout acquiring a connection')

@@ -77,12 +77,12 @@ describe('VaultMongoClient keeps the options of the driver’s pool', () => {
   })
 
   it('waitQueueTimeoutMS: who waits for a connection for longer is told so, by the driver', async () => {
-    const client = await clientWith({ waitQueueTimeoutMS: 200, maxPoolSize: 1 })
+    const client = await clientWith({ waitQueueTimeoutMS: 1_000, maxPoolSize: 1 })
     await find(client)
     const session = client.startSession()
     session.startTransaction()
     await itemsOf(client).findOne({ _id: 1 }, { session })
-    way.set({ kind: 'latency', ms: 1_000 })
+    way.set({ kind: 'latency', ms: 2_000 })
     const slow = find(client)
     expect(await failureOf(find(client))).toMatchObject({ name: 'MongoWaitQueueTimeoutError' })
     way.set({ kind: 'none' })
@@ -92,7 +92,7 @@ describe('VaultMongoClient keeps the options of the driver’s pool', () => {
   })
 
   it('socketTimeoutMS and the heartbeat: a way that goes silent costs one operation', async () => {
-    const client = await clientWith({ socketTimeoutMS: 500, retryReads: false, heartbeatFrequencyMS: 500 })
+    const client = await clientWith({ socketTimeoutMS: 1_500, retryReads: false, heartbeatFrequencyMS: 500 })
     await find(client)
     way.set({ kind: 'freeze' })
     const lost = failureOf(find(client))

@@ -61,7 +61,7 @@ describe('a connection of vaultConnect() across rotations', () => {
     const lease = await servers.lease()
     const other = await vaultConnect(servers.mongoose(), servers.uri, { lease })
     const mongoose = servers.mongoose()
-    const quick = { serverSelectionTimeoutMS: 300, heartbeatFrequencyMS: 500 }
+    const quick = { serverSelectionTimeoutMS: 1_000, heartbeatFrequencyMS: 500 }
     await vaultConnect(mongoose, await servers.detour(() => down), { lease, ...quick })
     await once(mongoose.connection.getClient(), 'serverHeartbeatSucceeded')
     down = true

@@ -43,7 +43,7 @@ describe.each(['createPool()', 'the pool of mysql2'] as const)('%s over a way th
   })
 
   it('opens no connection that hangs for longer than "connectTimeout"', async () => {
-    const pool = await poolWith({ connectionLimit: 1, connectTimeout: 500 })
+    const pool = await poolWith({ connectionLimit: 1, connectTimeout: 2_000 })
     const connection = await connectionOf(pool)
     const lost = once(connection, 'error')
     way.set({ kind: 'hang' })

@@ -32,7 +32,7 @@ describe.each(['VaultPool', 'pg.Pool'] as const)('a %s over a way that goes sile
   const readTimeout = 'Query read timeout'
 
   it('loses one query to it with "query_timeout", and does the next on another connection', async () => {
-    const pool = await poolWith({ query_timeout: 300 })
+    const pool = await poolWith({ query_timeout: 1_000 })
     await pool.query('select 1')
     way.set({ kind: 'freeze' })
     await expect(pool.query('select 1')).rejects.toThrow(readTimeout)
@@ -49,7 +49,7 @@ describe.each(['VaultPool', 'pg.Pool'] as const)('a %s over a way that goes sile
   })
 
   it('opens no connection that hangs, for longer than "connectionTimeoutMillis"', async () => {
-    const pool = await poolWith({ connectionTimeoutMillis: 500 })
+    const pool = await poolWith({ connectionTimeoutMillis: 2_000 })
     await pool.query('select 1')
     way.set({ kind: 'hang' })
     await vi.waitFor(() => expect(pool.totalCount).toBe(0))
@@ -93,7 +93,7 @@ describe('a VaultPool', () => {
   // pg.Pool gives it to the next one, who waits behind what is not answered.
   it('gives nobody a client whose query was too late by "query_timeout", although it was released as if it were well', async () => {
     const { host, port } = way
-    const pool = await servers.pool({ host, port, max: 1, query_timeout: 200 })
+    const pool = await servers.pool({ host, port, max: 1, query_timeout: 1_000 })
     const client = await pool.connect()
     way.set({ kind: 'freeze' })
     await expect(client.query('select 1')).rejects.toThrow('Query read timeout')
@@ -106,7 +106,7 @@ describe('a VaultPool', () => {
   })
 
   it('ends what was too late at the server, too', async () => {
-    const pool = await servers.pool({ max: 1, query_timeout: 200 })
+    const pool = await servers.pool({ max: 1, query_timeout: 1_000 })
     const client = await pool.connect()
     await expect(client.query('select pg_sleep(600)')).rejects.toThrow('Query read timeout')
     client.release()

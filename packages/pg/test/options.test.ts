@@ -120,7 +120,7 @@ describe('a VaultPool keeps to the options and events of pg.Pool', () => {
   })
 
   it('end: is not held up by a queue behind a client that is never released', async () => {
-    const pool = await servers.pool({ max: 1, connectionTimeoutMillis: 200 })
+    const pool = await servers.pool({ max: 1, connectionTimeoutMillis: 1_500 })
     await pool.connect()
     const queued = pool.query('select 1').catch((error: Error) => error.message)
     await pool.end()

@@ -150,7 +150,7 @@ describe('a VaultPool is a pg.Pool', () => {
   })
 
   it('that times out an acquire on a full pool', async () => {
-    const pool = await servers.pool({ max: 1, connectionTimeoutMillis: 500 })
+    const pool = await servers.pool({ max: 1, connectionTimeoutMillis: 1_500 })
     await pool.lease.ready()
     const client = await pool.connect()
     await expect(pool.query('select 1')).rejects.toThrow('timeout exceeded when trying to connect')

@@ -56,13 +56,13 @@ describe.each(['vaultAdapter()', 'PrismaPg'] as const)('the pool of %s', (which)
   })
 
   it('gives up a connection whose query took longer than "query_timeout"', async () => {
-    const adapter = await adapterWith({ query_timeout: 200 })
+    const adapter = await adapterWith({ query_timeout: 1_000 })
     await expect(adapter.queryRaw(select('select 1 from pg_sleep(2)'))).rejects.toThrow()
     expect((await adapter.queryRaw(select('select 1'))).rows).toHaveLength(1)
   })
 
   it('ends an acquire after "connectionTimeoutMillis"', async () => {
-    const adapter = await adapterWith({ connectionTimeoutMillis: 200 })
+    const adapter = await adapterWith({ connectionTimeoutMillis: 1_500 })
     const transaction = await adapter.startTransaction()
     await expect(adapter.queryRaw(select('select 1'))).rejects.toThrow('timeout')
     await transaction.rollback()

@@ -175,7 +175,7 @@ describe('a knex on a vaultConnection()', () => {
         ['--conditions=@vault-lease/source', '--import', 'tsx', cli, ...args],
         {
           cwd: fileURLToPath(new URL('./project', import.meta.url)),
-          timeout: 20_000,
+          timeout: 40_000,
           env: {
             PATH: process.env['PATH'],
             VAULT_ADDR: servers.vault.address,

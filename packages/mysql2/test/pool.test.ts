@@ -183,7 +183,7 @@ describe('a pool of createPool() is a pool of mysql2', () => {
     const args = ['--conditions=@vault-lease/source', '--import', 'tsx', '--input-type=module', '-e', script]
     const cwd = fileURLToPath(new URL('..', import.meta.url))
     const env = await servers.environment()
-    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 10_000 })
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 30_000 })
     expect(stdout).toMatch(/^v-token-app-/)
   })
 

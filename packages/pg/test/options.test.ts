@@ -158,7 +158,7 @@ describe('a VaultPool keeps to the options and events of pg.Pool', () => {
       ]
       const cwd = fileURLToPath(new URL('..', import.meta.url))
       const env = await servers.environment()
-      const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 20_000 })
+      const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 30_000 })
       return Number(stdout)
     }
     const { user, password } = servers.database.superuser

@@ -229,7 +229,7 @@ describe('a VaultPool is a pg.Pool', () => {
       await pool.end()`
     const args = ['--conditions=@vault-lease/source', '--import', 'tsx', '--input-type=module', '-e', script]
     const env = await servers.environment()
-    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 10_000 })
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 30_000 })
     expect(stdout).toMatch(/^v-token-app-/)
   })
 

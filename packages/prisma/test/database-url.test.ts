@@ -60,7 +60,7 @@ describe('vaultDatabaseUrl()', () => {
     await servers.engine.role('app', { ttl: '60s', maxTtl: '60s' })
     const { stdout } = await promisify(execFile)(process.execPath, [command, 'migrate', 'status'], {
       cwd: project,
-      timeout: 20_000,
+      timeout: 50_000,
       env: {
         PATH: process.env['PATH'],
         JITI_ALIAS: JSON.stringify(

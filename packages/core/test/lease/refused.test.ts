@@ -33,7 +33,7 @@ it.each([
 ])('a script waits to its end when a credential is refused that %s', async (_name, prove) => {
   const args = ['--import', 'tsx', '--input-type=module', '-e', script(prove)]
   const cwd = new URL('../..', import.meta.url).pathname
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, timeout: 20_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, timeout: 30_000 })
   // Whether there is another credential depends on who was proven by then.
   expect(stdout).toMatch(/^(true|false)\nclosed\n$/)
 })

@@ -57,7 +57,7 @@ describe('the system clock', () => {
     const { status, signal, stderr } = spawnSync(
       process.execPath,
       ['--import', 'tsx', '--input-type=module', '-e', program],
-      { timeout: 10_000, cwd: fileURLToPath(new URL('../../../..', import.meta.url)) },
+      { timeout: 30_000, cwd: fileURLToPath(new URL('../../../..', import.meta.url)) },
     )
     expect({ status, signal, stderr: String(stderr) }).toEqual({ status: 0, signal: null, stderr: '' })
   })

@@ -38,27 +38,31 @@ export function mikroOrmOn(kind: Kind): { leased: MakeSubject; plain: MakeStatic
   // What is used of them is the same.
   const driver = drivers[kind] as unknown as typeof PostgreSqlDriver
   return {
-    leased: (place, from) => subjectOn(vaultMikroOrm({ ...from, ...optionsFor(place), driver }), kind),
-    plain: (place, login) => subjectOn({ ...optionsFor(place), driver, ...login }, kind),
+    leased: (place, from) => subjectOn(vaultMikroOrm({ ...from, ...optionsFor(place, kind), driver }), kind),
+    plain: (place, login) => subjectOn({ ...optionsFor(place, kind), driver, ...login }, kind),
   }
 }
 
 const quickOptions = { idleTimeoutMillis: 100, reapIntervalMillis: 50 }
 
-function optionsFor({
-  server: { host, port, database },
-  max,
-  acquireTimeoutMs,
-  quick,
-  log = () => {},
-}: Place) {
+/** A busy machine needs longer for a connection than the second that the driver mariadb allows. */
+const patientOptions = { connection: { connectTimeout: 10_000 } }
+
+function optionsFor(
+  { server: { host, port, database }, max, acquireTimeoutMs, quick, log = () => {} }: Place,
+  kind: Kind,
+) {
   return {
     host,
     port,
     dbName: database,
     entities: [Items],
     pool: { min: 0, max, acquireTimeoutMillis: acquireTimeoutMs, ...(quick && quickOptions) },
-    driverOptions: { acquireConnectionTimeout: acquireTimeoutMs, log: { warn: log, error: log } },
+    driverOptions: {
+      acquireConnectionTimeout: acquireTimeoutMs,
+      log: { warn: log, error: log },
+      ...(kind === 'mariadb' && patientOptions),
+    },
     // Otherwise MikroORM connects as it is made.
     connect: false,
     logger: log,

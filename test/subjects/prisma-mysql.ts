@@ -12,7 +12,8 @@ export const leased: MakeSubject = (place, from) =>
 export const plain: MakeStatic = (place, login) =>
   subjectOn(place, new PrismaMariaDb({ ...login, ...poolOptions(place) }))
 
-const quickOptions = { idleTimeout: 1 }
+/** A busy machine needs longer for a connection than the second that the driver allows. */
+const quickOptions = { idleTimeout: 1, connectTimeout: 10_000 }
 
 function poolOptions({ server, max, acquireTimeoutMs, quick }: Place): PoolConfig {
   const { host, port, database } = server

@@ -45,35 +45,53 @@ const floors = {
 
 /** TypeORM before 1.0 works with MongoDB drivers of before only. */
 const onMongodb = {
-  contract: 'test/contract/typeorm-mongodb.test.ts',
+  contract: contractOf('typeorm-mongodb'),
   floors: { ...floors, typeorm: '1.0.0' },
 }
 
 /** MikroORM brings knex and its drivers, in one version each, and does not work over older ones. */
-const withoutFloors = ['mikro-orm', 'mikro-orm-mysql', 'mikro-orm-mariadb'].map(
-  (name) => `test/contract/${name}.test.ts`,
-)
+const ofMikroOrm = {
+  contracts: ['mikro-orm', 'mikro-orm-mysql', 'mikro-orm-mariadb'].map(contractOf),
+  floors: Object.fromEntries(
+    ['core', 'knex', 'postgresql', 'mysql', 'mariadb', 'migrations', 'cli'].map((name) => [
+      `@mikro-orm/${name}`,
+      floorOf('mikro-orm', '@mikro-orm/core'),
+    ]),
+  ),
+}
 
 const contract = join(copy, 'test')
 const asked = process.argv.slice(2)
-const others = asked.filter((file) => file !== onMongodb.contract)
-const excluded = [onMongodb.contract, ...withoutFloors].flatMap((file) => ['--exclude', file])
+const apart = [onMongodb.contract, ...ofMikroOrm.contracts]
+const others = asked.filter((file) => !apart.includes(file))
+const all = ['test/contract', 'packages/metrics/test', 'packages/iam/test']
 if (asked.length === 0)
-  runContracts(floors, 'test/contract', 'packages/metrics/test', 'packages/iam/test', ...excluded)
-else if (others.length > 0) runContracts(floors, ...others)
-if (asked.length === 0 || asked.includes(onMongodb.contract)) {
-  runContracts(onMongodb.floors, onMongodb.contract)
+  runContracts(floors, assertOldest, ...all, ...apart.flatMap((file) => ['--exclude', file]))
+else if (others.length > 0) runContracts(floors, assertOldest, ...others)
+if (asked.length === 0 || asked.includes(onMongodb.contract))
+  runContracts(onMongodb.floors, assertOldest, onMongodb.contract)
+const mikroOrms = ofMikroOrm.contracts.filter((file) => asked.length === 0 || asked.includes(file))
+if (mikroOrms.length > 0) runContracts(ofMikroOrm.floors, assertOldestMikroOrm, ...mikroOrms)
+
+function contractOf(adapter: string): string {
+  return `test/contract/${adapter}.test.ts`
 }
 
-function runContracts(versions: typeof floors, ...contracts: string[]): void {
+function runContracts<Versions extends Readonly<Record<string, string>>>(
+  versions: Versions,
+  assertInstalled: (versions: Versions) => void,
+  ...contracts: string[]
+): void {
   const named = Object.entries(versions).map((version) => version.join(' '))
   console.log(`The contract over ${named.join(', ')}:`)
   install(versions)
+  assertInstalled(versions)
+  if ('prisma' in versions) writeSchemasForPrisma6()
   run(process.execPath, 'test/prisma-clients.mjs')
   run(process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...contracts)
 }
 
-function install(versions: typeof floors): void {
+function install(versions: Readonly<Record<string, string>>): void {
   rmSync(copy, { recursive: true, force: true })
   for (const part of [
     'package.json',
@@ -95,9 +113,18 @@ function install(versions: typeof floors): void {
     '--no-frozen-lockfile',
     '--reporter=silent',
   )
+}
+
+function assertOldestMikroOrm(versions: typeof ofMikroOrm.floors): void {
+  for (const folder of [contract, inPackage('mikro-orm')]) {
+    assertLoads(versions, folder, '@mikro-orm/core')
+    assertLoads(versions, folder, '@mikro-orm/postgresql', '@mikro-orm/knex')
+  }
+}
+
+function assertOldest(versions: typeof floors): void {
   const load = (folder: string, ...names: (keyof typeof floors)[]): void =>
     assertLoads(versions, folder, ...names)
-  const inPackage = (name: string): string => join(copy, 'packages', name)
   load(inPackage('pg'), 'pg', 'pg-pool')
   load(inPackage('mysql2'), 'mysql2')
   load(inPackage('postgres'), 'postgres')
@@ -128,11 +155,18 @@ function install(versions: typeof floors): void {
   load(inPackage('iam'), 'google-auth-library')
   load(inPackage('prisma'), '@prisma/adapter-pg')
   load(inPackage('prisma'), '@prisma/adapter-mariadb')
-  writeSchemasForPrisma6()
+}
+
+function inPackage(name: string): string {
+  return join(copy, 'packages', name)
 }
 
 /** What a folder loads by a package's name, and what that package loads by the next one, are the floors. */
-function assertLoads(versions: typeof floors, folder: string, ...names: (keyof typeof floors)[]): void {
+function assertLoads<Versions extends Readonly<Record<string, string>>>(
+  versions: Versions,
+  folder: string,
+  ...names: (keyof Versions & string)[]
+): void {
   let from = folder
   for (const name of names) {
     from = folderOf(name, from)

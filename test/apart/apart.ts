@@ -140,7 +140,7 @@ export function apart(name: SubjectName): void {
       const counting = (async () => {
         while (watching) {
           mostUsers = Math.max(mostUsers, (await world.engine.users()).length)
-          await sleep(25)
+          await sleep(100)
         }
       })()
       const report = await hammer({ run: well, workers, until: happening() }).finally(() => {

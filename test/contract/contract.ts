@@ -133,7 +133,7 @@ export function contract(name: SubjectName): void {
       const lease = await world.lease('10s', '30s')
       const subject = await subjectOn({ lease })
       await subject.query()
-      const told = await tellingOf(subject)
+      await using told = await tellingOf(subject)
       const { report, seen } = await watchedUnderLoad(subject, async () => {
         for (let rotation = 0; rotation < 20; rotation++) {
           await sleep(200)

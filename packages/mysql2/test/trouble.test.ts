@@ -240,9 +240,10 @@ describe('a pool of createPool() in trouble', () => {
     const held = await connectionOf(pool)
     const heard = new Promise((resolve) => held.on('error', resolve))
     const failed = failureOf(ask(held, 'do sleep(30)'))
+    const retired = once(pool.lease, 'retired')
     await pool.lease.rotate()
     servers.database.pause()
-    const [{ forced }] = await once(pool.lease, 'retired')
+    const [{ forced }] = await retired
     servers.database.resume()
     expect(forced).toBe(1)
     for (const error of [await heard, await failed])

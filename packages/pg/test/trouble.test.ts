@@ -65,9 +65,10 @@ describe('a VaultPool in trouble', () => {
     const pool = await servers.pool({ role })
     const held = await pool.connect()
     held.on('error', () => {})
+    const retired = once(pool.lease, 'retired')
     await Promise.all([pool.query('select pg_sleep(0.1)'), pool.query('select pg_sleep(0.1)')])
     await servers.engine.role(role, { ...ttls, creationStatements: cannotLogIn })
-    expect((await once(pool.lease, 'retired'))[0]).toMatchObject({ forced: 1 })
+    expect((await retired)[0]).toMatchObject({ forced: 1 })
     held.release()
   })
 

@@ -81,7 +81,7 @@ describe.skipIf(lacking !== undefined)('vault-lease pgbouncer', () => {
   }
 
   it('writes a whole configuration, and loses no query while users follow each other', async () => {
-    await servers.engine.role('app', { ttl: '3s', maxTtl: '5s' })
+    await servers.engine.role('app', { ttl: '4s', maxTtl: '8s' })
     const running = keepConfig('--json')
     await running.until(/configured/)
     for (const name of ['pgbouncer.ini', 'userlist.txt', 'application.url', 'console.url'])

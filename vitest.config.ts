@@ -9,7 +9,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 3,
+    // A file for each core: with more, those that have a time to keep fail of each other.
+    maxWorkers: '100%',
     // Files that wait and files that work are mixed: by their size, as it would be otherwise, all that wait come last.
     sequence: { shuffle: { files: true }, seed: 3 },
     reporters: ['default', './test/totals-reporter.ts'],

@@ -125,7 +125,8 @@ export function apart(name: SubjectName): void {
       await lease.rotate()
       if (end) {
         await end()
-        await vi.waitFor(() => other.query(), { timeout: 15_000, interval: 100 })
+        // postgres.js waits for up to 20 s by itself before it connects again.
+        await vi.waitFor(() => other.query(), { timeout: 30_000, interval: 100 })
         await begin()
       }
       await sleep(300)

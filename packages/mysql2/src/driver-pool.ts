@@ -55,18 +55,26 @@ export class DriverPool implements MySqlPoolHooks {
     return this.pool.config.connectionLimit || Number.POSITIVE_INFINITY
   }
 
+  get hasIdle(): boolean {
+    return this.#idleCount > 0
+  }
+
   load(): { idle: number; waiting: number } {
     return { idle: this.#idleCount, waiting: this.pool._connectionQueue.length + this.#waiting.size }
   }
 
   /** Takes a connection, which the pool opens when there is room, or has the caller wait for in its queue. */
   take(done: Taken): void {
-    const room = this.#idleCount === 0 ? this.connections.whenRoom() : undefined
+    if (this.hasIdle) {
+      this.#original.getConnection(done)
+      return
+    }
+    const room = this.connections.whenRoom()
     if (room) {
       this.#waiting.add(done)
       void room.then(() => this.#takeAfterAll(done))
     } else {
-      this.#takeNow(done)
+      this.#openOrQueue(done)
     }
   }
 
@@ -108,7 +116,7 @@ export class DriverPool implements MySqlPoolHooks {
   }
 
   #takeNow(done: Taken): void {
-    if (this.#idleCount > 0) this.#original.getConnection(done)
+    if (this.hasIdle) this.#original.getConnection(done)
     else this.#openOrQueue(done)
   }
 
@@ -155,12 +163,15 @@ export class DriverPool implements MySqlPoolHooks {
     }
     const fate = this.#closingIdle ? 'close' : this.connections.fateOfConnection(connection)
     if (typeof fate === 'string') this.#meet(fate, connection)
-    else void fate.then((known) => this.#meet(known, connection))
+    else void fate.then((known) => this.#meetLate(known, connection))
+  }
+
+  #meetLate(fate: Fate, connection: PoolConnection): void {
+    // The pool has given its place away when it was lost.
+    if (!this.#gone.has(connection)) this.#meet(fate, connection)
   }
 
   #meet(fate: Fate, connection: PoolConnection): void {
-    // The pool has given its place away when it was lost.
-    if (this.#gone.has(connection)) return
     if (fate === 'keep' && !this.#closingIdle) this.#original.releaseConnection(connection)
     else this.closeStale(connection)
   }

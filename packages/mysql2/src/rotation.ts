@@ -25,6 +25,7 @@ export class PoolRotation {
     this.#driverPool = driverPool
     this.#checkout = new Checkout(connections.attachment, {
       take: (done) => driverPool.take(done),
+      hasIdle: () => driverPool.hasIdle,
       giveBack: (connection) => connection.release(),
       isStale: (connection) => connections.isConnectionStale(connection),
       closeStale: (connection) => driverPool.closeStale(connection),

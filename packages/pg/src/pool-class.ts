@@ -66,6 +66,7 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       this.#connections = connections
       this.#checkout = new Checkout(connections.attachment, {
         take: (done) => this.#take(done),
+        hasIdle: () => this.idleCount > 0,
         giveBack: (client) => this.#giveBack(client),
         isStale: (client) => connections.isStale(client),
         closeStale,

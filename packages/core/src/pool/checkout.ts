@@ -7,6 +7,8 @@ import { Attempts, type Reconnecting } from './attempts.ts'
 export interface CheckoutHooks<Taken> extends Reconnecting {
   /** Takes one from the pool, which opens it or has the caller wait in its queue. */
   take(done: CheckedOut<Taken>): void
+  /** Whether the next to take one waits for nothing. */
+  hasIdle(): boolean
   giveBack(taken: Taken): void
   isStale(taken: Taken): boolean
   /** Closes it; its place in the pool is free when the server has closed it too. */
@@ -26,13 +28,14 @@ export type CheckoutLease = Pick<PoolAttachment, 'current' | 'generation' | 'cre
 /** One acquire, from its call to its answer. */
 class Acquire<Taken> {
   readonly done: CheckedOut<Taken>
-  readonly attempts: Attempts
+  /** None while it has not had to wait for anything: a look at the clock is dear. */
+  attempts: Attempts | undefined
   /** Where it stands among those that wait for their answer. */
   place = 0
   answered = false
   cancelTimer: (() => void) | undefined = undefined
 
-  constructor(done: CheckedOut<Taken>, attempts: Attempts) {
+  constructor(done: CheckedOut<Taken>, attempts: Attempts | undefined) {
     this.done = done
     this.attempts = attempts
   }
@@ -53,7 +56,7 @@ export class Checkout<Taken> {
   }
 
   acquire(done: CheckedOut<Taken>): void {
-    const acquire = new Acquire(done, new Attempts(this.#clock, this.#pool.patienceMs()))
+    const acquire = new Acquire(done, this.#pool.hasIdle() ? undefined : this.#newAttempts())
     acquire.place = this.#acquiring.push(acquire) - 1
     // The first time, the pool counts for itself.
     if (this.#lease.generation !== 0) this.#take(acquire)
@@ -75,7 +78,7 @@ export class Checkout<Taken> {
   #again(acquire: Acquire<Taken>): void {
     if (acquire.answered) return
     const { tooLate } = this.#pool
-    const { leftMs } = acquire.attempts
+    const { leftMs } = this.#attemptsOf(acquire)
     if (leftMs !== undefined && tooLate)
       acquire.cancelTimer ??= this.#clock.schedule(leftMs, () => this.#answer(acquire, tooLate(), undefined))
     if (this.#lease.current) this.#take(acquire)
@@ -84,7 +87,7 @@ export class Checkout<Taken> {
 
   async #onceUsable(acquire: Acquire<Taken>): Promise<void> {
     try {
-      await this.#lease.credential({ timeoutMs: acquire.attempts.leftMs })
+      await this.#lease.credential({ timeoutMs: this.#attemptsOf(acquire).leftMs })
     } catch (error) {
       return this.#answer(acquire, error as Error, undefined)
     }
@@ -119,7 +122,7 @@ export class Checkout<Taken> {
   #takeFailed(acquire: Acquire<Taken>, error: Error | null | undefined): void {
     const giveUp = (): void => this.#answer(acquire, error, undefined)
     const again = (worth: boolean): void => (worth ? this.#again(acquire) : giveUp())
-    acquire.attempts.another(error, this.#pool).then(again, giveUp)
+    this.#attemptsOf(acquire).another(error, this.#pool).then(again, giveUp)
   }
 
   #answer(acquire: Acquire<Taken>, error: Error | null | undefined, taken: Taken | undefined): void {
@@ -129,6 +132,15 @@ export class Checkout<Taken> {
     this.#strikeOff(acquire)
     acquire.done(error, taken)
     if (this.#acquiring.length === 0) this.#onAllAnswered?.()
+  }
+
+  #attemptsOf(acquire: Acquire<Taken>): Attempts {
+    acquire.attempts ??= this.#newAttempts()
+    return acquire.attempts
+  }
+
+  #newAttempts(): Attempts {
+    return new Attempts(this.#clock, this.#pool.patienceMs())
   }
 
   /** The last one takes its place: a set would cost more than the rest of an acquire. */

@@ -21,6 +21,7 @@ function setUp(hooks: Partial<CheckoutHooks<number>> = {}) {
   }
   const pool: CheckoutHooks<number> = {
     take: (done) => done(undefined, ++opened),
+    hasIdle: () => false,
     giveBack: vi.fn(),
     isStale: () => false,
     closeStale: vi.fn(),

@@ -78,6 +78,7 @@ export class LeasedPool {
     this.#connections = new MariaDbConnections(lease, hooks, driver, config)
     this.#checkout = new Checkout(this.#connections.attachment, {
       take: (done) => this.#take(done),
+      hasIdle: () => this.#places.idle.length > 0,
       giveBack: (session) => this.#takeBack(session),
       isStale: (session) => this.#isStale(session),
       closeStale: (session) => void this.#close(session),

@@ -145,6 +145,7 @@ export function usersService(name: string, kind: KindName, health: object = leas
       const { queries, firstErrors } = await hammer({
         run: { query: () => visit(address) },
         workers: 16,
+        thinkMs: 100,
         until: vi.waitUntil(async () => (await dropped()) >= droppedBefore + 2, {
           timeout: 40_000,
           interval: 250,

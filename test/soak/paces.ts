@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type HammerTarget, hammer } from '@vault-lease/testing'
+import { hammer } from '@vault-lease/testing'
 import { type SubjectName, subjects } from '../subjects/index.ts'
 import {
   type Application,
@@ -56,32 +56,22 @@ export async function soakPaces(
 }
 
 async function soakOne({ lease, subject, close }: Application, paces: readonly Pace[]): Promise<Outcome> {
-  const over = new AbortController()
-  let pauseMs = 0
-  const pause = (): Promise<unknown> =>
-    sleep(Math.random() * pauseMs, undefined, { signal: over.signal }).catch(() => {})
+  let longestMs = 0
   const rotating = (async () => {
     for (const { everyMs, rotations } of paces) {
-      pauseMs = everyMs / 2
+      longestMs = everyMs / 2
       for (let done = 0; done < rotations; done++) {
         await sleep(everyMs)
         await lease.rotate()
       }
     }
-    over.abort()
   })()
-  const report = await hammer({ run: withPauses(subject, pause), workers, until: rotating })
+  const report = await hammer({
+    run: subject,
+    workers,
+    thinkMs: () => Math.random() * longestMs,
+    until: rotating,
+  })
   await close()
   return outcomeOf(report)
-}
-
-function withPauses(
-  { query, transaction, stream }: Application['subject'],
-  pause: () => Promise<unknown>,
-): HammerTarget {
-  return {
-    query: () => pause().then(query),
-    transaction: (holdMs) => pause().then(() => transaction(holdMs)),
-    stream: () => pause().then(stream),
-  }
 }

@@ -50,6 +50,7 @@ export async function startApplication(env: Record<string, string>): Promise<App
       const { queries, firstErrors } = await hammer({
         run: { query },
         workers: 8,
+        thinkMs: 20,
         until: vi.waitUntil(() => users.size >= count, { timeout: rotatedWithinMs, interval: 50 }),
       })
       expect(firstErrors).toEqual({})

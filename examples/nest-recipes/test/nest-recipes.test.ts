@@ -56,6 +56,7 @@ describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
           transaction: () => is(204, 'POST', `/items/${anyId()}/hits`),
         },
         workers: 12,
+        thinkMs: 20,
         until: vi.waitUntil(async () => (await dropped()).length >= rotations, {
           timeout: 40_000,
           interval: 250,

@@ -74,6 +74,7 @@ describe.each(['postgresql', 'mysql'] as const)('on %s', (kind) => {
       const { failed, firstErrors, queries, server } = await hammer({
         run: { query: () => items.nameOf(1), transaction: () => items.hit(2) },
         workers: 12,
+        thinkMs: 5,
         until: rotations(),
         watch: { server: servers.database, engine: servers.engine },
       })

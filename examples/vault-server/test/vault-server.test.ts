@@ -100,6 +100,7 @@ describe('the production configuration, as three servers with TLS', () => {
     const work = hammer({
       run: { query },
       workers: 5,
+      thinkMs: 10,
       until: new Promise((resolve) => end.signal.addEventListener('abort', resolve)),
     })
     await sleep(3_000)

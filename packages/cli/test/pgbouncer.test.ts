@@ -74,7 +74,12 @@ describe.skipIf(lacking !== undefined)('vault-lease pgbouncer', () => {
         client.release()
       }
     }
-    const { failures, queries } = await hammer({ run: { query, transaction }, workers: 10, until })
+    const { failures, queries } = await hammer({
+      run: { query, transaction },
+      workers: 10,
+      thinkMs: 10,
+      until,
+    })
     await pool.end()
     expect(queries).toBeGreaterThan(50)
     return failures

@@ -115,7 +115,7 @@ describe('vault-lease setup with the example', () => {
     }
     const failed: unknown[] = []
     lease.on('failed', (event) => failed.push(event))
-    const report = hammer({ run: { query }, workers: 10, until: 5_000 })
+    const report = hammer({ run: { query }, workers: 10, thinkMs: 20, until: 5_000 })
     for (const _rotation of [1, 2, 3]) {
       await new Promise((resolve) => setTimeout(resolve, 1_000))
       await lease.rotate()

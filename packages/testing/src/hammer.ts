@@ -1,4 +1,5 @@
 import { createHistogram, performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseEngine } from './database-engine.ts'
 import type { DatabaseServer } from './database-server.ts'
 import type { Drop } from './drops.ts'
@@ -21,7 +22,9 @@ export interface HammerOptions {
   readonly workers: number
   /** Shares of each kind; default: 70 queries, 20 transactions, 10 streams. Kinds that the target lacks are left out. */
   readonly mix?: { readonly query?: number; readonly transaction?: number; readonly stream?: number }
-  /** Milliseconds, or a promise at whose end the workers stop. */
+  /** Milliseconds that a worker thinks between two operations, or what says so each time. Default: 0. */
+  readonly thinkMs?: number | (() => number)
+  /** Milliseconds, or a promise at whose end the workers stop, those that think among them. */
   readonly until: number | Promise<unknown>
   /** Told of each operation as it ends. */
   readonly onResult?: (result: HammerResult) => void
@@ -80,7 +83,7 @@ const bucketMs = 100
 const microseconds = 1_000
 
 /**
- * Keeps workers busy, one operation after another each, and counts every failure. Nothing is tried twice.
+ * Keeps workers busy, one operation after another each, with or without a time to think, and counts every failure. Nothing is tried twice.
  *
  * @example
  * const report = await hammer({ run: { query: () => pool.query('select 1') }, workers: 20, until: 5_000 })
@@ -96,13 +99,13 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
   return { ...report, server: { sessions, mostAtOnce, drops } }
 }
 
-async function hit({ run, workers, mix, until, onResult }: HammerOptions): Promise<HammerReport> {
+async function hit({ run, workers, mix, thinkMs, until, onResult }: HammerOptions): Promise<HammerReport> {
   const began = performance.now()
   const pick = kindPicker(run, mix)
   const tally = new Tally(began)
-  let stopped = false
+  const over = new AbortController()
   const work = async (): Promise<void> => {
-    while (!stopped) {
+    while (!over.signal.aborted) {
       const kind = pick()
       const start = performance.now()
       let error: unknown
@@ -116,16 +119,22 @@ async function hit({ run, workers, mix, until, onResult }: HammerOptions): Promi
       onResult?.({ kind, latencyMs, error })
       // An operation that fails at once would keep everything else from happening.
       if (error !== undefined) await new Promise((resolve) => setImmediate(resolve))
+      if (thinkMs !== undefined) await think(thinkMs, over.signal)
     }
   }
   const working = Promise.all(Array.from({ length: workers }, work))
   try {
     await (typeof until === 'number' ? new Promise((resolve) => setTimeout(resolve, until)) : until)
   } finally {
-    stopped = true
+    over.abort()
     await working
   }
   return tally.report()
+}
+
+async function think(thinkMs: number | (() => number), signal: AbortSignal): Promise<void> {
+  const ms = typeof thinkMs === 'number' ? thinkMs : thinkMs()
+  await sleep(ms, undefined, { signal }).catch(() => {})
 }
 
 function operate(run: HammerTarget, kind: Kind): Promise<unknown> {

@@ -155,6 +155,18 @@ describe('the database engine, the session watch and the hammer', () => {
     expect(timeline.reduce((sum, bucket) => sum + bucket.queries, 0)).toBe(queries)
   })
 
+  it('the hammer gives its workers time to think, and does not wait for them when it is told to stop', async () => {
+    let thinks = 0
+    const { queries, tookMs } = await hammer({
+      run: { query: async () => {} },
+      workers: 3,
+      thinkMs: () => (thinks++ < 9 ? 20 : 60_000),
+      until: 500,
+    })
+    expect(queries).toBe(12)
+    expect(tookMs).toBeLessThan(5_000)
+  })
+
   it('the hammer stops its workers when what it waits for fails', async () => {
     let queries = 0
     const hammering = hammer({

@@ -9,8 +9,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
-    // A file for each core: with more, those that have a time to keep fail of each other.
-    maxWorkers: '100%',
+    // Three files on two cores: most of a file is waiting.
+    maxWorkers: '150%',
     // Files that wait and files that work are mixed: by their size, as it would be otherwise, all that wait come last.
     sequence: { shuffle: { files: true }, seed: 3 },
     reporters: ['default', './test/totals-reporter.ts'],

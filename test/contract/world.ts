@@ -13,11 +13,17 @@ import { schemas } from '../subjects/subject.ts'
 export interface World extends Servers {
   /** Knows every secret that these servers issue to us. */
   readonly secrets: SecretWatch
-  /** Options that log in to the server by AppRole. */
-  vaultOptions(): Promise<VaultOptions>
+  /** Options that log in to the server, or by another way to it, by AppRole. */
+  vaultOptions(address?: string): Promise<VaultOptions>
   /** A lease of its own, closed by `closeLeases()`. */
-  lease(ttl: string, maxTtl: string, rotation?: RotationOptions): Promise<LeaseManager>
+  lease(ttl: string, maxTtl: string, options?: WorldLeaseOptions): Promise<LeaseManager>
   closeLeases(): Promise<void>
+}
+
+interface WorldLeaseOptions {
+  readonly rotation?: RotationOptions
+  /** Another way to the server. */
+  readonly address?: string
 }
 
 export async function startWorld(kind: DatabaseServer['kind']): Promise<World> {
@@ -26,18 +32,18 @@ export async function startWorld(kind: DatabaseServer['kind']): Promise<World> {
   const secrets = watchSecrets()
   secrets.know(vault.token)
   const leases: LeaseManager[] = []
-  const vaultOptions = async (): Promise<VaultOptions> => {
+  const vaultOptions = async (address = vault.address): Promise<VaultOptions> => {
     const role = await engine.createAppRole()
     secrets.know(role.secretId)
-    return { address: vault.address, auth: secrets.watchLogins(appRole(role)), timeoutMs: 2_000 }
+    return { address, auth: secrets.watchLogins(appRole(role)), timeoutMs: 2_000 }
   }
   return {
     ...servers,
     secrets,
     vaultOptions,
-    async lease(ttl, maxTtl, rotation) {
+    async lease(ttl, maxTtl, { rotation, address } = {}) {
       await engine.role('app', { ttl, maxTtl })
-      const lease = secrets.watch(createLease({ vault: await vaultOptions(), role: 'app', rotation }))
+      const lease = secrets.watch(createLease({ vault: await vaultOptions(address), role: 'app', rotation }))
       leases.push(lease)
       return lease
     },

@@ -1,36 +1,39 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hammer } from '@vault-lease/testing'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
-import { leasedSubject, subjectNames, subjects } from './index.ts'
-import { newPassword, type StaticLogin, sessionsOf, staticUser } from './static-user.ts'
+import { leasedSubject, type SubjectName, subjectNames, subjects } from './index.ts'
+import { newPassword, sessionsOf, staticUser } from './static-user.ts'
 import { schemas } from './subject.ts'
 
-const user = 'stays'
 const max = 3
+/** As the IAM token of a cloud, or the password of a static role: each time another one, for the same user. */
+const lifeMs = 1_500
 
 describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('sessions of %s', (kind) => {
   let servers: LeasedServers
-  let passwords = 0
-  const login = (): StaticLogin => ({ user, password: `password-${passwords}` })
+  const names = subjectNames.filter((name) => subjects[name].database === kind)
+  const userOf = (name: SubjectName): string => `stays_${names.indexOf(name)}`
 
   beforeAll(async () => {
-    servers = await startLeasedServers({ kind, schema: [...schemas[kind], ...staticUser(kind, login())] })
+    const users = names.flatMap((name) => staticUser(kind, { user: userOf(name), password: 'the-first' }))
+    servers = await startLeasedServers({ kind, schema: [...schemas[kind], ...users] })
   })
-  afterAll(() => servers?.[Symbol.asyncDispose]())
-  afterEach(() => servers.endAll())
+  afterAll(async () => {
+    await servers?.endAll()
+    await servers?.[Symbol.asyncDispose]()
+  })
 
-  /** As the IAM token of a cloud, or the password of a static role: each time another one, for the same user. */
-  const lifeMs = 1_500
-  async function nextPassword() {
-    passwords++
-    await servers.database.query(newPassword(kind, login()))
-    return { username: user, password: login().password, expiresAt: new Date(Date.now() + lifeMs) }
-  }
-
-  it.each(subjectNames.filter((name) => subjects[name].database === kind))(
+  it.concurrent.each(names)(
     'of %s outlive three passwords under load, and new ones log in with the newest',
     async (name) => {
+      const user = userOf(name)
+      let passwords = 0
+      const nextPassword = async () => {
+        const password = `password-${++passwords}`
+        await servers.database.query(newPassword(kind, { user, password }))
+        return { username: user, password, expiresAt: new Date(Date.now() + lifeMs) }
+      }
       const lease = await servers.lease({ role: undefined, vault: undefined, credential: nextPassword })
       const { database: server } = servers
       const place = { server, max, acquireTimeoutMs: 5_000, users: server }

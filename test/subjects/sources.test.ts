@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
 import { hammer } from '@vault-lease/testing'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
 import { leasedSubject, type SubjectName, subjectNames, subjects } from './index.ts'
 import { type StaticLogin, staticUser } from './static-user.ts'
@@ -23,10 +23,10 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
     await servers.engine.staticRole('steady', { username: steady.user, rotationPeriod: '5s' })
   })
   afterAll(async () => {
+    await servers?.endAll()
     await servers?.[Symbol.asyncDispose]()
     rmSync(folder, { recursive: true })
   })
-  afterEach(() => servers.endAll())
 
   const names = subjectNames.filter((name) => subjects[name].database === kind)
   const open = async (name: SubjectName, lease: LeaseManager) => {
@@ -36,7 +36,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
     return servers.closing(subject, () => subject.close())
   }
 
-  it.each(names)('%s goes on while Vault changes the password of a static role', async (name) => {
+  it.concurrent.each(names)('%s goes on while Vault changes the password of a static role', async (name) => {
     const lease = await servers.lease({ role: undefined, staticRole: 'steady' })
     const passwords = new Set<string | undefined>()
     for (const event of ['rotated', 'passwordChanged'] as const)
@@ -48,7 +48,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
     expect(report.queries).toBeGreaterThan(100)
   })
 
-  it.each(names)('%s goes on while the user in a file is replaced', async (name) => {
+  it.concurrent.each(names)('%s goes on while the user in a file is replaced', async (name) => {
     const path = join(folder, `${name}.env`)
     const render = ({ user, password }: StaticLogin) => {
       writeFileSync(`${path}.new`, `export DB_USERNAME="${user}"\nexport DB_PASSWORD="${password}"\n`)

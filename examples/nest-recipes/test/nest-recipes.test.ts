@@ -7,7 +7,7 @@ import { type LeasedServers, startLeasedServers } from '../../../test/leased-ser
 import { schemas } from '../../../test/subjects/subject.ts'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
-const rotations = 3
+const rotations = 2
 
 const recipes = {
   postgresql: ['typeorm', 'sequelize', 'prisma'],

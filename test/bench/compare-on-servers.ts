@@ -71,7 +71,8 @@ function announcement({ rounds, seconds, rotations }: BenchOptions, pinned: bool
     : 'servers and client on any core'
   return `Short queries on a pool of 10, ${load}: the plain driver with a password against the same driver on a lease,
 each in a process of its own, in turns, ${place}.
-${rounds} rounds of ${seconds} s for each side and load. Every figure is leased / static: the median of the rounds (min-max).
+${rounds} rounds of ${seconds} s for each side and load. Every figure is leased / static: the median of the rounds (min-max). Of the
+turns of a round those count, for throughput and CPU, that only a quarter of them are better than.
 
 ${header}`
 }

@@ -23,10 +23,11 @@ export type Step =
 export interface Measurement {
   readonly queries: number
   readonly failed: number
+  /** Of its turns a quarter was quicker: a machine that is slow now and then tells nothing. */
   readonly queriesPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** What the process used, which other work on the machine changes less than the time it took. */
+  /** What the process used, which other work on the machine changes less than the time it took. A quarter of its turns took less. */
   readonly cpuMicrosecondsPerQuery: number
   /** The heap after a full collection, once the pool is warm. */
   readonly heapBytes: number

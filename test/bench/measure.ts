@@ -5,6 +5,7 @@ import { hammer } from '@vault-lease/testing'
 import { leasedSubject, staticSubject } from '../subjects/index.ts'
 import type { Subject } from '../subjects/subject.ts'
 import type { Measurement, SidePlan, Step } from './load.ts'
+import { lowerQuarterOf } from './spread.ts'
 
 /** A pool, which counts what it does under load. */
 export interface MeasuredSide {
@@ -15,14 +16,17 @@ export interface MeasuredSide {
   close(): Promise<void>
 }
 
-const warmUpMs = 1_000
+/** Until what is hot is compiled. */
+const warmUpMs = 2_000
 const shortQueriesOnly = { query: 1, transaction: 0, stream: 0 }
 const microseconds = 1_000
 
 export async function openSide(plan: SidePlan): Promise<MeasuredSide> {
   const { subject, rotate, close } = await (plan.side === 'static' ? openStatic : openLeased)(plan)
   const latencies = createHistogram()
-  const sum = { failed: 0, tookMs: 0, cpuMicroseconds: 0, heapBytes: 0 }
+  const turns: { readonly msPerQuery: number; readonly cpuMicrosecondsPerQuery: number }[] = []
+  let failedQueries = 0
+  let heapBytes = 0
   const onResult = ({ latencyMs }: { latencyMs: number }): void =>
     latencies.record(Math.max(1, Math.round(latencyMs * microseconds)))
   return {
@@ -30,34 +34,30 @@ export async function openSide(plan: SidePlan): Promise<MeasuredSide> {
       await hammer({ run: subject, workers, mix: shortQueriesOnly, until: warmUpMs })
       collectGarbage()
       latencies.reset()
-      Object.assign(sum, {
-        failed: 0,
-        tookMs: 0,
-        cpuMicroseconds: 0,
-        heapBytes: process.memoryUsage().heapUsed,
-      })
+      turns.length = 0
+      failedQueries = 0
+      heapBytes = process.memoryUsage().heapUsed
     },
     async turn({ workers, lastingMs, rotate: rotates }) {
       const before = process.cpuUsage()
       // Early, so that the connections have had their turns within this one.
       const rotating = rotates ? sleep(lastingMs / 4).then(rotate) : undefined
       const load = { run: subject, workers, mix: shortQueriesOnly }
-      const { failed, firstErrors, tookMs } = await hammer({ ...load, until: lastingMs, onResult })
+      const { queries, failed, firstErrors, tookMs } = await hammer({ ...load, until: lastingMs, onResult })
       await rotating
       for (const error of Object.values(firstErrors)) console.error(error)
       const { user, system } = process.cpuUsage(before)
-      sum.failed += failed
-      sum.tookMs += tookMs
-      sum.cpuMicroseconds += user + system
+      failedQueries += failed
+      turns.push({ msPerQuery: tookMs / queries, cpuMicrosecondsPerQuery: (user + system) / queries })
     },
     report: () => ({
       queries: latencies.count,
-      failed: sum.failed,
-      queriesPerSecond: latencies.count / (sum.tookMs / 1_000),
+      failed: failedQueries,
+      queriesPerSecond: 1_000 / lowerQuarterOf(turns.map(({ msPerQuery }) => msPerQuery)),
       p50Ms: latencies.percentile(50) / microseconds,
       p99Ms: latencies.percentile(99) / microseconds,
-      cpuMicrosecondsPerQuery: sum.cpuMicroseconds / latencies.count,
-      heapBytes: sum.heapBytes,
+      cpuMicrosecondsPerQuery: lowerQuarterOf(turns.map((turn) => turn.cpuMicrosecondsPerQuery)),
+      heapBytes,
     }),
     close,
   }

@@ -15,3 +15,8 @@ export function spreadOf(figures: readonly number[]): Spread {
     max: at(sorted.length - 1),
   }
 }
+
+/** A quarter of the figures are lower. What other work on the machine adds to the higher ones does not count. */
+export function lowerQuarterOf(figures: readonly number[]): number {
+  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 4)] ?? Number.NaN
+}

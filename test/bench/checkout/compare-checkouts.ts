@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { spreadOf } from '../spread.ts'
+import { lowerQuarterOf, spreadOf } from '../spread.ts'
 import { type PoolName, poolNames, type SideName } from './pools.ts'
 
 /** An operation of MongoDB takes and gives back by itself. */
@@ -27,7 +27,7 @@ pool          static (min-max)   leased (min-max)   added`)
     const pairs: Record<SideName, number>[] = []
     for (let round = 0; round < rounds; round++) pairs.push(await pairOf(pool, round % 2 === 0))
     const of = (side: SideName): number[] => pairs.map((pair) => pair[side])
-    const added = quick(of('leased')) - quick(of('static'))
+    const added = lowerQuarterOf(of('leased')) - lowerQuarterOf(of('static'))
     const goal = `<= ${goalNs[pool]}`
     const met = added <= goalNs[pool]
     lines.push({ pool, added, goal, met, pairs })
@@ -40,7 +40,7 @@ pool          static (min-max)   leased (min-max)   added`)
 
 function describe(figures: readonly number[]): string {
   const { min, max } = spreadOf(figures)
-  return `${quick(figures).toFixed(0)} (${min.toFixed(0)}-${max.toFixed(0)})`
+  return `${lowerQuarterOf(figures).toFixed(0)} (${min.toFixed(0)}-${max.toFixed(0)})`
 }
 
 async function pairOf(pool: PoolName, staticFirst: boolean): Promise<Record<SideName, number>> {
@@ -48,11 +48,6 @@ async function pairOf(pool: PoolName, staticFirst: boolean): Promise<Record<Side
   const pair = { static: 0, leased: 0 }
   for (const name of order) pair[name] = await nanosecondsOf(pool, name)
   return pair
-}
-
-/** A quarter of them are lower. */
-function quick(figures: readonly number[]): number {
-  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 4)] ?? Number.NaN
 }
 
 /** A tenth of the batches are faster: what other work on the machine adds to the rest does not count. */

@@ -26,9 +26,9 @@ function tellingOf({ name, logIn }: AuthMethod): AuthMethod {
 }
 
 async function use(name: SubjectName): Promise<void> {
-  const { DB_HOST = '', DB_PORT = '', DB_NAME = '' } = process.env
+  const { DB_HOST = '', DB_PORT = '', DB_NAME = '', VAULT_DB_ROLE } = process.env
   const auth = tellingOf(appRole(JSON.parse(readFileSync(0, 'utf8'))))
-  const lease = createLease({ vault: { auth }, role: 'app' })
+  const lease = createLease({ vault: { auth }, role: VAULT_DB_ROLE })
   lease.on('rotated', () => tell(lease.current?.password ?? ''))
   const server = { host: DB_HOST, port: Number(DB_PORT), database: DB_NAME }
   const subject = await leasedSubject(name, { server, max: 2, acquireTimeoutMs: 5_000 }, { lease })

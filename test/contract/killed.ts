@@ -4,8 +4,8 @@ import { isSubjectName, leasedSubject } from '../subjects/index.ts'
 
 const [, , name = ''] = process.argv
 if (!isSubjectName(name)) throw new Error('which adapter?')
-const { DB_HOST = '', DB_PORT = '', DB_NAME = '' } = process.env
-const lease = createLease({ role: 'app', rotation: { drainTimeoutMs: 2_000 } })
+const { DB_HOST = '', DB_PORT = '', DB_NAME = '', VAULT_DB_ROLE } = process.env
+const lease = createLease({ role: VAULT_DB_ROLE, rotation: { drainTimeoutMs: 2_000 } })
 const place = {
   server: { host: DB_HOST, port: Number(DB_PORT), database: DB_NAME },
   max: 5,

@@ -20,9 +20,12 @@ export function expectNoSecrets(watch: SecretWatch): void {
 const keyOfMongodb = /"[^"_]+_[A-Za-z0-9+/]+=*_\d+"/g
 
 /** Where a process that uses the subject with DEBUG and NODE_DEBUG shows or keeps one of its secrets, with what is around it. */
-export async function leakOfDebugged(name: SubjectName, world: World): Promise<string | undefined> {
-  const { vault, database, engine } = world
-  const role = await engine.createAppRole()
+export async function leakOfDebugged(
+  name: SubjectName,
+  { vault, database, engine }: World,
+  role: string,
+): Promise<string | undefined> {
+  const login = await engine.createAppRole()
   const folder = mkdtempSync(join(tmpdir(), 'vault-lease-debugged-'))
   const snapshot = join(folder, 'memory.heapsnapshot')
   const program = fileURLToPath(new URL('./debugged.ts', import.meta.url))
@@ -34,13 +37,13 @@ export async function leakOfDebugged(name: SubjectName, world: World): Promise<s
       env: {
         PATH: process.env['PATH'],
         ...{ DEBUG: '*', NODE_DEBUG: '*', NO_COLOR: '1' },
-        ...{ VAULT_ADDR: vault.address },
+        ...{ VAULT_ADDR: vault.address, VAULT_DB_ROLE: role },
         ...{ DB_HOST: database.host, DB_PORT: String(database.port), DB_NAME: database.database },
       },
     },
   )
   try {
-    child.stdin?.end(JSON.stringify(role))
+    child.stdin?.end(JSON.stringify(login))
     const [printed, issued] = await Promise.all([
       Promise.all([textOf(child.stdio[1]), textOf(child.stdio[2])]),
       textOf(child.stdio[3]),
@@ -54,7 +57,7 @@ export async function leakOfDebugged(name: SubjectName, world: World): Promise<s
       kept: readFileSync(snapshot, 'utf8').replaceAll(keyOfMongodb, ''),
     }
     for (const [how, where] of Object.entries(places))
-      for (const secret of how === 'printed' ? [...secrets, role.secretId] : secrets) {
+      for (const secret of how === 'printed' ? [...secrets, login.secretId] : secrets) {
         const at = where.indexOf(secret)
         if (at >= 0)
           return `a secret is ${how} in: ${where.slice(Math.max(0, at - 1_000), at + 200).replaceAll(secret, '****')}`

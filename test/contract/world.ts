@@ -21,6 +21,8 @@ export interface World extends Servers {
 }
 
 interface WorldLeaseOptions {
+  /** Default: `app`. */
+  readonly role?: string
   readonly rotation?: RotationOptions
   /** Another way to the server. */
   readonly address?: string
@@ -41,9 +43,9 @@ export async function startWorld(kind: DatabaseServer['kind']): Promise<World> {
     ...servers,
     secrets,
     vaultOptions,
-    async lease(ttl, maxTtl, { rotation, address } = {}) {
-      await engine.role('app', { ttl, maxTtl })
-      const lease = secrets.watch(createLease({ vault: await vaultOptions(address), role: 'app', rotation }))
+    async lease(ttl, maxTtl, { role = 'app', rotation, address } = {}) {
+      await engine.role(role, { ttl, maxTtl })
+      const lease = secrets.watch(createLease({ vault: await vaultOptions(address), role, rotation }))
       leases.push(lease)
       return lease
     },

@@ -83,36 +83,47 @@ path "${mount}/static-creds/*" { capabilities = ["read"] }
 path "sys/leases/revoke" { capabilities = ["update"] }
 path "sys/leases/renew" { capabilities = ["update"] }`,
   })
+  let last: Promise<unknown> = Promise.resolve()
+  /** One after the other: the storage of a server refuses one of two that write at once. */
+  const inTurn = <Result>(write: () => Promise<Result>): Promise<Result> => {
+    const written = last.then(write, write)
+    last = written
+    return written
+  }
   return {
     mount,
-    async role(name, { ttl, maxTtl, creationStatements = dialect.creationStatements(server.database) }) {
-      await vault.must('POST', `${mount}/roles/${name}`, {
-        db_name: server.kind,
-        creation_statements: creationStatements,
-        revocation_statements: dialect.revocationStatements,
-        default_ttl: ttl,
-        max_ttl: maxTtl,
-      })
-    },
-    async staticRole(name, { username, rotationPeriod }) {
-      await vault.must('POST', `${mount}/static-roles/${name}`, {
-        db_name: server.kind,
-        username,
-        rotation_period: rotationPeriod,
-      })
-    },
-    async createToken({ ttl = '1h', policies = [policy] } = {}) {
-      const { body } = await vault.must('POST', 'auth/token/create', { policies, ttl })
-      return body.auth.client_token
-    },
-    async createAppRole({ ttl = '1h', policies = [policy] } = {}) {
-      const path = `approle-${policy}`
-      await vault.call('POST', `sys/auth/${path}`, { type: 'approle' })
-      await vault.must('POST', `auth/${path}/role/app`, { token_policies: policies, token_ttl: ttl })
-      const roleId = await vault.must('GET', `auth/${path}/role/app/role-id`)
-      const secretId = await vault.must('PUT', `auth/${path}/role/app/secret-id`, {})
-      return { roleId: roleId.body.data.role_id, secretId: secretId.body.data.secret_id, mount: path }
-    },
+    role: (name, { ttl, maxTtl, creationStatements = dialect.creationStatements(server.database) }) =>
+      inTurn(async () => {
+        await vault.must('POST', `${mount}/roles/${name}`, {
+          db_name: server.kind,
+          creation_statements: creationStatements,
+          revocation_statements: dialect.revocationStatements,
+          default_ttl: ttl,
+          max_ttl: maxTtl,
+        })
+      }),
+    staticRole: (name, { username, rotationPeriod }) =>
+      inTurn(async () => {
+        await vault.must('POST', `${mount}/static-roles/${name}`, {
+          db_name: server.kind,
+          username,
+          rotation_period: rotationPeriod,
+        })
+      }),
+    createToken: ({ ttl = '1h', policies = [policy] } = {}) =>
+      inTurn(async () => {
+        const { body } = await vault.must('POST', 'auth/token/create', { policies, ttl })
+        return body.auth.client_token
+      }),
+    createAppRole: ({ ttl = '1h', policies = [policy] } = {}) =>
+      inTurn(async () => {
+        const path = `approle-${policy}`
+        await vault.call('POST', `sys/auth/${path}`, { type: 'approle' })
+        await vault.must('POST', `auth/${path}/role/app`, { token_policies: policies, token_ttl: ttl })
+        const roleId = await vault.must('GET', `auth/${path}/role/app/role-id`)
+        const secretId = await vault.must('PUT', `auth/${path}/role/app/secret-id`, {})
+        return { roleId: roleId.body.data.role_id, secretId: secretId.body.data.secret_id, mount: path }
+      }),
     users: () => dialect.users(server),
     async leases(role) {
       const { body } = await vault.call('LIST', `sys/leases/lookup/${mount}/creds/${role}`)

@@ -77,6 +77,18 @@ describe('the database engine, the session watch and the hammer', () => {
     await engine.revokePrefix('app')
   })
 
+  it('the engine makes any number of roles and logins at once', async () => {
+    const made = Array.from({ length: 20 }, async (_, n) => {
+      const [login] = await Promise.all([
+        engine.createAppRole(),
+        engine.createToken(),
+        engine.role(`many-${n}`, { ttl: '1m', maxTtl: '2m' }),
+      ])
+      return login.secretId
+    })
+    expect(new Set(await Promise.all(made)).size).toBe(20)
+  })
+
   it('the watch goes on after a restart of the server', async () => {
     const watch = await watchSessions(postgres)
     await postgres.restart()

@@ -13,6 +13,8 @@ export default defineConfig({
     maxWorkers: '150%',
     // Files that wait and files that work are mixed: by their size, as it would be otherwise, all that wait come last.
     sequence: { shuffle: { files: true }, seed: 3 },
+    // In one file, where tests are side by side.
+    maxConcurrency: 4,
     reporters: ['default', './test/totals-reporter.ts'],
     // The longest take half a minute: the limit is for what hangs.
     testTimeout: 60_000,

@@ -82,8 +82,8 @@ export function sideBySide(stage: Stage, name: SubjectName): void {
       while ((await shortestTtl(world, role)) > longestDrainSeconds) await sleep(20)
       child.kill('SIGKILL')
       await once(child, 'exit')
-      expect(await stage.usersOf(role)).toContain(oldUser)
-      while ((await stage.usersOf(role)).includes(oldUser)) await sleep(200)
+      expect(await world.usersOf(role)).toContain(oldUser)
+      while ((await world.usersOf(role)).includes(oldUser)) await sleep(200)
       await world.engine.revokePrefix(role)
     })
 

@@ -4,7 +4,7 @@ import { type HammerReport, hammer } from '@vault-lease/testing'
 import { expect } from 'vitest'
 import { leasedSubject, type SubjectName, subjects } from '../subjects/index.ts'
 import type { Subject } from '../subjects/subject.ts'
-import { startWorld, type World } from './world.ts'
+import { isUserOf, startWorld, type World } from './world.ts'
 
 export const max = 5
 export const workers = 20
@@ -65,28 +65,17 @@ export class Stage {
     })
   }
 
-  /** The names of those whom Vault has made for a role. */
-  async usersOf(role: string): Promise<string[]> {
-    return (await this.world.engine.users()).filter(isOf(role))
-  }
-
   async closeAndCheck(subject: Subject, lease: LeaseManager, role = 'app'): Promise<void> {
-    const { engine, secrets } = this.world
+    const { engine, secrets, usersOf } = this.world
     for (const each of [...subject.inspectables(), lease, lease.status()]) secrets.look(each)
     await subject.close()
     await lease.close()
-    expect(await this.usersOf(role)).toEqual([])
+    expect(await usersOf(role)).toEqual([])
     expect(await engine.leases(role)).toEqual([])
     const drops = (await engine.drops()).slice(this.#dropsBefore)
-    const ofRole = isOf(role)
+    const ofRole = isUserOf(role)
     expect(drops.filter(({ username, openSessions }) => ofRole(username) && openSessions > 0)).toEqual([])
   }
-}
-
-/** Vault cuts a role's name in the names of its users at eight letters. */
-function isOf(role: string): (username: string) => boolean {
-  const part = new RegExp(`[-_]${role}[-_]`, 'i')
-  return (username) => part.test(username)
 }
 
 export async function untilRetired(lease: LeaseManager): Promise<void> {

@@ -18,6 +18,8 @@ export interface World extends Servers {
   /** A lease of its own, closed by `closeLeases()`. */
   lease(ttl: string, maxTtl: string, options?: WorldLeaseOptions): Promise<LeaseManager>
   closeLeases(): Promise<void>
+  /** The names of those whom the server has made for a role. */
+  usersOf(role: string): Promise<string[]>
 }
 
 interface WorldLeaseOptions {
@@ -49,8 +51,15 @@ export async function startWorld(kind: DatabaseServer['kind']): Promise<World> {
       leases.push(lease)
       return lease
     },
+    usersOf: async (role) => (await engine.users()).filter(isUserOf(role)),
     async closeLeases() {
       await Promise.all(leases.splice(0).map((lease) => lease.close()))
     },
   }
+}
+
+/** Vault cuts a role's name in the names of its users at eight letters. */
+export function isUserOf(role: string): (username: string) => boolean {
+  const part = new RegExp(`[-_]${role}[-_]`, 'i')
+  return (username) => part.test(username)
 }

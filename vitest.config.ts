@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    setupFiles: ['test/patience.ts'],
     pool: 'forks',
     // Three files on two cores: most of a file is waiting.
     maxWorkers: '150%',

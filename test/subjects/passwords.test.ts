@@ -8,7 +8,7 @@ import { schemas } from './subject.ts'
 
 const max = 3
 /** As the IAM token of a cloud, or the password of a static role: each time another one, for the same user. */
-const lifeMs = 1_500
+const lifeMs = 3_000
 
 describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('sessions of %s', (kind) => {
   let servers: LeasedServers
@@ -50,7 +50,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('sessions of
       const report = await hammer({
         run: subject,
         workers: 2,
-        until: vi.waitUntil(() => changes >= 3, { timeout: 15_000 }).then(() => sleep(200)),
+        until: vi.waitUntil(() => changes >= 3, { timeout: 30_000 }).then(() => sleep(200)),
       })
       expect(report).toMatchObject({ failed: 0, failures: {} })
       expect(await held[0]?.step()).toContain(user)

@@ -50,7 +50,7 @@ describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
 
       const droppedBefore = (await engine.drops()).length
       const dropped = async () => (await engine.drops()).slice(droppedBefore)
-      const { queries, failed, firstErrors } = await hammer({
+      const { queries, firstErrors } = await hammer({
         run: {
           query: () => is(200, 'GET', `/items/${anyId()}`),
           transaction: () => is(204, 'POST', `/items/${anyId()}/hits`),
@@ -62,7 +62,7 @@ describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
           interval: 250,
         }),
       })
-      expect({ failed, firstErrors }).toEqual({ failed: 0, firstErrors: {} })
+      expect(firstErrors).toEqual({})
       expect(queries).toBeGreaterThan(100)
 
       // What came before SIGTERM is still answered: the second of two requests is, so the first is there.

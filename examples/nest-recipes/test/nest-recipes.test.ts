@@ -21,7 +21,7 @@ describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
   let servers: LeasedServers
   beforeAll(async () => {
     servers = await startLeasedServers({ kind, schema: schemas[kind] })
-    await servers.engine.role(servers.role, { ttl: '4s', maxTtl: '8s' })
+    await servers.engine.role(servers.role, { ttl: '6s', maxTtl: '12s' })
   })
   afterEach(() => servers.endAll())
   afterAll(() => servers?.[Symbol.asyncDispose]())
@@ -58,7 +58,7 @@ describe.each(['postgresql', 'mongodb'] as const)('Nest on %s', (kind) => {
         workers: 12,
         thinkMs: 20,
         until: vi.waitUntil(async () => (await dropped()).length >= rotations, {
-          timeout: 40_000,
+          timeout: 50_000,
           interval: 250,
         }),
       })

@@ -66,7 +66,8 @@ export function vaultPoolClass({ Pool, Client }: Pick<typeof pg, 'Pool' | 'Clien
       this.#connections = connections
       this.#checkout = new Checkout(connections.attachment, {
         take: (done) => this.#take(done),
-        hasIdle: () => this.idleCount > 0,
+        // The pool gives them out a moment later.
+        hasIdle: () => this.idleCount > this.waitingCount,
         giveBack: (client) => this.#giveBack(client),
         isStale: (client) => connections.isStale(client),
         closeStale,

@@ -72,6 +72,28 @@ describe('a VaultPool in trouble', () => {
     held.release()
   })
 
+  it('has one patience for the queue of the pool and for a credential', async () => {
+    const { user, password } = servers.database.superuser
+    const expiresAt = new Date(Date.now() + 1_500)
+    let asked = 0
+    const credential = async () => {
+      if (asked++ > 0) await sleep(10_000, undefined, { ref: false })
+      return { username: user, password, expiresAt }
+    }
+    const { place } = servers
+    const pool = new VaultPool({ ...place, credential, max: 1, connectionTimeoutMillis: 2_000 })
+    servers.closing(pool, () => pool.end())
+    await pool.query('select 1')
+    const began = performance.now()
+    // In the same breath: the one that is idle is for the first of them.
+    const [, late] = await Promise.all([
+      failureOf(pool.query('select pg_sleep(1.8)')),
+      failureOf(pool.connect()),
+    ])
+    expect(late).toBeInstanceOf(Error)
+    expect(performance.now() - began).toBeLessThan(2_600)
+  })
+
   it('whose database is down at the start says so, leaves no user, and works once it is up', async () => {
     const pool = await servers.pool()
     await servers.database.kill()

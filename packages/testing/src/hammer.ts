@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { createHistogram, performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseEngine } from './database-engine.ts'
@@ -104,6 +105,8 @@ async function hit({ run, workers, mix, thinkMs, until, onResult }: HammerOption
   const pick = kindPicker(run, mix)
   const tally = new Tally(began)
   const over = new AbortController()
+  // Any number of workers can think at once.
+  setMaxListeners(0, over.signal)
   const work = async (): Promise<void> => {
     while (!over.signal.aborted) {
       const kind = pick()

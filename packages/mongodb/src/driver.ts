@@ -10,6 +10,8 @@ export interface MongoDriver {
 /** What the driver 7 has beyond its published types, and what is needed of it here. */
 export interface Topology {
   readonly s: { readonly servers: ReadonlyMap<string, Server> }
+  /** Who waits for a server to be selected. */
+  readonly waitQueue: { readonly length: number }
   selectServer(selector: unknown, options: SelectOptions): Promise<Server>
   /** What is under way fails. */
   closeCheckedOutConnections(): void
@@ -29,7 +31,7 @@ export interface Server {
   command(operation: Operation, timeoutContext: unknown): Promise<unknown>
 }
 
-interface CheckOutOptions {
+export interface CheckOutOptions {
   readonly timeoutContext: unknown
   readonly signal?: AbortSignal | undefined
 }
@@ -41,6 +43,8 @@ export interface Pool {
   readonly totalConnectionCount: number
   /** How many nobody uses. */
   readonly availableConnectionCount: number
+  /** How many are in use. */
+  readonly currentCheckedOutCount: number
   /** How many wait for one. */
   readonly waitQueueSize: number
 }
@@ -113,7 +117,7 @@ export type ConnectedClient = MongoClient & { readonly topology: Topology }
 export function topologyOf(client: MongoClient): Topology {
   const { topology } = client as MongoClient & { readonly topology?: Topology }
   const [server] = topology?.s?.servers?.values?.() ?? []
-  const { selectServer, closeCheckedOutConnections } = topology ?? {}
+  const { selectServer, closeCheckedOutConnections, waitQueue } = topology ?? {}
   const needed = [
     selectServer,
     closeCheckedOutConnections,
@@ -121,7 +125,9 @@ export function topologyOf(client: MongoClient): Topology {
     server?.pool.checkOut,
     server?.pool.checkIn,
   ]
-  if (topology && needed.every((each) => typeof each === 'function')) return topology
+  const counts = [waitQueue?.length, server?.pool.currentCheckedOutCount]
+  const isKnown = needed.every((each) => typeof each === 'function') && counts.every(Number.isInteger)
+  if (topology && isKnown) return topology
   throw unsupported('a connected client has no topology with servers and pools')
 }
 

@@ -12,6 +12,7 @@ import {
 } from '@vault-lease/core/adapter'
 import type { ChangeStreamPosition } from './change-stream.ts'
 import {
+  type CheckOutOptions,
   type ConnectedClient,
   type Pool,
   type SelectOptions,
@@ -39,9 +40,13 @@ export interface Surroundings {
 }
 
 const lookEveryMs = 10
+const nobody: Taker = { movable: true }
 const closeWithinMs = 2_000
 /** As the driver has it for an operation that may take any time. */
 const withoutTimeout = { timeoutContext: { connectionCheckoutTimeout: null, csotEnabled: () => false } }
+
+/** For whom a connection is taken. */
+type Taker = Pick<SessionUse, 'movable'>
 
 /** One client of the driver, whose connections all belong to one user, and those who are bound to it. */
 export class Generation implements Home, Runner, RetirableClient {
@@ -57,7 +62,9 @@ export class Generation implements Home, Runner, RetirableClient {
   readonly #giveUpIdle: (() => Promise<void>)[] = []
   /** Of those who hold nothing yet there is only this number: nothing can be lost with them. */
   #selecting = 0
-  #taker: SessionUse | undefined
+  /** Operations of nobody: their sessions have nothing here yet. */
+  #underWay = 0
+  #taker: Taker | undefined
   #draining = false
   #ended: (() => Error) | undefined
   #closed: Promise<void> | undefined
@@ -70,7 +77,7 @@ export class Generation implements Home, Runner, RetirableClient {
 
   /** Whether somebody is at work. A change stream never comes to an end. */
   get busy(): boolean {
-    return this.#selecting > 0 || [...this.#uses].some((use) => use.busy)
+    return this.#passing > 0 || [...this.#uses].some((use) => use.busy)
   }
 
   get ended(): (() => Error) | undefined {
@@ -113,30 +120,52 @@ export class Generation implements Home, Runner, RetirableClient {
     }
   }
 
-  begin(use: SessionUse, watching = false): void {
-    use.begin(this, watching)
-    this.#uses.add(use)
+  begin(use: SessionUse | undefined, watching = false): void {
+    if (!use) {
+      this.#underWay++
+      return
+    }
+    this.remember(use)
+    use.begin(watching)
   }
 
-  takesFor(use: SessionUse): void {
-    this.#taker = use
+  takesFor(use: SessionUse | undefined): void {
+    this.#taker = use ?? nobody
   }
 
-  end(use: SessionUse, watching = false): void {
+  end(use: SessionUse | undefined, watching = false): void {
+    if (!use) {
+      this.#underWay--
+      return
+    }
     use.end(watching)
     if (!use.remembered) this.forget(use)
+  }
+
+  remember(use: SessionUse): void {
+    use.moveTo(this)
+    this.#uses.add(use)
   }
 
   forget(use: SessionUse): void {
     this.#uses.delete(use)
   }
 
-  async select(selector: unknown, options: SelectOptions, use: SessionUse | undefined): Promise<Server> {
+  select(selector: unknown, options: SelectOptions, use: SessionUse | undefined): Promise<Server> {
+    const selected = this.topology.selectServer(selector, options)
+    if (this.topology.waitQueue.length > 0) return this.#whenSelected(selected, use)
+    // One was there: the driver gives the operation to it before anything else happens.
+    for (const server of this.#servers) this.#watch(server)
+    return selected
+  }
+
+  async #whenSelected(selected: Promise<Server>, use: SessionUse | undefined): Promise<Server> {
     // It is bound from here on: the driver gives the operation to the server as soon as that is known.
-    use?.begin(this)
+    use?.moveTo(this)
+    use?.begin()
     this.#selecting++
     try {
-      return this.#watch(await this.topology.selectServer(selector, options))
+      return this.#watch(await selected)
     } finally {
       this.#selecting--
       use?.end()
@@ -172,8 +201,8 @@ export class Generation implements Home, Runner, RetirableClient {
     for (const giveUp of this.#giveUpIdle) giveUp().catch(() => {})
     // What was selected just before is given to its server before the first look.
     do await pause(systemClock, lookEveryMs, signal)
-    while (!signal.aborted && (this.#selecting > 0 || [...this.#uses].some((use) => use.bound)))
-    const forced = [...this.#uses].filter((use) => use.busy).length
+    while (!signal.aborted && (this.#passing > 0 || [...this.#uses].some((use) => use.bound)))
+    const forced = this.#underWay + [...this.#uses].filter((use) => use.busy).length
     this.#ended = stragglerError
     await Promise.all(Array.from(this.#uses, (use) => this.#part(use, stragglerError)))
     await this.close()
@@ -240,20 +269,27 @@ export class Generation implements Home, Runner, RetirableClient {
         this.#farewells.add(this.#partWith(socketOf(connection)).then(() => checkIn(connection)))
       else checkIn(connection)
     }
-    pool.checkOut = async (options) => {
-      const use = this.#taker
-      this.#taker = undefined
+    const sockets = new Set<Duplex>()
+    const known = (): boolean => sockets.size === pool.availableConnectionCount + pool.currentCheckedOutCount
+    const checkOutWatched = async (options: CheckOutOptions, taker: Taker | undefined): Promise<object> => {
       if (this.#mayGrow(pool)) {
         const { signal } = options
         const orElse = (): boolean => !this.#mayGrow(pool) || signal?.aborted === true
         await this.#surroundings.whenRoom(name, orElse)
       }
       const connection = await checkOut(options)
-      this.#noteSocket(socketOf(connection))
+      this.#noteSocket(socketOf(connection), sockets)
       const inForce = this.#surroundings.isInForce()
-      if (inForce === true || (await inForce) || !use?.movable) return connection
+      if (inForce === true || (await inForce) || !taker?.movable) return connection
       pool.checkIn(connection)
       throw new NotSentError()
+    }
+    pool.checkOut = (options) => {
+      const taker = this.#taker
+      this.#taker = undefined
+      const isThere = pool.availableConnectionCount > pool.waitQueueSize && known()
+      if (isThere && this.#surroundings.isInForce() === true) return checkOut(options)
+      return checkOutWatched(options, taker)
     }
     this.#giveUpIdle.push(async () => {
       while (this.#isSpare && pool.availableConnectionCount > 0) pool.checkIn(await checkOut(withoutTimeout))
@@ -265,10 +301,14 @@ export class Generation implements Home, Runner, RetirableClient {
     return !this.#draining && totalConnectionCount > 0 && availableConnectionCount <= waitQueueSize
   }
 
-  #noteSocket(socket: Duplex): void {
-    if (this.#sockets.has(socket)) return
+  #noteSocket(socket: Duplex, ofPool: Set<Duplex>): void {
+    if (ofPool.has(socket)) return
+    ofPool.add(socket)
     this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    socket.once('close', () => {
+      ofPool.delete(socket)
+      this.#sockets.delete(socket)
+    })
   }
 
   /** Those that nobody was sent to yet, too: the first connection is there before. */
@@ -278,7 +318,12 @@ export class Generation implements Home, Runner, RetirableClient {
 
   /** A client that is left for another keeps no more connections than there are sessions bound to it. */
   get #isSpare(): boolean {
-    return this.#draining && this.#sockets.size > this.#uses.size + this.#selecting
+    return this.#draining && this.#sockets.size > this.#uses.size + this.#passing
+  }
+
+  /** Who is on the way through, with nothing to keep. */
+  get #passing(): number {
+    return this.#selecting + this.#underWay
   }
 
   async #partWith(socket: Duplex): Promise<void> {

@@ -7,6 +7,7 @@ import {
   takeAlong,
 } from './change-stream.ts'
 import {
+  type CursorResponse,
   failWithLabels,
   isAnswer,
   isCursorResponse,
@@ -15,8 +16,9 @@ import {
   isRefusal,
   type Operation,
   type Server,
+  type Session,
 } from './driver.ts'
-import { type SessionUse, useOf } from './session-use.ts'
+import { type SessionUse, useBefore, useOf } from './session-use.ts'
 
 /** What a server of the driver does with an operation. */
 export type Run = Server['command']
@@ -25,12 +27,14 @@ export type Run = Server['command']
 export interface Runner extends CursorHolder {
   /** Why what is bound to it cannot go on, once it was ended. */
   readonly ended: (() => Error) | undefined
-  /** An operation of the session begins here. */
-  begin(use: SessionUse, watching: boolean): void
-  /** The next connection is taken, in the same breath, for an operation of the session. */
-  takesFor(use: SessionUse): void
+  /** An operation begins here: of a session, or of nobody as long as nothing is bound. */
+  begin(use: SessionUse | undefined, watching: boolean): void
+  /** The next connection is taken, in the same breath, for the operation of the session, or of nobody. */
+  takesFor(use: SessionUse | undefined): void
   /** It has ended. */
-  end(use: SessionUse, watching: boolean): void
+  end(use: SessionUse | undefined, watching: boolean): void
+  /** The session has something here from now on. */
+  remember(use: SessionUse): void
   /** The server that has this address. */
   serverAt(name: string): Promise<Server>
   /** The server denied what it would also deny to a user that is no more. */
@@ -55,27 +59,30 @@ export async function runOn(
   operation: Operation,
   timeoutContext: unknown,
 ): Promise<unknown> {
-  const use = operation.session && useOf(operation.session)
-  if (!use) return await run(operation, timeoutContext)
-  const loss = use.lossFor(operation)
+  const { session } = operation
+  if (!session) return await run(operation, timeoutContext)
+  const use = useBefore(session)
+  const loss = use?.lossFor(operation)
   if (loss) return failWithLabels(loss)
-  const stream = changeStreamRead(use, operation)
+  const stream = use && changeStreamRead(use, operation)
   const watching = stream !== undefined
+  let next: Runner
   client.begin(use, watching)
   try {
     const sent = stream && stream.holder !== client ? await reopened(stream) : operation
     client.takesFor(use)
     const response = await run(sent, timeoutContext)
     if (stream && sent !== operation) takeAlong(stream, server)
-    note(client, use, operation, response, stream)
+    use?.answered()
+    if (isCursorResponse(response)) note(client, session, operation, response, stream)
     return response
   } catch (error) {
-    const next = await elsewhere(client, use, error, watching).catch(failWithLabels)
-    return await (await next.serverAt(server.name)).command(operation, timeoutContext)
+    next = await elsewhere(client, use, error, watching).catch(failWithLabels)
   } finally {
-    if (operation.commandName === 'killCursors') use.cursorClosed(`${operation.cursorId}`)
+    if (operation.commandName === 'killCursors') use?.cursorClosed(`${operation.cursorId}`)
     client.end(use, watching)
   }
+  return await (await next.serverAt(server.name)).command(operation, timeoutContext)
 }
 
 function changeStreamRead(use: SessionUse, operation: Operation): ChangeStreamPosition | undefined {
@@ -90,29 +97,29 @@ async function reopened(stream: ChangeStreamPosition): Promise<Operation> {
 
 function note(
   client: Runner,
-  use: SessionUse,
+  session: Session,
   operation: Operation,
-  response: unknown,
+  response: CursorResponse,
   stream: ChangeStreamPosition | undefined,
 ): void {
-  use.answered()
-  if (!isCursorResponse(response)) return
   const { id: cursorId } = response
   const open = !cursorId.isZero()
-  if (operation.cursorId && (!open || stream)) use.cursorClosed(`${operation.cursorId}`)
+  if (operation.cursorId && (!open || stream)) useBefore(session)?.cursorClosed(`${operation.cursorId}`)
   if (!open) return
+  const use = useOf(session)
   const id = `${cursorId}`
   if (stream) use.watching(id, positionAfter(stream, client, response))
   else if (opensChangeStream(operation)) {
     const start = { opening: operation, namespace: operation.ns, token: null, received: false }
     use.watching(id, positionAfter(start, client, response))
   } else use.cursorOpened(id)
+  client.remember(use)
 }
 
 /** Which client can do what has failed; throws what the caller is to know when there is none. */
 async function elsewhere(
   client: Runner,
-  use: SessionUse,
+  use: SessionUse | undefined,
   error: unknown,
   watching: boolean,
 ): Promise<Runner> {
@@ -121,7 +128,7 @@ async function elsewhere(
   if (isDenial(error)) client.suspected()
   const refused = isRefusal(error)
   const notSent = refused || isPoolCleared(error) || error instanceof NotSentError
-  if (!(notSent ? use.movable : ended)) throw error
+  if (!(notSent ? !use || use.movable : ended)) throw error
   if (refused) await client.refused(error)
   const next = await client.current()
   if (next === client) throw error

@@ -21,6 +21,11 @@ export function useOf(session: Used): SessionUse {
   return session[ofSession]
 }
 
+/** None of a session that an operation has made for itself, which most never need: nothing is bound before an answer. */
+export function useBefore(session: Used): SessionUse | undefined {
+  return session.explicit ? useOf(session) : session[ofSession]
+}
+
 /**
  * What binds a session to the client on which it began: operations under way, open cursors, a transaction.
  * Every operation of the driver has a session, if only one of its own.
@@ -82,9 +87,13 @@ export class SessionUse {
     return this.bound || committing || this.watches
   }
 
-  begin(home: Home, watching = false): void {
+  /** From here on its operations are done there. */
+  moveTo(home: Home): void {
     if (this.#home !== home) this.#home?.forget(this)
     this.#home = home
+  }
+
+  begin(watching = false): void {
     if (watching) this.#watching++
     else this.#underWay++
   }

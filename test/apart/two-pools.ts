@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LeaseManager } from '@vault-lease/core'
 import { type FaultProxy, openFaultProxy } from '@vault-lease/testing'
+import { vi } from 'vitest'
 import type { World } from '../contract/world.ts'
 import { leasedSubject, type SubjectName } from '../subjects/index.ts'
 import type { HeldOpen, Subject } from '../subjects/subject.ts'
@@ -43,7 +44,8 @@ export class TwoPools implements AsyncDisposable {
 
   /** Takes every connection of the other one. */
   async exhaustOther(): Promise<void> {
-    this.#held = await Promise.all(Array.from({ length: max }, () => this.other.openTransaction()))
+    const open = (): Promise<HeldOpen> => vi.waitFor(() => this.other.openTransaction())
+    this.#held = await Promise.all(Array.from({ length: max }, open))
   }
 
   async finishHeld(): Promise<void> {

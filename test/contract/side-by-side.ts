@@ -18,7 +18,7 @@ export function sideBySide(stage: Stage, name: SubjectName): void {
   describe.concurrent('side by side', () => {
     it('rotates by itself, by TTL and max TTL', async () => {
       const role = 'itself'
-      const lease = await stage.world.lease('4s', '8s', { role })
+      const lease = await stage.world.lease('7s', '14s', { role })
       const subject = await stage.subjectOn({ lease })
       const report = await stage.underLoad(subject, async () => {
         while (lease.status().generation < 3) await sleep(100)

@@ -41,7 +41,7 @@ export async function anyLanguage(name: string, get: (folder: string) => Promise
       const setup = (file: string): string => readFileSync(join(folder, 'setup', `${file}.sql`), 'utf8')
       program = await get(folder)
       servers = await startServers({ kind: 'postgresql', schema: [setup('database')] })
-      await servers.engine.role('app', { ttl: '4s', maxTtl: '8s', creationStatements: [setup('app')] })
+      await servers.engine.role('app', { ttl: '6s', maxTtl: '12s', creationStatements: [setup('app')] })
       env = await accessTo(servers)
     })
     afterAll(async () => {

@@ -73,7 +73,7 @@ export function usersService(name: string, kind: KindName, health: object = leas
     beforeAll(async () => {
       servers = await startServers({ kind, schema: [setup('database')] })
       const { engine, database, vault } = servers
-      await engine.role('app', { ttl: '4s', maxTtl: '8s', creationStatements: [setup('app')] })
+      await engine.role('app', { ttl: '6s', maxTtl: '12s', creationStatements: [setup('app')] })
       await engine.role('app-migrate', {
         ttl: '1m',
         maxTtl: '5m',
@@ -147,7 +147,7 @@ export function usersService(name: string, kind: KindName, health: object = leas
         workers: 16,
         thinkMs: 100,
         until: vi.waitUntil(async () => (await dropped()) >= droppedBefore + 2, {
-          timeout: 40_000,
+          timeout: 50_000,
           interval: 250,
         }),
       })

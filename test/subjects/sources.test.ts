@@ -39,13 +39,18 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
   it.concurrent.each(names)('%s goes on while Vault changes the password of a static role', async (name) => {
     const lease = await servers.lease({ role: undefined, staticRole: 'steady' })
     const passwords = new Set<string | undefined>()
-    for (const event of ['rotated', 'passwordChanged'] as const)
-      lease.on(event, () => void passwords.add(lease.current?.password))
-    // Vault looks every 5 s for passwords that are due, so that one may live for 10 s.
-    const changed = vi.waitUntil(() => passwords.size >= 2, { timeout: 20_000 }).then(() => sleep(500))
-    const report = await hammer({ run: await open(name, lease), workers: 2, until: changed })
+    let afterwards = 0
+    const report = await hammer({
+      run: await open(name, lease),
+      workers: 2,
+      // Vault looks every 5 s for passwords that are due, so that one may live for 10 s.
+      until: vi.waitUntil(() => afterwards >= 50, { timeout: 30_000 }),
+      onResult() {
+        passwords.add(lease.current?.password)
+        if (passwords.size > 1) afterwards++
+      },
+    })
     expect(report).toMatchObject({ failed: 0, failures: {} })
-    expect(report.queries).toBeGreaterThan(100)
   })
 
   it.concurrent.each(names)('%s goes on while the user in a file is replaced', async (name) => {

@@ -270,8 +270,10 @@ export class Generation implements Home, Runner, RetirableClient {
       else checkIn(connection)
     }
     const sockets = new Set<Duplex>()
-    const known = (): boolean => sockets.size === pool.availableConnectionCount + pool.currentCheckedOutCount
-    const checkOutWatched = async (options: CheckOutOptions, taker: Taker | undefined): Promise<object> => {
+    // One that has ended is still there for the driver, which opens another one in its place: that is not taken unseen.
+    const allAlive = (): boolean =>
+      sockets.size === pool.availableConnectionCount + pool.currentCheckedOutCount
+    const checkOutSeen = async (options: CheckOutOptions, taker: Taker | undefined): Promise<object> => {
       if (this.#mayGrow(pool)) {
         const { signal } = options
         const orElse = (): boolean => !this.#mayGrow(pool) || signal?.aborted === true
@@ -287,9 +289,9 @@ export class Generation implements Home, Runner, RetirableClient {
     pool.checkOut = (options) => {
       const taker = this.#taker
       this.#taker = undefined
-      const isThere = pool.availableConnectionCount > pool.waitQueueSize && known()
+      const isThere = pool.availableConnectionCount > pool.waitQueueSize && allAlive()
       if (isThere && this.#surroundings.isInForce() === true) return checkOut(options)
-      return checkOutWatched(options, taker)
+      return checkOutSeen(options, taker)
     }
     this.#giveUpIdle.push(async () => {
       while (this.#isSpare && pool.availableConnectionCount > 0) pool.checkIn(await checkOut(withoutTimeout))

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { openFaultProxy } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ask, type Servers, startServers, userOf } from './servers.ts'
 
@@ -10,12 +11,6 @@ describe('the connection that proves the first user of a pool of mysql2', () => 
   afterEach(() => servers.endAll())
   afterAll(() => servers?.[Symbol.asyncDispose]())
 
-  /** All connections that the server has ever taken, this one too. */
-  async function logins(): Promise<number> {
-    const [row] = await servers.database.query<{ Value: string }>(`show global status like 'Connections'`)
-    return Number(row?.Value)
-  }
-
   const sessions = async (): Promise<number> => {
     const like = `select count(*) as open from information_schema.processlist where user like 'v-%'`
     const [row] = await servers.database.query<{ open: number }>(like)
@@ -23,16 +18,15 @@ describe('the connection that proves the first user of a pool of mysql2', () => 
   }
 
   it('is the one that the first query gets: one login, one event, and what was set up on it', async () => {
-    const pool = await servers.pool()
+    await using way = await openFaultProxy(servers.database)
+    const pool = await servers.pool({ host: way.host, port: way.port })
     const connections: unknown[] = []
     pool.on('connection', (connection) => {
       connections.push(connection)
       connection.query(`set @own = 'set up'`)
     })
-    const before = await logins()
     const [row] = await ask<{ own: string }>(pool, 'select @own as own')
-    // The one that asks now.
-    expect((await logins()) - before - 1).toBe(1)
+    expect(way.accepted).toBe(1)
     expect(row?.own).toBe('set up')
     expect(connections).toHaveLength(1)
     expect(await userOf(pool)).toBe(pool.lease.status().username)
@@ -62,9 +56,9 @@ describe('the connection that proves the first user of a pool of mysql2', () => 
     ['that resets connections', { resetOnRelease: true }],
     ['whose caller formats statements', { queryFormat: () => 'select 1 as user' }],
   ])('is one apart in a pool %s', async (_name, options) => {
-    const pool = await servers.pool(options)
-    const before = await logins()
+    await using way = await openFaultProxy(servers.database)
+    const pool = await servers.pool({ host: way.host, port: way.port, ...options })
     await ask(pool, 'select 1 as user')
-    expect((await logins()) - before - 1).toBe(2)
+    expect(way.accepted).toBe(2)
   })
 })

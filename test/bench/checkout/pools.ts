@@ -15,7 +15,7 @@ import { answerOnMongo } from './answering-mongo.ts'
 export type SideName = 'static' | 'leased'
 
 /** A pool of which a connection is taken and given back. */
-interface MeasuredPool {
+export interface MeasuredPool {
   checkout(): Promise<void>
   close(): Promise<unknown>
 }

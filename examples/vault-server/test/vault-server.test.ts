@@ -68,8 +68,8 @@ describe('the production configuration, as three servers with TLS', () => {
     const file = join(folder.path, 'setup.yaml')
     const text = read('setup.yaml')
       .replace('db.example.com:5432/app?sslmode=verify-full', `${host}:${port}/${name}?sslmode=disable`)
-      .replace('default_ttl: 1h', 'default_ttl: 6s')
-      .replace('max_ttl: 24h', 'max_ttl: 12s')
+      .replace('default_ttl: 1h', 'default_ttl: 4s')
+      .replace('max_ttl: 24h', 'max_ttl: 8s')
     writeFileSync(file, text)
     return file
   }

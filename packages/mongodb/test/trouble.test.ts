@@ -154,8 +154,8 @@ describe('VaultMongoClient in trouble', () => {
 
   describe('when the database is in trouble', () => {
     it('says so within its server selection time-out when it is down at the start, and comes up later', async () => {
-      const client = await servers.client({ serverSelectionTimeoutMS: 500 })
       await servers.database.kill()
+      const client = await servers.client({ serverSelectionTimeoutMS: 500 })
       const began = performance.now()
       const failure = await failureOf(client.connect())
       expect(failure).toMatchObject({ code: 'ERR_CREDENTIALS_UNAVAILABLE', retryable: true })

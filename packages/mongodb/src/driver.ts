@@ -41,10 +41,12 @@ export interface Pool {
   checkIn(connection: object): void
   /** How many there are, those that are being opened among them. */
   readonly totalConnectionCount: number
+  /** Those that nobody uses. */
+  readonly connections: Iterable<object>
+  /** Those in use. */
+  readonly checkedOut: Iterable<object>
   /** How many nobody uses. */
   readonly availableConnectionCount: number
-  /** How many are in use. */
-  readonly currentCheckedOutCount: number
   /** How many wait for one. */
   readonly waitQueueSize: number
 }
@@ -124,9 +126,10 @@ export function topologyOf(client: MongoClient): Topology {
     server?.command,
     server?.pool.checkOut,
     server?.pool.checkIn,
+    server?.pool.connections?.[Symbol.iterator],
+    server?.pool.checkedOut?.[Symbol.iterator],
   ]
-  const counts = [waitQueue?.length, server?.pool.currentCheckedOutCount]
-  const isKnown = needed.every((each) => typeof each === 'function') && counts.every(Number.isInteger)
+  const isKnown = needed.every((each) => typeof each === 'function') && Number.isInteger(waitQueue?.length)
   if (topology && isKnown) return topology
   throw unsupported('a connected client has no topology with servers and pools')
 }

@@ -18,7 +18,7 @@ import {
   type Server,
   type Session,
 } from './driver.ts'
-import { type SessionUse, useBefore, useOf } from './session-use.ts'
+import { knownUseOf, type SessionUse, useOf } from './session-use.ts'
 
 /** What a server of the driver does with an operation. */
 export type Run = Server['command']
@@ -61,7 +61,7 @@ export async function runOn(
 ): Promise<unknown> {
   const { session } = operation
   if (!session) return await run(operation, timeoutContext)
-  const use = useBefore(session)
+  const use = knownUseOf(session)
   const loss = use?.lossFor(operation)
   if (loss) return failWithLabels(loss)
   const stream = use && changeStreamRead(use, operation)
@@ -104,7 +104,7 @@ function note(
 ): void {
   const { id: cursorId } = response
   const open = !cursorId.isZero()
-  if (operation.cursorId && (!open || stream)) useBefore(session)?.cursorClosed(`${operation.cursorId}`)
+  if (operation.cursorId && (!open || stream)) knownUseOf(session)?.cursorClosed(`${operation.cursorId}`)
   if (!open) return
   const use = useOf(session)
   const id = `${cursorId}`

@@ -10,7 +10,7 @@ import type { ConnectedClient, SelectOptions, Server, Topology } from './driver.
 import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
 import { type Emit, ServerEvents } from './server-events.ts'
-import { type SessionUse, useBefore } from './session-use.ts'
+import { knownUseOf, type SessionUse } from './session-use.ts'
 
 /** Opens a client of the driver, whose events the relay takes. */
 type Connect = (login: () => Credential, relay: Emit, signal: AbortSignal) => Promise<ConnectedClient>
@@ -119,7 +119,7 @@ export class RotatingClients {
 
   /** As few promises as can be: every operation comes by here. */
   #select(selector: unknown, options: SelectOptions): Promise<Server> {
-    const use = options.session && useBefore(options.session)
+    const use = options.session && knownUseOf(options.session)
     const bound = use?.bound ? use.home : undefined
     if (bound && !bound.ended) return bound.select(selector, options, use)
     const { usable } = this.#clients

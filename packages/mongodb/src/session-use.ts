@@ -22,7 +22,7 @@ export function useOf(session: Used): SessionUse {
 }
 
 /** None of a session that an operation has made for itself, which most never need: nothing is bound before an answer. */
-export function useBefore(session: Used): SessionUse | undefined {
+export function knownUseOf(session: Used): SessionUse | undefined {
   return session.explicit ? useOf(session) : session[ofSession]
 }
 

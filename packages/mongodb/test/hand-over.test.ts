@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { items, itemsOf, type Servers, startServers, untilRetired } from './servers.ts'
 
 const size = 8
-/** The turns take a quarter of the age of the user that is replaced. */
 const ageMs = 4_000
+/** The turns take a quarter of the age of the user that is replaced. */
+const turnsMs = ageMs / 4
 
 describe('a rotation of VaultMongoClient under load', () => {
   let servers: Servers
@@ -30,10 +31,8 @@ describe('a rotation of VaultMongoClient under load', () => {
     await untilRetired(client)
     work.abort()
     await Promise.all(workers)
-    const most = Math.max(
-      ...opened.map((from) => opened.filter((at) => at >= from && at < from + 100).length),
-    )
     expect(opened.length).toBeGreaterThanOrEqual(size - 1)
-    expect(most).toBeLessThanOrEqual(3)
+    // Slow ones take longer, never shorter.
+    expect((opened.at(-1) ?? 0) - (opened[0] ?? 0)).toBeGreaterThan(turnsMs / 2)
   })
 })

@@ -60,6 +60,15 @@ describe('VaultMongoClient keeps the options of the driver’s pool', () => {
     expect(created.length).toBe(before + 1)
   })
 
+  it('minPoolSize: what nobody has used is closed in good order like every other', async () => {
+    const client = await clientWith({ minPoolSize: 3 })
+    await find(client)
+    await untilOpen(3)
+    const retired = new Promise((resolve) => client.lease.once('retired', resolve))
+    await client.lease.rotate()
+    expect(await retired).toMatchObject({ generation: 1, closed: 3, forced: 0 })
+  })
+
   it('maxConnecting: so many connections are opened at a time', async () => {
     const client = await clientWith({ maxConnecting: 1, maxPoolSize: 5 })
     await find(client)

@@ -10,8 +10,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     setupFiles: ['test/patience.ts'],
     pool: 'forks',
-    // Three files on two cores: most of a file is waiting.
-    maxWorkers: '150%',
+    // Four files on two cores: most of a file is waiting.
+    maxWorkers: '200%',
     // Files that wait and files that work are mixed: by their size, as it would be otherwise, all that wait come last.
     sequence: { shuffle: { files: true }, seed: 3 },
     // In one file, where tests are side by side.

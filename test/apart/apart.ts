@@ -82,7 +82,7 @@ export function apart(name: SubjectName): void {
           await sleep(100)
         }
       })()
-      const report = await hammer({ run: well, workers, thinkMs: 10, until: happening() }).finally(() => {
+      const report = await hammer({ run: well, workers, thinkMs: 40, until: happening() }).finally(() => {
         watching = false
         return counting
       })

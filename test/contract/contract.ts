@@ -76,6 +76,7 @@ function oneAfterTheOther(stage: Stage, name: SubjectName): void {
       const report = await hammer({
         run: subject,
         workers,
+        thinkMs: 10,
         mix: { query: 100, transaction: 0, stream: 0 },
         until: (async () => {
           await sleep(300)

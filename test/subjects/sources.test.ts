@@ -31,7 +31,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
   const names = subjectNames.filter((name) => subjects[name].database === kind)
   const open = async (name: SubjectName, lease: LeaseManager) => {
     const { database: server } = servers
-    const place = { server, max: 2, acquireTimeoutMs: 5_000, users: server }
+    const place = { server, max: 2, acquireTimeoutMs: 15_000, users: server }
     const subject = await leasedSubject(name, place, { lease })
     return servers.closing(subject, () => subject.close())
   }
@@ -43,6 +43,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
     const report = await hammer({
       run: await open(name, lease),
       workers: 2,
+      thinkMs: 10,
       // Vault looks every 5 s for passwords that are due, so that one may live for 10 s.
       until: vi.waitUntil(() => afterwards >= 50, { timeout: 30_000 }),
       onResult() {
@@ -50,7 +51,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
         if (passwords.size > 1) afterwards++
       },
     })
-    expect(report).toMatchObject({ failed: 0, failures: {} })
+    expect(report.firstErrors).toEqual({})
   })
 
   it.concurrent.each(names)('%s goes on while the user in a file is replaced', async (name) => {
@@ -67,14 +68,14 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
       const held = await subject.openTransaction()
       expect(await held.step()).toContain(first.user)
       render(second)
-      await vi.waitUntil(() => lease.generation === 2, { timeout: 3_000 })
+      await vi.waitUntil(() => lease.generation === 2, { timeout: 10_000 })
       await held.step()
       await held.finish()
       await sleep(500)
     })
-    const report = await hammer({ run: subject, workers: 2, until: replaced })
+    const report = await hammer({ run: subject, workers: 2, thinkMs: 10, until: replaced })
     await replaced
-    expect(report).toMatchObject({ failed: 0, failures: {} })
+    expect(report.firstErrors).toEqual({})
     const after = await subject.openTransaction()
     expect(await after.step()).toContain(second.user)
     await after.finish()

@@ -35,6 +35,13 @@ import { checkUser, rowsOf } from './statements.ts'
 
 const defaultPort = 3306
 
+/** Asked at each checkout: a property is found sooner than what a WeakMap holds. */
+const sessionOf = Symbol('session')
+
+interface Adopted {
+  readonly [sessionOf]?: Session
+}
+
 /** The longest that the end of a session or a statement is waited for. MariaDB may take two seconds for one that waits. */
 const endWithinMs = 3_000
 
@@ -62,7 +69,7 @@ interface Proving {
 export class MySqlConnections extends RotatingConnections<Session> {
   readonly #driver: MySqlDriver
   readonly #options: ConnectionOptions
-  /** By the configuration of the connection: the driver makes one for each. */
+  /** By the configuration of the connection, which the driver makes for each: it opens before the connection is known. */
   readonly #sessions = new WeakMap<object, Session>()
   readonly #pool: MySqlPoolHooks
   /** While the pool makes the connection that proves a credential. */
@@ -167,7 +174,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
   }
 
   #sessionOf(connection: Connection): Session | undefined {
-    return this.#sessions.get(connection.config)
+    return (connection as Adopted)[sessionOf] ?? this.#sessions.get(connection.config)
   }
 
   /** The driver's connection of a session is known now. There is no session when there was no credential. */
@@ -175,6 +182,7 @@ export class MySqlConnections extends RotatingConnections<Session> {
     const session = this.#sessionOf(documented)
     if (!session) return undefined
     const connection = asMySqlConnection(documented)
+    Object.defineProperty(documented, sessionOf, { value: session })
     session.adopt(connection)
     const hear = (error: Error): void => {
       if (isMySqlDenial(error)) this.denied(session)

@@ -4,7 +4,7 @@ import type { CheckedOut, Fate } from '@vault-lease/core/adapter'
 import type { Connection, PoolConnection } from 'mysql2'
 import { HeldPlaces } from './admission.ts'
 import { MySqlConnections, type MySqlPlace, type MySqlPoolHooks } from './connections.ts'
-import { asUnderlyingPool, type UnderlyingPool } from './driver.ts'
+import { asUnderlyingPool, hasLeftPool, type UnderlyingPool } from './driver.ts'
 import { copyHidingPassword } from './hidden-password.ts'
 
 type Taken = CheckedOut<PoolConnection>
@@ -17,13 +17,13 @@ export class DriverPool implements MySqlPoolHooks {
     UnderlyingPool,
     'getConnection' | 'releaseConnection' | '_removeConnection' | 'end'
   >
-  /** What has left the pool for good. */
-  readonly #gone = new WeakSet<PoolConnection>()
   /** Who waits for room to open a connection. */
   readonly #waiting = new Set<Taken>()
   /** Told when a connection was closed for them: the next one that is idle or given back. */
   readonly #roomWanted: (() => void)[] = []
   readonly #places: HeldPlaces
+  /** Whether the pool resets a connection before it is idle. */
+  readonly #resets: boolean
   #closingIdle = false
 
   constructor(lease: LeaseManager, place: MySqlPlace) {
@@ -45,7 +45,8 @@ export class DriverPool implements MySqlPoolHooks {
     pool._createConnectionConfig = () => copyHidingPassword(makeConfig())
     this.#places = new HeldPlaces(pool.config)
     pool.on('connection', (connection) => this.connections.connected(connection))
-    pool.on('release', (connection) => this.#becameIdle(connection))
+    this.#resets = pool.config.resetOnRelease === true
+    if (this.#resets) pool.on('release', (connection) => this.#wasReset(connection))
     pool.releaseConnection = (connection) => this.#release(connection)
     pool._removeConnection = (connection) => this.#remove(connection)
   }
@@ -143,7 +144,12 @@ export class DriverPool implements MySqlPoolHooks {
       throw error
     }
     // Its user is not in force yet.
-    this.#original.releaseConnection(connection)
+    this.#backToPool(connection)
+  }
+
+  #serveNext(): void {
+    const [next] = this.#waiting
+    if (next) this.#takeAfterAll(next)
   }
 
   #takeAfterAll(done: Taken): void {
@@ -151,7 +157,7 @@ export class DriverPool implements MySqlPoolHooks {
   }
 
   #release(connection: PoolConnection): void {
-    if (this.#gone.has(connection)) this.#original.releaseConnection(connection)
+    if (hasLeftPool(connection)) this.#original.releaseConnection(connection)
     else this.#takeBack(connection)
   }
 
@@ -168,18 +174,23 @@ export class DriverPool implements MySqlPoolHooks {
 
   #meetLate(fate: Fate, connection: PoolConnection): void {
     // The pool has given its place away when it was lost.
-    if (!this.#gone.has(connection)) this.#meet(fate, connection)
+    if (!hasLeftPool(connection)) this.#meet(fate, connection)
   }
 
   #meet(fate: Fate, connection: PoolConnection): void {
-    if (fate === 'keep' && !this.#closingIdle) this.#original.releaseConnection(connection)
+    if (fate === 'keep' && !this.#closingIdle) this.#backToPool(connection)
     else this.closeStale(connection)
+  }
+
+  #backToPool(connection: PoolConnection): void {
+    this.#original.releaseConnection(connection)
+    if (!this.#resets) this.#becameIdle()
   }
 
   /** Whom to tell that a connection was closed for them, unless there is room by now. */
   #wishForRoom(): (() => void) | undefined {
-    if (this.#roomWanted.length > 0 && !this.connections.whenRoom())
-      for (const resolve of this.#roomWanted.splice(0)) resolve()
+    if (this.#roomWanted.length === 0) return undefined
+    if (!this.connections.whenRoom()) for (const resolve of this.#roomWanted.splice(0)) resolve()
     return this.#roomWanted.shift()
   }
 
@@ -187,14 +198,16 @@ export class DriverPool implements MySqlPoolHooks {
     return this.pool._freeConnections.length
   }
 
-  #becameIdle(connection: PoolConnection): void {
-    const isWanted = this.#closingIdle || this.#roomWanted.length > 0 || this.#waiting.size > 0
-    if ((!isWanted && !this.pool.config.resetOnRelease) || this.#gone.has(connection)) return
-    const [next] = this.#waiting
-    // The pool may have been resetting it for a while.
+  /** It has taken a while. */
+  #wasReset(connection: PoolConnection): void {
+    if (hasLeftPool(connection)) return
     if (this.#closingIdle || this.connections.isConnectionStale(connection)) this.drainIdle()
-    else if (this.#roomWanted.length > 0) this.#lookAtIdle(1)
-    else if (next) this.#takeAfterAll(next)
+    else this.#becameIdle()
+  }
+
+  #becameIdle(): void {
+    if (this.#roomWanted.length > 0) this.#lookAtIdle(1)
+    else if (this.#waiting.size > 0) this.#serveNext()
   }
 
   /** Takes idle connections and gives them back, which closes those that have to go. */
@@ -220,7 +233,6 @@ export class DriverPool implements MySqlPoolHooks {
 
   /** A connection has ended. The place of one that is being closed is free when the server has closed it too. */
   #remove(connection: PoolConnection): void {
-    this.#gone.add(connection)
     const closing = this.connections.closing(connection)
     if (closing) void closing.then(() => this.#original._removeConnection(connection))
     else this.#original._removeConnection(connection)

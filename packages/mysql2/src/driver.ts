@@ -115,6 +115,11 @@ export function asMySqlConnection(connection: Connection): MySqlConnection {
   throw unsupported('a connection lacks addCommand')
 }
 
+/** Whether a connection of a pool has ended, or is about to. */
+export function hasLeftPool(connection: PoolConnection): boolean {
+  return (connection as PoolConnection & { readonly _pool: object | null })._pool === null
+}
+
 export function unsupported(reason: string): InvalidOptionError {
   return new InvalidOptionError(
     `This version of mysql2 is not supported: ${reason}. Use mysql2 3.23.3 or later, or upgrade @vault-lease/mysql2.`,

@@ -7,7 +7,7 @@ import { Attempts, type Reconnecting } from './attempts.ts'
 export interface CheckoutHooks<Taken> extends Reconnecting {
   /** Takes one from the pool, which opens it or has the caller wait in its queue. */
   take(done: CheckedOut<Taken>): void
-  /** Whether the next to take one waits for nothing. */
+  /** Whether the next to take one gets it in the next moment: it is asked for nothing, and is for nobody else. */
   hasIdle(): boolean
   giveBack(taken: Taken): void
   isStale(taken: Taken): boolean
@@ -25,10 +25,10 @@ export type CheckedOut<Taken> = (error: Error | null | undefined, taken: Taken |
 /** What is asked of the pool's part in its lease. */
 export type CheckoutLease = Pick<PoolAttachment, 'current' | 'generation' | 'credential'>
 
-/** One acquire, from its call to its answer. */
+/** One acquire that has to wait, until its answer. */
 class Acquire<Taken> {
   readonly done: CheckedOut<Taken>
-  /** None while it has not had to wait for anything: a look at the clock is dear. */
+  /** None while what it has waited for was a moment: a look at the clock is dear. */
   attempts: Attempts | undefined
   /** Where it stands among those that wait for their answer. */
   place = 0
@@ -47,6 +47,8 @@ export class Checkout<Taken> {
   readonly #pool: CheckoutHooks<Taken>
   readonly #clock: Clock
   readonly #acquiring: Acquire<Taken>[] = []
+  /** Of those who take what is idle there is only this number: they get it in the next moment. */
+  #takingIdle = 0
   #onAllAnswered: (() => void) | undefined
 
   constructor(lease: CheckoutLease, pool: CheckoutHooks<Taken>, clock: Clock = systemClock) {
@@ -56,22 +58,53 @@ export class Checkout<Taken> {
   }
 
   acquire(done: CheckedOut<Taken>): void {
-    const acquire = new Acquire(done, this.#pool.hasIdle() ? undefined : this.#newAttempts())
-    acquire.place = this.#acquiring.push(acquire) - 1
+    const isUsable = this.#lease.generation !== 0
+    if (isUsable && this.#pool.hasIdle()) {
+      this.#takeIdle(done)
+      return
+    }
+    const acquire = this.#waiting(done, this.#newAttempts())
     // The first time, the pool counts for itself.
-    if (this.#lease.generation !== 0) this.#take(acquire)
+    if (isUsable) this.#take(acquire)
     else void this.#onceUsable(acquire)
   }
 
   /** Gives those who wait their time, and then the answer that the pool has ended. */
   async end(withinMs: number, ended: () => Error): Promise<void> {
-    if (this.#acquiring.length > 0) {
+    if (!this.#areAllAnswered) {
       const answered = new Promise<void>((resolve) => {
         this.#onAllAnswered = resolve
       })
       await settled(this.#clock, answered, withinMs)
     }
     for (const acquire of [...this.#acquiring]) this.#answer(acquire, ended(), undefined)
+  }
+
+  #takeIdle(done: CheckedOut<Taken>): void {
+    let isTaken = false
+    this.#takingIdle++
+    const answer: CheckedOut<Taken> = (error, taken) => {
+      isTaken = true
+      this.#takingIdle--
+      if (taken === undefined || !this.#lease.current || this.#pool.isStale(taken)) {
+        this.#taken(this.#waiting(done, undefined), error, taken)
+      } else {
+        done(undefined, taken)
+        if (this.#onAllAnswered) this.#answered()
+      }
+    }
+    try {
+      this.#pool.take(answer)
+    } catch (error) {
+      if (isTaken) throw error
+      answer(error as Error, undefined)
+    }
+  }
+
+  #waiting(done: CheckedOut<Taken>, attempts: Attempts | undefined): Acquire<Taken> {
+    const acquire = new Acquire(done, attempts)
+    acquire.place = this.#acquiring.push(acquire) - 1
+    return acquire
   }
 
   /** Begins anew, with what is left of the caller's patience. */
@@ -96,27 +129,25 @@ export class Checkout<Taken> {
 
   #take(acquire: Acquire<Taken>): void {
     try {
-      this.#takeFromPool(acquire)
+      this.#pool.take((error, taken) => this.#taken(acquire, error, taken))
     } catch (error) {
       // A function of the caller's, such as one that opens a stream, may throw.
       this.#answer(acquire, error as Error, undefined)
     }
   }
 
-  #takeFromPool(acquire: Acquire<Taken>): void {
-    this.#pool.take((error, taken) => {
-      if (taken === undefined) {
-        this.#takeFailed(acquire, error)
-      } else if (acquire.answered || !this.#lease.current) {
-        this.#pool.giveBack(taken)
-        this.#again(acquire)
-      } else if (this.#pool.isStale(taken)) {
-        this.#pool.closeStale(taken)
-        this.#again(acquire)
-      } else {
-        this.#answer(acquire, undefined, taken)
-      }
-    })
+  #taken(acquire: Acquire<Taken>, error: Error | null | undefined, taken: Taken | undefined): void {
+    if (taken === undefined) {
+      this.#takeFailed(acquire, error)
+    } else if (acquire.answered || !this.#lease.current) {
+      this.#pool.giveBack(taken)
+      this.#again(acquire)
+    } else if (this.#pool.isStale(taken)) {
+      this.#pool.closeStale(taken)
+      this.#again(acquire)
+    } else {
+      this.#answer(acquire, undefined, taken)
+    }
   }
 
   #takeFailed(acquire: Acquire<Taken>, error: Error | null | undefined): void {
@@ -131,7 +162,15 @@ export class Checkout<Taken> {
     acquire.cancelTimer?.()
     this.#strikeOff(acquire)
     acquire.done(error, taken)
-    if (this.#acquiring.length === 0) this.#onAllAnswered?.()
+    this.#answered()
+  }
+
+  #answered(): void {
+    if (this.#areAllAnswered) this.#onAllAnswered?.()
+  }
+
+  get #areAllAnswered(): boolean {
+    return this.#acquiring.length === 0 && this.#takingIdle === 0
   }
 
   #attemptsOf(acquire: Acquire<Taken>): Attempts {

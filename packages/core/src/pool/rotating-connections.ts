@@ -56,6 +56,13 @@ const answerWithinMs = 2_000
 const pauseMs = 20
 const roomWithinMs = 250
 
+/** Asked at each checkout: a property is found sooner than what a WeakMap holds. */
+const generationOf = Symbol('generation')
+
+interface Tagged {
+  [generationOf]?: number | undefined
+}
+
 /** The physical connections of one pool, each tagged with its credential. */
 export class RotatingConnections<Connection extends object> implements Consumer {
   readonly place: string
@@ -93,6 +100,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   opening(connection: Connection, credential: Credential): void {
     this.#credentials.set(connection, credential)
     const { generation } = credential
+    Object.defineProperty(connection, generationOf, { value: generation, writable: true })
     const connections = this.#open.get(generation) ?? new Set()
     this.#open.set(generation, connections.add(connection))
   }
@@ -115,6 +123,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
     const credential = this.#credentials.get(connection)
     if (credential === undefined) return
     this.#credentials.delete(connection)
+    ;(connection as Tagged)[generationOf] = undefined
     this.#denied.delete(connection)
     this.#staying.delete(connection)
     const connections = this.#open.get(credential.generation)
@@ -130,7 +139,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
 
   /** Whether the connection has ended, or belongs to another generation than the one in use and has had its turn to go. */
   isStale(connection: Connection): boolean {
-    const isInUse = this.#credentials.get(connection)?.generation === this.attachment.generation
+    const isInUse = (connection as Tagged)[generationOf] === this.attachment.generation
     return !isInUse && !this.#staying.has(connection)
   }
 

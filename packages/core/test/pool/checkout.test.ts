@@ -37,15 +37,21 @@ function setUp(hooks: Partial<CheckoutHooks<number>> = {}) {
   return { lease, pool, checkout, acquire }
 }
 
-describe('the checkout', () => {
+describe.each([
+  ['has to be opened', false],
+  ['is idle', true],
+])('the checkout of a connection that %s', (_how, isIdle) => {
+  const hasIdle = (): boolean => isIdle
+
   it('closes what is stale and takes another', async () => {
-    const { pool, acquire } = setUp({ isStale: (connection) => connection < 3 })
+    const { pool, acquire } = setUp({ hasIdle, isStale: (connection) => connection < 3 })
     expect(await acquire()).toBe(3)
     expect(vi.mocked(pool.closeStale).mock.calls).toEqual([[1], [2]])
   })
 
   it('gives back what comes when the credential has just gone, and tells why there is none', async () => {
     const { lease, pool, acquire } = setUp({
+      hasIdle,
       take(done) {
         lease.current = undefined
         done(undefined, 1)
@@ -55,6 +61,53 @@ describe('the checkout', () => {
     expect(pool.giveBack).toHaveBeenCalledExactlyOnceWith(1)
   })
 
+  it('has ended when the last one has got an answer', async () => {
+    const waiting: Parameters<CheckoutHooks<number>['take']>[0][] = []
+    const { checkout, acquire } = setUp({ hasIdle, take: (done) => void waiting.push(done) })
+    const both = Promise.all([acquire(), acquire()])
+    let ended = false
+    const ending = checkout
+      .end(1_000, () => new Error('ended'))
+      .then(() => {
+        ended = true
+      })
+    waiting.shift()?.(undefined, 1)
+    await setImmediate()
+    expect(ended).toBe(false)
+    waiting.shift()?.(undefined, 2)
+    await setImmediate()
+    expect(ended).toBe(true)
+    await ending
+    expect(await both).toEqual([1, 2])
+  })
+
+  it('is told only once, when who asks throws at what is told', async () => {
+    const { checkout, pool } = setUp({ hasIdle })
+    const done = vi.fn(() => {
+      throw new Error('of the caller')
+    })
+    try {
+      checkout.acquire(done)
+    } catch (error) {
+      expect(error).toMatchObject({ message: 'of the caller' })
+    }
+    expect(done).toHaveBeenCalledExactlyOnceWith(undefined, 1)
+    expect(pool.giveBack).not.toHaveBeenCalled()
+    await checkout.end(1_000, () => new Error('ended'))
+  })
+
+  it('fails with what taking it throws', async () => {
+    const { acquire } = setUp({
+      hasIdle,
+      take() {
+        throw refused
+      },
+    })
+    await expect(acquire()).rejects.toBe(refused)
+  })
+})
+
+describe('the checkout', () => {
   it('waits for a credential before it takes anything', async () => {
     const take = vi.fn()
     const { lease, acquire } = setUp({ take })
@@ -68,24 +121,6 @@ describe('the checkout', () => {
     const { acquire } = setUp({ take, worthConnectingAgain: async (error) => error === refused })
     await expect(acquire()).rejects.toBe(refused)
     expect(take).toHaveBeenCalledTimes(2)
-  })
-
-  it('has ended when the last one has got an answer', async () => {
-    const waiting: Parameters<CheckoutHooks<number>['take']>[0][] = []
-    const { checkout, acquire } = setUp({ take: (done) => void waiting.push(done) })
-    const both = Promise.all([acquire(), acquire()])
-    let ended = false
-    const ending = checkout
-      .end(1_000, () => new Error('ended'))
-      .then(() => {
-        ended = true
-      })
-    waiting.shift()?.(undefined, 1)
-    await setImmediate()
-    expect(ended).toBe(false)
-    waiting.shift()?.(undefined, 2)
-    await ending
-    expect(await both).toEqual([1, 2])
   })
 
   it('ends in time, answers whoever waits even then, and takes back what comes too late', async () => {

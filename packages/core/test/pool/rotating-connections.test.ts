@@ -173,6 +173,14 @@ describe('a connection that has proven a user and stays in its pool', () => {
     expect(connections.isStale(connection)).toBe(false)
   })
 
+  it('is stale once it has ended', async () => {
+    const { connections, connection } = keeping()
+    await connections.prove(credential, new AbortController().signal)
+    await connections.attachment.credential()
+    connections.closed(connection)
+    expect(connections.isStale(connection)).toBe(true)
+  })
+
   it('is closed when its user will never be in force', async () => {
     const { connections, connection } = keeping()
     await connections.prove(credential, new AbortController().signal)

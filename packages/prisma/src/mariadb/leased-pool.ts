@@ -78,7 +78,7 @@ export class LeasedPool {
     this.#connections = new MariaDbConnections(lease, hooks, driver, config)
     this.#checkout = new Checkout(this.#connections.attachment, {
       take: (done) => this.#take(done),
-      hasIdle: () => this.#places.idle.length > 0,
+      hasIdle: () => this.#hasFresh(),
       giveBack: (session) => this.#takeBack(session),
       isStale: (session) => this.#isStale(session),
       closeStale: (session) => void this.#close(session),
@@ -164,6 +164,11 @@ export class LeasedPool {
       this.#places.vacate()
       throw error
     }
+  }
+
+  #hasFresh(): boolean {
+    const next = this.#places.idle.at(-1)
+    return next !== undefined && this.#isFresh(next)
   }
 
   /** Whether it was used so lately that it need not be asked. */

@@ -143,8 +143,8 @@ export class DriverPool implements MySqlPoolHooks {
       this.closeStale(connection)
       throw error
     }
-    // Its user is not in force yet.
-    this.#backToPool(connection)
+    // Its user is not in force yet; the pool may have been told to close meanwhile.
+    this.#meet('keep', connection)
   }
 
   #serveNext(): void {

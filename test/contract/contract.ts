@@ -210,12 +210,12 @@ function oneAfterTheOther(stage: Stage, name: SubjectName): void {
       const lease = await world.lease('60s', '120s')
       const subject = await stage.subjectOn({ lease })
       await subject.query()
-      const report = await stage.underLoad(subject, async () => {
+      // A driver that asks again by itself can come through it without a failure.
+      await stage.underLoad(subject, async () => {
         await sleep(300)
         await world.database.restart()
         await sleep(700)
       })
-      expect(report.failed).toBeGreaterThan(0)
       const calm = await stage.underLoad(subject, () => sleep(500))
       expect(calm.firstErrors).toEqual({})
       await stage.closeAndCheck(subject, lease)

@@ -2,23 +2,29 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LeaseManager } from '@vault-lease/core'
+import type { GivenCredential, LeaseManager } from '@vault-lease/core'
 import { hammer } from '@vault-lease/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../leased-servers.ts'
 import { leasedSubject, type SubjectName, subjectNames, subjects } from './index.ts'
-import { type StaticLogin, staticUser } from './static-user.ts'
+import { newPassword, type StaticLogin, staticUser } from './static-user.ts'
 import { schemas } from './subject.ts'
 
 const steady: StaticLogin = { user: 'steady', password: 'before-vault-knew-it' }
 const rendered: StaticLogin[] = [1, 2].map((n) => ({ user: `rendered_${n}`, password: `secret-of-${n}` }))
 
+const early = (name: SubjectName): StaticLogin => ({
+  user: `early_${name.replaceAll('-', '_')}`,
+  password: 'before-anybody-knew-it',
+})
+
 describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of %s', (kind) => {
+  const names = subjectNames.filter((name) => subjects[name].database === kind)
   let servers: LeasedServers
   const folder = mkdtempSync(join(tmpdir(), 'vault-lease-sources-'))
 
   beforeAll(async () => {
-    const users = [steady, ...rendered].flatMap((login) => staticUser(kind, login))
+    const users = [steady, ...rendered, ...names.map(early)].flatMap((login) => staticUser(kind, login))
     servers = await startLeasedServers({ kind, schema: [...schemas[kind], ...users] })
     await servers.engine.staticRole('steady', { username: steady.user, rotationPeriod: '5s' })
   })
@@ -28,7 +34,6 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
     rmSync(folder, { recursive: true })
   })
 
-  const names = subjectNames.filter((name) => subjects[name].database === kind)
   const open = async (name: SubjectName, lease: LeaseManager) => {
     const { database: server } = servers
     const place = { server, max: 2, acquireTimeoutMs: 15_000, users: server }
@@ -53,6 +58,30 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
     })
     expect(report.firstErrors).toEqual({})
   })
+
+  it.concurrent.each(names)(
+    '%s waits for a password that the database knows before whoever gives it',
+    async (name) => {
+      const login = early(name)
+      let known: GivenCredential = { username: login.user, password: login.password }
+      const credential = async () => known
+      const lease = await servers.lease({ role: undefined, vault: undefined, credential })
+      const subject = await open(name, lease)
+      // The pool has to open another connection beside it, and has no password that would.
+      const held = await subject.openTransaction()
+      await held.step()
+      const password = 'known-to-the-database-first'
+      await servers.database.query(newPassword(kind, { ...login, password }))
+      const told = sleep(2_000).then(() => {
+        known = { ...known, password }
+      })
+      const report = await hammer({ run: subject, workers: 4, thinkMs: 10, until: told })
+      expect(report.firstErrors).toEqual({})
+      expect(lease.current?.password).toBe(password)
+      await held.step()
+      await held.finish()
+    },
+  )
 
   it.concurrent.each(names)('%s goes on while the user in a file is replaced', async (name) => {
     const path = join(folder, `${name}.env`)

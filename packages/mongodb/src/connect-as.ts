@@ -1,7 +1,8 @@
 import { once } from 'node:events'
+import type { Credential } from '@vault-lease/core'
 import type { MongoClient, MongoClientOptions, ServerHeartbeatFailedEvent } from 'mongodb'
 import { type ConnectedClient, type MongoDriver, topologyOf } from './driver.ts'
-import { type Login, logInBy } from './login.ts'
+import { logInBy } from './login.ts'
 import type { Emit } from './server-events.ts'
 
 /** How a client of the driver is made, but for the login. */
@@ -19,7 +20,7 @@ export interface Address {
 export async function connectAs(
   driver: MongoDriver,
   { uri, options }: Address,
-  login: () => Login,
+  login: () => Credential,
   relay: Emit,
   signal: AbortSignal,
 ): Promise<ConnectedClient> {

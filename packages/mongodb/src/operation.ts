@@ -116,7 +116,7 @@ function note(
   client.remember(use)
 }
 
-/** Which client can do what has failed; throws what the caller is to know when there is none. */
+/** Which client can do what has failed, be it the same; throws what the caller is to know when there is none. */
 async function elsewhere(
   client: Runner,
   use: SessionUse | undefined,
@@ -127,9 +127,11 @@ async function elsewhere(
   if (ended && !watching && !isAnswer(error)) throw ended()
   if (isDenial(error)) client.suspected()
   const refused = isRefusal(error)
+  const knowsAnother = refused && (await client.refused(error))
+  // It may only have been another password of the same user.
+  if (knowsAnother && (await client.current()) === client) return client
   const notSent = refused || isPoolCleared(error) || error instanceof NotSentError
   if (!(notSent ? !use || use.movable : ended)) throw error
-  if (refused) await client.refused(error)
   const next = await client.current()
   if (next === client) throw error
   return next

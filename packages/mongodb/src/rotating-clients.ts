@@ -9,6 +9,7 @@ import {
 import type { ConnectedClient, SelectOptions, Server, Topology } from './driver.ts'
 import { failWithLabels, isRefusal } from './driver.ts'
 import { Generation } from './generation.ts'
+import { credentialOf } from './login.ts'
 import { type Emit, ServerEvents } from './server-events.ts'
 import { knownUseOf, type SessionUse } from './session-use.ts'
 
@@ -57,7 +58,7 @@ export class RotatingClients {
         whenRoom: (server, orElse) => this.#clients.whenRoom(server, orElse),
         refused: (error) => {
           this.#clients.doubts(generation)
-          return this.attachment.refused(login(), error)
+          return this.attachment.refused(credentialOf(error) ?? login(), error, { timeoutMs: patienceMs })
         },
         suspected: () => {
           this.#clients.doubts(generation)

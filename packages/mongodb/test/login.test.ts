@@ -1,9 +1,9 @@
 import { type CommandStartedEvent, MongoClient } from 'mongodb'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Credential } from '../../core/src/lease/credential.ts'
 import { type DatabaseServer, startMongo } from '../../testing/src/index.ts'
 import { openMongoGateway } from '../../testing/src/mongo/gateway.ts'
 import { type Address, connectAs } from '../src/connect-as.ts'
-import type { Login } from '../src/login.ts'
 import { failureOf } from './servers.ts'
 
 const username = 'keeps-its-name'
@@ -20,7 +20,7 @@ interface Watched {
 
 describe('the login of new connections', () => {
   let server: DatabaseServer
-  let login: Login
+  let login: Credential
   const opened: { close(): Promise<unknown> }[] = []
   beforeAll(async () => {
     server = await startMongo()
@@ -37,7 +37,7 @@ describe('the login of new connections', () => {
 
   const changePassword = async (password: string): Promise<void> => {
     await asSuperuser({ updateUser: username, pwd: password })
-    login = { username, password }
+    login = new Credential(1, username, password)
   }
 
   const addressOf = ({ host, port }: { host: string; port: number }, options = {}): Address => ({

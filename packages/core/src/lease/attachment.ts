@@ -31,6 +31,8 @@ export interface AttachedLease {
   pending(attachment: Attachment): Promise<void> | undefined
   /** The database of an attachment refuses the credential that it uses: finds out whether it is dead for all. */
   judge(attachment: Attachment, credential: Credential, wasProven: boolean): Promise<void>
+  /** A database goes on refusing a credential: it may be that the source knows another password of its user by now. */
+  askForPassword(credential: Credential): void
   /** Has everything closed that the attachment has open, and forgets it. */
   part(attachment: Attachment, drainMs: number, signal: AbortSignal | undefined): Promise<void>
   unavailable(why?: string): CredentialsUnavailableError
@@ -126,7 +128,8 @@ export class Attachment {
 
   /**
    * The credential for a new connection. Waits for an attempt under way, but not through a backoff: when the last one failed
-   * it throws at once, while the lease, and this place on it, go on trying.
+   * it throws at once, while the lease, and this place on it, go on trying. While another password of the same user may be
+   * about to come it waits for the next attempts, too.
    *
    * @throws CredentialsUnavailableError when none can be had within the wait, with the reason as `cause`.
    * @throws LeaseClosedError after `close()` of this or of the lease.
@@ -198,9 +201,13 @@ export class Attachment {
   }
 
   /** Proves a credential that is not in force yet, and has somebody decide by the answer. */
-  async offer(credential: Credential, withinMs: number, decide: (verdict: Verdict) => void): Promise<void> {
+  async offer(
+    credential: Credential,
+    { withinMs, once }: { readonly withinMs: number; readonly once: boolean },
+    decide: (verdict: Verdict) => void,
+  ): Promise<void> {
     this.#offered?.outdate()
-    const offered = new Offer(credential)
+    const offered = new Offer(credential, once)
     this.#offered = offered
     const terms = { clock: this.join().clock, withinMs, left: this.#left.signal }
     await this.#awaiting(offered.prove(this.#consumer, terms).then(decide))
@@ -313,7 +320,7 @@ export class Attachment {
     const generation = this.#left.signal.aborted ? undefined : this.#generation
     if (!generation) return { value: nothing, lastsMs: 0 }
     const lastsMs = this.#leftMs
-    const isHeld = this.#doubt !== undefined || this.#standing.refused === this.#credential
+    const isHeld = this.#doubt !== undefined || this.#standing.refusesWhatIsInUse
     const credential = isHeld || lastsMs <= 0 ? undefined : this.#credential
     const isKept = lastsMs > 0 || generation.mayComeBack
     return { value: { credential, generation: isKept ? generation.number : 0 }, lastsMs }
@@ -347,9 +354,10 @@ export class Attachment {
 
   #wasRefused(credential: Credential, error: unknown): void {
     const lease = this.#lease
-    if (!lease || this.#credential !== credential || this.#standing.refused === credential) return
-    const wasProven = this.#standing.state === 'proven'
-    this.#note(() => this.#standing.refuses(credential, asLeaseError('prove', error)))
+    const standing = this.#standing
+    if (!lease || this.#credential !== credential || standing.refusesWhatIsInUse) return
+    const wasProven = standing.state === 'proven'
+    this.#note(() => standing.refuses(credential, asLeaseError('prove', error), { inUse: true }))
     void this.#awaiting(lease.judge(this, credential, wasProven)).then(() => this.#tryAgain())
   }
 
@@ -363,7 +371,7 @@ export class Attachment {
 
   /** Others have accepted what the database of this consumer refuses. */
   #isAlone(credential: Credential, error: VaultLeaseError): void {
-    this.#note(() => this.#standing.refuses(credential, error))
+    this.#note(() => this.#standing.refuses(credential, error, { inUse: false }))
     void this.#tryAgain()
     this.wake()
   }
@@ -383,6 +391,7 @@ export class Attachment {
       const verdict = await this.ask(credential)
       if (verdict.answer === 'accepted' && lease.inForce?.credential === credential)
         this.#use(inForce, credential, verdict)
+      if (verdict.answer === 'refused') lease.askForPassword(credential)
     }
     standing.nextTryAt = undefined
   }

@@ -18,6 +18,7 @@ import { Standing } from './standing.ts'
 import { type LeaseState, type LeaseStatus, type PlaceState, stateOf } from './status.ts'
 import { unavailable } from './unavailable.ts'
 import { drainTimeOf } from './wait.ts'
+import { Waiters } from './waiters.ts'
 import { type Attempt, Work } from './work.ts'
 
 /** What an engine is made of. */
@@ -48,6 +49,8 @@ export class LeaseEngine implements AttachedLease {
   readonly #rotation: Rotation
   readonly #forcedRotations = new StormLimit()
   readonly #work: Work
+  /** Those who wait for the end of the next attempt. */
+  readonly #attempts = new Waiters()
   readonly #suspendWatch: SuspendWatch
 
   readonly #open: OpenLease = {
@@ -109,12 +112,15 @@ export class LeaseEngine implements AttachedLease {
     return this.#standing.failures.last
   }
 
-  /** Waits for a credential, but not through a backoff. */
+  /** Waits for a credential, but not through a backoff, unless that of the same user may be about to come. */
   async credential(signal: AbortSignal | undefined): Promise<Credential> {
     for (;;) {
       if (this.#closing) throw this.closedError()
       if (this.current) return this.current
-      const pending = this.#wakingUp ?? this.#attemptUnderWay(this.#standing.failures.lease.count === 0)
+      const pending =
+        this.#wakingUp ??
+        this.#attemptUnderWay(this.#standing.failures.lease.count === 0) ??
+        this.#attemptForPassword
       if (!pending) throw this.unavailable()
       await unlessAborted(pending, signal)
     }
@@ -165,17 +171,27 @@ export class LeaseEngine implements AttachedLease {
     if (this.#closing) throw this.closedError()
     const { failures } = this.#standing
     const seen = this.#work.ended > (this.#attachments.get(attachment)?.joinedBefore ?? 0)
-    return this.#attemptUnderWay(failures.lease.count === 0 || !seen)
+    return this.#attemptUnderWay(failures.lease.count === 0 || !seen) ?? this.#attemptForPassword
   }
 
   async judge(attachment: Attachment, credential: Credential, wasProven: boolean): Promise<void> {
-    const judgement = await judge(attachment, this.#attachments.keys(), credential, wasProven)
+    const mayHaveAnotherPassword = this.#standing.inForce?.mayHaveAnotherPassword ?? false
+    const tellsOfTheUser = wasProven || mayHaveAnotherPassword
+    const judgement = await judge(attachment, this.#attachments.keys(), credential, tellsOfTheUser)
     const generation = this.#standing.inForce
     if (this.#closing || generation?.credential !== credential) return
-    const mayHaveAnotherPassword = wasProven && !generation.issued.lease.revocable
-    if (judgement === 'dead') this.#discard(generation, 'refused')
     // The others may only not have heard of a new password yet.
-    else if (judgement === 'unknown' || mayHaveAnotherPassword) this.#force('refused')
+    if (judgement === 'alone' && !(wasProven && mayHaveAnotherPassword)) return
+    if (mayHaveAnotherPassword) this.#standing.expectPassword()
+    if (judgement === 'dead') this.#discard(generation, 'refused')
+    else this.#force('refused')
+  }
+
+  askForPassword(credential: Credential): void {
+    const generation = this.#standing.inForce
+    if (this.#closing || generation?.credential !== credential || !generation.mayHaveAnotherPassword) return
+    this.#standing.force('refused', this.clock.now())
+    this.#tick()
   }
 
   lookAround(): void {
@@ -210,6 +226,7 @@ export class LeaseEngine implements AttachedLease {
         signal?.removeEventListener('abort', endNow),
       )
       if (signal?.aborted) endNow()
+      this.#attempts.wake()
       this.#noteState()
     }
     return this.#closing
@@ -249,6 +266,11 @@ export class LeaseEngine implements AttachedLease {
     // Whatever is under way without a credential, the fetch of one follows it.
     const brings = !this.#standing.usable || doing === 'rotate' || doing === 'look'
     return helps && brings ? done : undefined
+  }
+
+  /** The next attempt, whatever has become of the last, while it may bring the password that the user has now. */
+  get #attemptForPassword(): Promise<void> | undefined {
+    return this.#standing.expectsPassword ? this.#attempts.change(undefined) : undefined
   }
 
   #start(): void {
@@ -292,7 +314,10 @@ export class LeaseEngine implements AttachedLease {
   }
 
   #begin(action: Attempt): Promise<void> {
-    const done = this.#work.begin(action, () => this.#tick())
+    const done = this.#work.begin(action, () => {
+      this.#tick()
+      this.#attempts.wake()
+    })
     this.#tick()
     return done
   }

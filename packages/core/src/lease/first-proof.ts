@@ -10,6 +10,8 @@ interface FirstProofParts {
   readonly clock: Clock
   /** When a consumer that has not answered is given up, on the clock. */
   readonly until: number
+  /** Whether no database can still be about to learn of it. */
+  readonly once: boolean
   /** Puts the credential in force. */
   publish(): Generation
   /** A consumer could not prove what others have. */
@@ -47,9 +49,9 @@ export class FirstProof {
   offerTo(attachment: Attachment): void {
     // Nobody who joins later is offered what is given back.
     if (this.#givenUp) return
-    const { credential, clock, until } = this.#parts
+    const { credential, clock, until, once } = this.#parts
     this.#pending++
-    void attachment.offer(credential, until - clock.now(), (verdict) => {
+    void attachment.offer(credential, { withinMs: until - clock.now(), once }, (verdict) => {
       this.#pending--
       this.#decide(attachment, verdict)
     })

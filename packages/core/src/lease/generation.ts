@@ -45,9 +45,14 @@ export class Generation {
     return this.#over ? 0 : this.deadline - now
   }
 
-  /** Whether its sessions wait for a new password: nobody drops the user, and it was not replaced by another. */
+  /** Whether what is refused may only be an older password: nobody drops the user. */
+  get mayHaveAnotherPassword(): boolean {
+    return !this.#issued.lease.revocable
+  }
+
+  /** Whether its sessions wait for a new password: the user was not replaced by another. */
   get mayComeBack(): boolean {
-    return !this.#issued.lease.revocable && this.#retireBy === Number.POSITIVE_INFINITY
+    return this.mayHaveAnotherPassword && this.#retireBy === Number.POSITIVE_INFINITY
   }
 
   /** The same user has a new password: sessions live on, and a life that was over begins again. */

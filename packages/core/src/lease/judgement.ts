@@ -8,16 +8,19 @@ import type { Credential } from './credential.ts'
  */
 export type Judgement = 'alone' | 'dead' | 'unknown'
 
-/** What it means that the database of one consumer refuses a credential: whoever else uses it is asked. Never rejects. */
+/**
+ * What it means that the database of one consumer refuses a credential: whoever else uses it is asked. Never rejects.
+ *
+ * @param tellsOfTheUser whether the refusal can be about the user, and not only about a database that never knew it.
+ */
 export async function judge(
   refused: Attachment,
   all: Iterable<Attachment>,
   credential: Credential,
-  wasProven: boolean,
+  tellsOfTheUser: boolean,
 ): Promise<Judgement> {
   const others = [...all].filter((each) => each !== refused && each.uses(credential))
-  // Of a database that never took it, a refusal says nothing about the user.
-  if (!wasProven && others.some(({ state }) => state === 'proven')) return 'alone'
+  if (!tellsOfTheUser && others.some(({ state }) => state === 'proven')) return 'alone'
   const answers = await Promise.all(
     others.map(async (each) => ({ answer: (await each.ask(credential)).answer, state: each.state })),
   )

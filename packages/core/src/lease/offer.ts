@@ -1,15 +1,18 @@
 import type { Consumer } from './consumer.ts'
 import type { Credential } from './credential.ts'
-import { askAgainWhileRefused, type ProofTerms, type Verdict } from './proof.ts'
+import { ask, askAgainWhileRefused, type ProofTerms, type Verdict } from './proof.ts'
 
 /** A credential that one consumer is offered before it is in force. */
 export class Offer {
   readonly credential: Credential
+  readonly #ask: typeof ask
   readonly #outdated = new AbortController()
   #verdict: Verdict | undefined
 
-  constructor(credential: Credential) {
+  /** @param once whether a refusal is final. */
+  constructor(credential: Credential, once: boolean) {
     this.credential = credential
+    this.#ask = once ? ask : askAgainWhileRefused
   }
 
   /** What the database has said of it; none while it is asked. */
@@ -22,7 +25,7 @@ export class Offer {
     const leave = (): void => this.#outdated.abort(left.reason)
     left.addEventListener('abort', leave, { once: true })
     const terms = { clock, withinMs, left: this.#outdated.signal }
-    this.#verdict = await askAgainWhileRefused(consumer, this.credential, terms)
+    this.#verdict = await this.#ask(consumer, this.credential, terms)
     left.removeEventListener('abort', leave)
     return this.#verdict
   }

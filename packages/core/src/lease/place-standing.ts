@@ -10,6 +10,7 @@ export class PlaceStanding {
   #state: PlaceState = 'unproven'
   #lastError: VaultLeaseError | undefined
   #refused: Credential | undefined
+  #refusesWhatIsInUse = false
   #gapMs = firstGapMs
   /** When the database is asked again, in the clock's milliseconds. */
   nextTryAt: number | undefined
@@ -27,14 +28,21 @@ export class PlaceStanding {
     return this.#refused
   }
 
+  /** Whether the consumer has nothing that the database takes: not what it has used before, nor what was offered since. */
+  get refusesWhatIsInUse(): boolean {
+    return this.#refusesWhatIsInUse
+  }
+
   /** The database takes what is in use, or has not been asked. */
   takes(state: 'proven' | 'unproven', error?: VaultLeaseError): void {
     this.#refused = undefined
+    this.#refusesWhatIsInUse = false
     this.#becomes(state, error)
   }
 
-  refuses(credential: Credential, error: VaultLeaseError): void {
+  refuses(credential: Credential, error: VaultLeaseError, { inUse }: { readonly inUse: boolean }): void {
     this.#refused = credential
+    this.#refusesWhatIsInUse ||= inUse
     this.#becomes('refused', error)
   }
 

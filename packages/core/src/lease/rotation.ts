@@ -121,6 +121,7 @@ export class Rotation {
       credential: candidate.credential,
       clock,
       until,
+      once: standing.hasRefused(issued),
       publish: () => this.#publish(candidate, reason, steps),
       onFailed: (attachment, error) => onFailed('prove', error, attachment.status().place),
     })

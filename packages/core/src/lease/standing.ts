@@ -8,6 +8,9 @@ import { type Candidate, Generation } from './generation.ts'
 import type { Facts, RotationReason } from './schedule.ts'
 import type { TokenStatus } from './status.ts'
 
+/** Vault changes a password in the database before it knows it itself, and whoever renders a file learns of it from Vault. */
+const passwordComesWithinMs = 15_000
+
 /** Where the lease stands: the generation in force, what failed since, and what was asked for beside the schedule. */
 export class Standing {
   readonly failures = new FailureLog()
@@ -18,6 +21,7 @@ export class Standing {
   #waiting: Generation | undefined
   #lastGeneration = 0
   #forced: Facts['forced']
+  #passwordExpectedUntil = Number.NEGATIVE_INFINITY
   #unsure = false
   #tokenUnsure = false
   #tokenRenewedAt: number | undefined
@@ -50,6 +54,11 @@ export class Standing {
   /** Whether something has made it uncertain that the lease is what it is known as. */
   get unsure(): boolean {
     return this.#unsure
+  }
+
+  /** Whether a refusal is no answer yet, because another password of the user may be about to come. */
+  get expectsPassword(): boolean {
+    return this.#clock.now() < this.#passwordExpectedUntil
   }
 
   /** How the token of the credential in force stands. */
@@ -96,6 +105,8 @@ export class Standing {
     readonly generation: Generation
     readonly replaced: readonly Generation[]
   } {
+    // A database that lags behind still takes what others have refused.
+    if (!this.hasRefused(candidate.issued)) this.#passwordExpectedUntil = Number.NEGATIVE_INFINITY
     const before = [this.#inForce, this.#waiting].filter((each) => each !== undefined)
     const same = this.isSuccession(candidate) ? this.#generationOf(candidate.credential.username) : undefined
     same?.succeedBy(candidate)
@@ -166,10 +177,19 @@ export class Standing {
     if (lease?.lookAt !== undefined) this.#inForce?.renewed({ ...lease, lookAt: this.#clock.now() })
   }
 
+  /** A user that nobody drops was refused: it may have another password by now. */
+  expectPassword(): void {
+    this.#passwordExpectedUntil = this.#clock.now() + passwordComesWithinMs
+  }
+
   /** Whether the source gave the credential in force again. */
-  has({ username, password }: IssuedCredential): boolean {
-    const credential = this.#inForce?.credential
-    return credential?.username === username && credential.password === password
+  has(issued: IssuedCredential): boolean {
+    return isThatOf(this.#inForce, issued)
+  }
+
+  /** Whether the source gave again what was refused. */
+  hasRefused(issued: IssuedCredential): boolean {
+    return isThatOf(this.#waiting, issued)
   }
 
   leaseFailed(error: VaultLeaseError): void {
@@ -200,4 +220,12 @@ export class Standing {
   #drawJitter(): void {
     this.#jitter = this.#random() * 2 - 1
   }
+}
+
+function isThatOf(
+  generation: Generation | undefined,
+  { username, password }: Pick<IssuedCredential, 'username' | 'password'>,
+): boolean {
+  const credential = generation?.credential
+  return credential?.username === username && credential.password === password
 }

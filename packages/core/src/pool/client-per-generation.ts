@@ -321,7 +321,8 @@ export class ClientPerGeneration<Client extends RetirableClient, Lease extends C
   /** Whether there is another client to have in place of one that could not be opened, or soon will be. */
   async #worthAnother(credential: Credential, error: unknown): Promise<boolean> {
     if (this.#closing.signal.aborted || this.attachment.generation !== credential.generation) return true
-    return this.#parts.isRefusal(error) && (await this.attachment.refused(credential, error))
+    const wait = { timeoutMs: this.#parts.patienceMs }
+    return this.#parts.isRefusal(error) && (await this.attachment.refused(credential, error, wait))
   }
 }
 

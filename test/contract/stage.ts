@@ -59,7 +59,7 @@ export class Stage {
     return await hammer({
       run: subject,
       workers,
-      thinkMs: 40,
+      thinkMs: 10,
       until: happening(),
       onResult: ({ error }) => error !== undefined && this.world.secrets.look(error),
     })

@@ -8,7 +8,7 @@ export interface KnexClient {
   acquireRawConnection(): Promise<KnexConnection>
   validateConnection(connection: KnexConnection): boolean | Promise<boolean>
   acquireConnection(): Promise<KnexConnection>
-  releaseConnection(connection: KnexConnection): Promise<void>
+  releaseConnection(connection?: KnexConnection): Promise<void>
   cancelQuery(connection: KnexConnection): Promise<unknown>
   runner(builder: unknown): KnexRunner
   destroy(callback?: (error?: unknown) => void): Promise<void>

@@ -24,7 +24,7 @@ function streamReleasingOnce(this: KnexRunner, ...args: unknown[]): unknown {
 function releasingOnce(client: KnexRunner['client']): KnexRunner['client'] {
   let released = false
   const releaseConnection = async (connection?: KnexConnection): Promise<void> => {
-    // knex 3.0 and 3.1 release also when no connection could be acquired.
+    // knex before 3.3 releases also when no connection could be acquired.
     if (released || !connection) return
     released = true
     await client.releaseConnection(connection)

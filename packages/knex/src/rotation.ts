@@ -136,7 +136,9 @@ export class KnexRotation {
     return valid
   }
 
-  #releaseConnection(connection: KnexConnection): Promise<void> {
+  #releaseConnection(connection?: KnexConnection): Promise<void> {
+    // Who asked first, before these overrides, releases also when no connection could be acquired (see release-once.ts).
+    if (!connection) return Promise.resolve()
     const fate = this.#fateOf(connection)
     return fate === 'keep' ? this.#original.releaseConnection(connection) : this.#meet(fate, connection)
   }

@@ -132,6 +132,7 @@ export class Rotation {
     try {
       await proven
     } catch (error) {
+      if (isRefusal(error) && !issued.lease.revocable) standing.expectFirstPassword()
       steps.failed(error)
       await this.#withdraw(candidate)
       throw error
@@ -198,6 +199,10 @@ export class Rotation {
       )
     if (issued.lease.revocable) await settled(clock, old.discard(issued.lease), giveBackWithinMs)
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof CredentialNotProvenError && error.refused
 }
 
 function overBeforeItsUse({ username }: Credential): CredentialNotProvenError {

@@ -10,6 +10,8 @@ import type { TokenStatus } from './status.ts'
 
 /** Vault changes a password in the database before it knows it itself, and whoever renders a file learns of it from Vault. */
 const passwordComesWithinMs = 15_000
+/** Of a user that was never let in, its password is rather wrong than about to change: it is tried once more. */
+const firstPasswordComesWithinMs = 3_000
 
 /** Where the lease stands: the generation in force, what failed since, and what was asked for beside the schedule. */
 export class Standing {
@@ -180,6 +182,12 @@ export class Standing {
   /** A user that nobody drops was refused: it may have another password by now. */
   expectPassword(): void {
     this.#passwordExpectedUntil = this.#clock.now() + passwordComesWithinMs
+  }
+
+  /** The same of a user that was not in force yet. */
+  expectFirstPassword(): void {
+    const isFirstTry = this.#lastGeneration === 0 && this.failures.lease.count === 0
+    if (isFirstTry) this.#passwordExpectedUntil = this.#clock.now() + firstPasswordComesWithinMs
   }
 
   /** Whether the source gave the credential in force again. */

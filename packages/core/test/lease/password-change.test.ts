@@ -50,6 +50,26 @@ describe('a user whose password the database knows before whoever gives it', () 
     expect(pool.current?.generation).toBe(old.generation)
   })
 
+  it('is waited for at the very first, too, but only for one more answer of the source', async () => {
+    const { clock, given, poolAt } = steadyUser()
+    const { pool } = poolAt('test://db', { password: 'second', asked: 0 })
+    const first = pool.credential()
+    await clock.advance(2_500)
+    given.password = 'second'
+    await clock.advance(2_500)
+    expect((await first).password).toBe('second')
+
+    const wrong = steadyUser()
+    const impossible = wrong.poolAt('test://db', { password: 'another', asked: 0 })
+    const refused = impossible.pool.credential().catch((error: unknown) => error)
+    await wrong.clock.advance(6_500)
+    expect(await refused).toBeInstanceOf(CredentialsUnavailableError)
+    const { times } = wrong.given
+    expect(times).toBeLessThanOrEqual(3)
+    await expect(impossible.pool.credential()).rejects.toThrow(CredentialsUnavailableError)
+    expect(wrong.given.times).toBe(times)
+  })
+
   it('is not waited for without end', async () => {
     const { clock, database, pool } = await refusedForGood()
     await clock.advance(14 * second)

@@ -46,7 +46,7 @@ export abstract class LeaseManager extends Emitter implements AsyncDisposable {
   /**
    * The credential to connect with. Waits for an attempt under way, but not through a backoff: when the last attempt
    * failed and nothing usable is left, it throws at once while the manager goes on trying. Only a user that nobody drops, of a
-   * static role, a file or a function, may have another password when it is refused: for that it waits up to 15 s.
+   * static role, a file or a function, may have another password when it is refused: for that it waits some 15 s.
    *
    * @throws CredentialsUnavailableError when none can be had within the wait, with the reason as `cause`.
    * @throws LeaseClosedError after `close()`.

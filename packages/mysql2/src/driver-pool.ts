@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { LeaseManager } from '@vault-lease/core'
+import type { Credential, LeaseManager } from '@vault-lease/core'
 import type { CheckedOut, Fate } from '@vault-lease/core/adapter'
 import type { Connection, PoolConnection } from 'mysql2'
 import { HeldPlaces } from './admission.ts'
@@ -122,15 +122,17 @@ export class DriverPool implements MySqlPoolHooks {
   }
 
   #openOrQueue(done: Taken): void {
-    // When the pool opens a connection for this, it does so at once.
-    const credential = this.connections.attachment.current
+    let credential: Credential | undefined
     const before = this.pool._allConnections.peekBack()
     this.#original.getConnection((error, connection) => {
       if (error) this.connections.noteError(credential, error)
       done(error, connection)
     })
     const newest = this.pool._allConnections.peekBack()
-    if (newest && newest !== before) this.connections.opens(newest)
+    if (!newest || newest === before) return
+    // When the pool opens a connection for this, it does so at once.
+    credential = this.connections.attachment.current
+    this.connections.opens(newest)
   }
 
   async #openFirst(check: (connection: Connection) => Promise<void>): Promise<void> {

@@ -148,8 +148,7 @@ export class RotatingConnections<Connection extends object> implements Consumer 
    * be asked again then, in the same breath as the connection is opened: others have waited too.
    */
   whenRoom(): Promise<void> | undefined {
-    const isRoom = (): boolean => this.#proofs === 0 || this.#size + this.#reserved < this.#pool.max()
-    return isRoom() ? undefined : this.#until(isRoom)
+    return this.#isRoomBesideProofs ? undefined : this.#until(() => this.#isRoomBesideProofs)
   }
 
   /** A statement was denied in a way that also happens when the user is gone: the connection is asked before it is used again. */
@@ -298,6 +297,10 @@ export class RotatingConnections<Connection extends object> implements Consumer 
   /** For the first of those whose place is kept. */
   get #isRoom(): boolean {
     return this.#size < this.#pool.max()
+  }
+
+  get #isRoomBesideProofs(): boolean {
+    return this.#proofs === 0 || this.#size + this.#reserved < this.#pool.max()
   }
 
   async #askedForUser(connection: Connection): Promise<Fate> {

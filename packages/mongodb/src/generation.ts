@@ -8,6 +8,7 @@ import {
   settlesWithin,
   systemClock,
 } from '@vault-lease/core/adapter'
+import type { ServerDescription } from 'mongodb'
 import type { ChangeStreamPosition } from './change-stream.ts'
 import type { ConnectedClient, Pool, SelectOptions, Server, Session, Topology } from './driver.ts'
 import { type Run, type Runner, runOn } from './operation.ts'
@@ -137,8 +138,9 @@ export class Generation implements Home, Runner, RetirableClient {
   }
 
   async serverAt(name: string): Promise<Server> {
-    const selector = (_description: unknown, servers: readonly { address: string }[]): unknown =>
-      servers.filter(({ address }) => address === name)
+    // The pool of an unknown server turns away at once: who tried again would let nothing else of the process have its turn.
+    const selector = (_description: unknown, servers: readonly ServerDescription[]): unknown =>
+      servers.filter(({ address, type }) => address === name && type !== 'Unknown')
     return await this.select(selector, { operationName: 'rotation' }, undefined)
   }
 

@@ -79,7 +79,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
       const mix = { query: 9, transaction: 0, stream: 1 }
       const report = await hammer({ run: subject, workers: 4, mix, thinkMs: 10, until: told })
       expect(report.firstErrors).toEqual({})
-      expect(lease.current?.password).toBe(password)
+      await vi.waitUntil(() => lease.current?.password === password, { timeout: 15_000 })
       await held.step()
       await held.finish()
     },

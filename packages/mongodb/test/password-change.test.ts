@@ -33,6 +33,8 @@ describe('a user of MongoDB that gets another password', () => {
       return undefined
     })
     const lease = await servers.lease({ role: undefined, vault: undefined, credentialFile: path })
+    const expired = vi.fn()
+    lease.on('expired', expired)
     const client = await servers.client({ lease, maxPoolSize: 2 }, uri)
     await client.connect()
     const find = (): Promise<unknown> => itemsOf(client).findOne({ _id: 1 })
@@ -51,6 +53,8 @@ describe('a user of MongoDB that gets another password', () => {
     slow.find.letGo()
     expect(await first).toMatchObject({ _id: 1 })
     expect(lease.generation).toBe(1)
+    // It was the old one that was refused.
+    expect(expired).not.toHaveBeenCalled()
   })
 })
 

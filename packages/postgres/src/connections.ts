@@ -177,8 +177,8 @@ export class PostgresConnections extends RotatingConnections<Wire> {
     try {
       const wire = await this.#logIn(credential, this.#place.parameters, signal)
       const name = credential.username.replaceAll("'", "''")
-      const rows = await wire.ask(`select 1 where session_user = '${name}'`)
-      if (rows !== 1) throw new Error('the session belongs to another user')
+      if (!(await isTrue(wire, `session_user = '${name}'`, signal)))
+        throw new Error('the session belongs to another user')
       if (this.#isFirst) this.#spare = wire
       else await wire.leave()
     } catch (error) {

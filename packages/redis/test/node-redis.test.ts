@@ -188,6 +188,19 @@ describe('vaultRedis() on a client of node-redis', () => {
     await expect(second.ping()).rejects.toThrow('closed')
   })
 
+  it('leaves no connection behind when it is destroyed in whatever step of its beginning', async () => {
+    const redis = await servers.nodeRedis()
+    const copies = Array.from({ length: 40 }, () => redis.duplicate())
+    const connecting = copies.map(async (copy, n) => {
+      copy.connect().catch(() => {})
+      for (let turn = 0; turn < n; turn++) await new Promise(setImmediate)
+      copy.destroy()
+    })
+    await Promise.all(connecting)
+    await vi.waitFor(async () => expect(await servers.sessions()).toEqual({ open: 1, users: 1 }))
+    expect(await redis.ping()).toBe('PONG')
+  })
+
   it('is closed with its duplicates by `await using`, connected or not', async () => {
     {
       await using redis = await servers.nodeRedis()

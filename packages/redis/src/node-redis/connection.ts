@@ -197,6 +197,8 @@ export class NodeRedisConnection extends RedisConnection {
   }
 
   #isReady(): void {
+    // Destroyed while its socket was opened: the driver goes on to log in, and keeps it.
+    if (!this.#client.isOpen) return void this.socket?.destroy()
     const { credential } = this
     if (!credential) return
     this.#wasReady = true

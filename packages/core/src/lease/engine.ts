@@ -1,24 +1,24 @@
 import { type CredentialsUnavailableError, LeaseClosedError, type VaultLeaseError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import { settled, unlessAborted } from '../resilience/settle.ts'
-import { StormLimit } from '../resilience/storm-limit.ts'
-import { SuspendWatch } from '../resilience/suspend-watch.ts'
 import type { CredentialSource } from '../source/source.ts'
 import type { AttachedLease, Attachment } from './attachment.ts'
+import { Attachments } from './attachments.ts'
 import type { Credential } from './credential.ts'
+import { Dismissal } from './dismissal.ts'
 import { announce, type LeaseEventEmitter, type LeaseStep, type Tell } from './events.ts'
+import { ExpectedPassword } from './expected-password.ts'
 import { asLeaseError, stepOf } from './failures.ts'
 import type { Generation } from './generation.ts'
-import { judge } from './judgement.ts'
 import { OldGenerations } from './old-generations.ts'
 import { type OpenLease, openLeases } from './open-leases.ts'
 import { Rotation } from './rotation.ts'
-import { expiry, nextAction, type RotationReason } from './schedule.ts'
+import { expiry, nextAction } from './schedule.ts'
 import { Standing } from './standing.ts'
 import { type LeaseState, type LeaseStatus, type PlaceState, stateOf } from './status.ts'
 import { unavailable } from './unavailable.ts'
 import { drainTimeOf } from './wait.ts'
-import { Waiters } from './waiters.ts'
+import { WakingUp } from './waking-up.ts'
 import { type Attempt, Work } from './work.ts'
 
 /** What an engine is made of. */
@@ -31,7 +31,6 @@ export interface LeaseEngineParts {
 }
 
 const finishWorkWithinMs = 2_000
-const answerOfSourceWithinMs = 2_000
 
 /**
  * Keeps one database credential in force: fetches it, renews its lease, replaces it before it dies, and gives it back. The
@@ -44,19 +43,18 @@ export class LeaseEngine implements AttachedLease {
   readonly listeners: Set<LeaseEventEmitter> = new Set()
   readonly #source: CredentialSource
   readonly #standing: Standing
-  readonly #attachments = new Map<Attachment, { readonly joinedBefore: number }>()
+  readonly #attachments = new Attachments()
   readonly #old: OldGenerations
   readonly #rotation: Rotation
-  readonly #forcedRotations = new StormLimit()
+  readonly #dismissal: Dismissal
   readonly #work: Work
-  /** Those who wait for the end of the next attempt. */
-  readonly #attempts = new Waiters()
-  readonly #suspendWatch: SuspendWatch
+  readonly #expectedPassword: ExpectedPassword
+  readonly #wakingUp: WakingUp
 
   readonly #open: OpenLease = {
     status: () => ({
       ...this.status(),
-      places: Array.from(this.#attachments.keys(), (each) => each.status()),
+      places: Array.from(this.#attachments, (each) => each.status()),
     }),
   }
 
@@ -64,7 +62,6 @@ export class LeaseEngine implements AttachedLease {
   #lookAwaited = false
   #cancelTimer: (() => void) | undefined
   #endWatch: (() => void) | undefined
-  #wakingUp: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #closed = false
   #state: LeaseState = 'starting'
@@ -74,22 +71,37 @@ export class LeaseEngine implements AttachedLease {
     this.random = random
     this.#source = source
     this.#standing = new Standing(clock, random)
-    this.#suspendWatch = new SuspendWatch(clock)
-    const attachments = { [Symbol.iterator]: () => this.#attachments.keys() }
+    this.#expectedPassword = new ExpectedPassword(clock)
+    const attachments = this.#attachments
     const tell = this.#tell
     const onFailed = (step: LeaseStep, error: unknown, place?: string): void =>
       void this.#tellFailure(step, error, place)
     this.#old = new OldGenerations({ source, attachments, clock, drainTimeoutMs, tell, onFailed })
-    const parts = { source, clock, standing: this.#standing, old: this.#old, attachments, tell, onFailed }
-    this.#rotation = new Rotation(parts)
+    const isClosing = (): boolean => this.#closing !== undefined
+    const shared = {
+      clock,
+      standing: this.#standing,
+      old: this.#old,
+      attachments,
+      expectedPassword: this.#expectedPassword,
+    }
+    this.#rotation = new Rotation({ ...shared, source, tell, onFailed })
+    this.#dismissal = new Dismissal({
+      ...shared,
+      isClosing,
+      onDead: ({ number: generation, username }) =>
+        tell('expired', { source: source.description, generation, username }),
+      onForced: () => this.#tick(),
+    })
     this.#work = new Work({
       source,
       clock,
       standing: this.#standing,
       rotation: this.#rotation,
       onFailed: (attempted, error) => this.#failed(attempted, error),
-      onGone: (generation) => this.#discard(generation, 'lease-gone'),
+      onGone: (generation) => this.#dismissal.discard(generation, 'lease-gone'),
     })
+    this.#wakingUp = new WakingUp({ ...shared, work: this.#work, isClosing, onDoubt: () => this.#tick() })
   }
 
   get inForce(): Generation | undefined {
@@ -99,7 +111,7 @@ export class LeaseEngine implements AttachedLease {
   /** The credential in force, for those who have no database of their own to ask. */
   get current(): Credential | undefined {
     this.lookAround()
-    return this.#wakingUp ? undefined : this.#standing.usable?.credential
+    return this.#wakingUp.underWay ? undefined : this.#standing.usable?.credential
   }
 
   /** The generation in force, for them; 0 when there is none. */
@@ -118,9 +130,9 @@ export class LeaseEngine implements AttachedLease {
       if (this.#closing) throw this.closedError()
       if (this.current) return this.current
       const pending =
-        this.#wakingUp ??
+        this.#wakingUp.underWay ??
         this.#attemptUnderWay(this.#standing.failures.lease.count === 0) ??
-        this.#attemptForPassword
+        this.#expectedPassword.nextAttempt
       if (!pending) throw this.unavailable()
       await unlessAborted(pending, signal)
     }
@@ -148,7 +160,7 @@ export class LeaseEngine implements AttachedLease {
 
   /** Takes a consumer in, which need not wait for what others on the lease wait for. */
   add(attachment: Attachment): void {
-    this.#attachments.set(attachment, { joinedBefore: this.#work.ended + (this.#work.doing ? 1 : 0) })
+    this.#attachments.add(attachment, this.#work.ended + (this.#work.doing ? 1 : 0))
     this.#start()
     if (!this.#standing.inForce) this.#standing.failures.tryNow()
     this.#rotation.joins(attachment)
@@ -170,32 +182,20 @@ export class LeaseEngine implements AttachedLease {
   pending(attachment: Attachment): Promise<void> | undefined {
     if (this.#closing) throw this.closedError()
     const { failures } = this.#standing
-    const seen = this.#work.ended > (this.#attachments.get(attachment)?.joinedBefore ?? 0)
-    return this.#attemptUnderWay(failures.lease.count === 0 || !seen) ?? this.#attemptForPassword
+    const seen = this.#attachments.hasSeenOneOf(this.#work.ended, attachment)
+    return this.#attemptUnderWay(failures.lease.count === 0 || !seen) ?? this.#expectedPassword.nextAttempt
   }
 
-  async judge(attachment: Attachment, credential: Credential, wasProven: boolean): Promise<void> {
-    const mayHaveAnotherPassword = this.#standing.inForce?.mayHaveAnotherPassword ?? false
-    const tellsOfTheUser = wasProven || mayHaveAnotherPassword
-    const judgement = await judge(attachment, this.#attachments.keys(), credential, tellsOfTheUser)
-    const generation = this.#standing.inForce
-    if (this.#closing || generation?.credential !== credential) return
-    // The others may only not have heard of a new password yet.
-    if (judgement === 'alone' && !(wasProven && mayHaveAnotherPassword)) return
-    if (mayHaveAnotherPassword) this.#standing.expectPassword()
-    if (judgement === 'dead') this.#discard(generation, 'refused')
-    else this.#force('refused')
+  judge(attachment: Attachment, credential: Credential, wasProven: boolean): Promise<void> {
+    return this.#dismissal.judge(attachment, credential, wasProven)
   }
 
   askForPassword(credential: Credential): void {
-    const generation = this.#standing.inForce
-    if (this.#closing || generation?.credential !== credential || !generation.mayHaveAnotherPassword) return
-    this.#standing.force('refused', this.clock.now())
-    this.#tick()
+    this.#dismissal.askForPassword(credential)
   }
 
   lookAround(): void {
-    if (this.#suspendWatch.noticed()) this.#wokeUp()
+    this.#wakingUp.lookAround()
   }
 
   loggedIn({ place }: Attachment, { generation, username }: Credential): void {
@@ -226,7 +226,7 @@ export class LeaseEngine implements AttachedLease {
         signal?.removeEventListener('abort', endNow),
       )
       if (signal?.aborted) endNow()
-      this.#attempts.wake()
+      this.#expectedPassword.attemptEnded()
       this.#noteState()
     }
     return this.#closing
@@ -268,11 +268,6 @@ export class LeaseEngine implements AttachedLease {
     return helps && brings ? done : undefined
   }
 
-  /** The next attempt, whatever has become of the last, while it may bring the password that the user has now. */
-  get #attemptForPassword(): Promise<void> | undefined {
-    return this.#standing.expectsPassword ? this.#attempts.change(undefined) : undefined
-  }
-
   #start(): void {
     if (this.#started) return
     this.#started = true
@@ -292,7 +287,7 @@ export class LeaseEngine implements AttachedLease {
 
   /** Does what is due, or waits for what comes next. */
   #tick(): void {
-    for (const attachment of this.#attachments.keys()) attachment.lookAnew()
+    this.#attachments.lookAnew()
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     if (this.#closing) return
@@ -305,7 +300,7 @@ export class LeaseEngine implements AttachedLease {
       if (action.at < Number.POSITIVE_INFINITY)
         this.#cancelTimer = this.clock.schedule(action.at - facts.now, () => this.#tick())
     } else if (action.do === 'expire') {
-      this.#expire()
+      this.#dismissal.expire()
       this.#tick()
     } else {
       void this.#begin(action)
@@ -316,7 +311,7 @@ export class LeaseEngine implements AttachedLease {
   #begin(action: Attempt): Promise<void> {
     const done = this.#work.begin(action, () => {
       this.#tick()
-      this.#attempts.wake()
+      this.#expectedPassword.attemptEnded()
     })
     this.#tick()
     return done
@@ -327,12 +322,8 @@ export class LeaseEngine implements AttachedLease {
     const leaseError = this.#tellFailure(stepOf(attempted, error), error)
     if (attempted === 'renew-token') this.#standing.tokenFailed(leaseError)
     else this.#standing.leaseFailed(leaseError)
-    if (this.#hasNewcomer && !this.#standing.inForce) this.#standing.failures.tryNow()
-  }
-
-  /** Whether somebody has joined since the attempt under way began, perhaps too late to be served by it. */
-  get #hasNewcomer(): boolean {
-    return [...this.#attachments.values()].some(({ joinedBefore }) => joinedBefore > this.#work.ended)
+    if (this.#attachments.isNewcomerSince(this.#work.ended) && !this.#standing.inForce)
+      this.#standing.failures.tryNow()
   }
 
   #tellFailure(step: LeaseStep, error: unknown, place?: string): VaultLeaseError {
@@ -342,63 +333,11 @@ export class LeaseEngine implements AttachedLease {
     return leaseError
   }
 
-  #expire(): void {
-    const { dead, toRetire } = this.#takeOutOfForce()
-    if (toRetire) this.#old.drop(toRetire)
-    // Leases, or tokens, that live for a moment only are not fetched without end.
-    if (dead) this.#standing.force('start', this.#forcedRotations.next(this.clock.now()))
-  }
-
-  /** The credential is dead, whatever its lease says: it is replaced, with growing gaps when that happens again and again. */
-  #discard(generation: Generation, reason: RotationReason): void {
-    if (this.#closing || generation !== this.#standing.inForce) return
-    const { toRetire } = this.#takeOutOfForce()
-    if (toRetire) this.#old.abandon(toRetire)
-    this.#force(reason)
-  }
-
-  #force(reason: RotationReason): void {
-    this.#standing.force(reason, this.#forcedRotations.next(this.clock.now()))
-    this.#tick()
-  }
-
-  #takeOutOfForce(): ReturnType<Standing['takeOutOfForce']> {
-    const taken = this.#standing.takeOutOfForce()
-    if (taken.dead) {
-      const { number: generation, username } = taken.dead
-      this.#tell('expired', { source: this.#source.description, generation, username })
-      this.#wakeAttachments()
-    }
-    return taken
-  }
-
-  #wakeAttachments(): void {
-    for (const attachment of this.#attachments.keys()) attachment.wake()
-  }
-
-  /** Time has gone by that no clock of ours has counted: nobody uses the credential before it is known to live. */
-  #wokeUp(): void {
-    if (this.#closing || !this.#standing.inForce) return
-    this.#standing.doubt()
-    this.#old.hurry()
-    this.#wakingUp ??= this.#sourceAsked().finally(() => {
-      this.#wakingUp = undefined
-    })
-    for (const attachment of this.#attachments.keys()) attachment.doubt(this.#wakingUp)
-  }
-
-  async #sourceAsked(): Promise<void> {
-    // Whoever has noticed it is about to tick, or only wanted to know the credential.
-    await Promise.resolve()
-    if (!this.#work.doing) this.#tick()
-    if (this.#work.done) await settled(this.clock, this.#work.done, answerOfSourceWithinMs)
-  }
-
   async #close(drainMs: number, closeBy: number): Promise<void> {
     this.#cancelTimer?.()
     this.#endWatch?.()
     await this.#work.stop(Math.min(finishWorkWithinMs, drainMs), this.closedError())
-    for (const attachment of this.#attachments.keys()) attachment.leave()
+    this.#attachments.leave()
     await this.#work.done
     await this.#old.close(this.#standing.end(), drainMs, closeBy)
     await this.#giveBackToken()

@@ -4,8 +4,10 @@ import { settled } from '../resilience/settle.ts'
 import type { Lease } from '../source/lease.ts'
 import type { CredentialSource, IssuedCredential, RequestTerms } from '../source/source.ts'
 import type { Attachment } from './attachment.ts'
+import type { Attachments } from './attachments.ts'
 import type { Credential } from './credential.ts'
 import type { LeaseStep, RotationOutcome, Tell } from './events.ts'
+import type { ExpectedPassword } from './expected-password.ts'
 import { FirstProof } from './first-proof.ts'
 import type { Candidate, Generation } from './generation.ts'
 import type { OldGenerations } from './old-generations.ts'
@@ -18,8 +20,9 @@ interface RotationParts {
   readonly source: CredentialSource
   readonly clock: Clock
   readonly standing: Standing
-  readonly attachments: Iterable<Attachment>
+  readonly attachments: Attachments
   readonly old: OldGenerations
+  readonly expectedPassword: ExpectedPassword
   readonly tell: Tell
   readonly onFailed: (step: LeaseStep, error: unknown, place?: string) => void
 }
@@ -115,7 +118,7 @@ export class Rotation {
     { until }: AttemptTerms,
     steps: RotationSteps,
   ): Promise<void> {
-    const { clock, standing, attachments, onFailed } = this.#parts
+    const { clock, standing, attachments, expectedPassword, onFailed } = this.#parts
     const candidate = standing.candidate(issued, reason)
     const proving = new FirstProof({
       credential: candidate.credential,
@@ -132,7 +135,8 @@ export class Rotation {
     try {
       await proven
     } catch (error) {
-      if (isRefusal(error) && !issued.lease.revocable) standing.expectFirstPassword()
+      const mayHaveAnotherPassword = isRefusal(error) && !issued.lease.revocable
+      if (mayHaveAnotherPassword && standing.isFirstTry) expectedPassword.ofFirstUser()
       steps.failed(error)
       await this.#withdraw(candidate)
       throw error
@@ -141,10 +145,12 @@ export class Rotation {
 
   #publish(candidate: Candidate, reason: RotationReason, steps: RotationSteps): Generation {
     steps.done('prove')
-    const { source, clock, standing, attachments, old, tell } = this.#parts
+    const { source, clock, standing, attachments, old, expectedPassword, tell } = this.#parts
     const { credential, issued } = candidate
     if (clock.now() >= deadlineOf(issued.lease, issued.tokenFacts())) throw overBeforeItsUse(credential)
     const sameUser = standing.isSuccession(candidate)
+    // A database that lags behind still takes what others have refused.
+    if (!standing.hasRefused(issued)) expectedPassword.hasCome()
     const { generation, replaced } = standing.publish(candidate)
     for (const attachment of attachments) attachment.follow(generation, credential)
     for (const each of replaced) old.drain(each)

@@ -8,11 +8,6 @@ import { type Candidate, Generation } from './generation.ts'
 import type { Facts, RotationReason } from './schedule.ts'
 import type { TokenStatus } from './status.ts'
 
-/** Vault changes a password in the database before it knows it itself, and whoever renders a file learns of it from Vault. */
-const passwordComesWithinMs = 15_000
-/** Of a user that was never let in, its password is rather wrong than about to change: it is tried once more. */
-const firstPasswordComesWithinMs = 3_000
-
 /** Where the lease stands: the generation in force, what failed since, and what was asked for beside the schedule. */
 export class Standing {
   readonly failures = new FailureLog()
@@ -23,7 +18,6 @@ export class Standing {
   #waiting: Generation | undefined
   #lastGeneration = 0
   #forced: Facts['forced']
-  #passwordExpectedUntil = Number.NEGATIVE_INFINITY
   #unsure = false
   #tokenUnsure = false
   #tokenRenewedAt: number | undefined
@@ -56,11 +50,6 @@ export class Standing {
   /** Whether something has made it uncertain that the lease is what it is known as. */
   get unsure(): boolean {
     return this.#unsure
-  }
-
-  /** Whether a refusal is no answer yet, because another password of the user may be about to come. */
-  get expectsPassword(): boolean {
-    return this.#clock.now() < this.#passwordExpectedUntil
   }
 
   /** How the token of the credential in force stands. */
@@ -107,8 +96,6 @@ export class Standing {
     readonly generation: Generation
     readonly replaced: readonly Generation[]
   } {
-    // A database that lags behind still takes what others have refused.
-    if (!this.hasRefused(candidate.issued)) this.#passwordExpectedUntil = Number.NEGATIVE_INFINITY
     const before = [this.#inForce, this.#waiting].filter((each) => each !== undefined)
     const same = this.isSuccession(candidate) ? this.#generationOf(candidate.credential.username) : undefined
     same?.succeedBy(candidate)
@@ -179,15 +166,9 @@ export class Standing {
     if (lease?.lookAt !== undefined) this.#inForce?.renewed({ ...lease, lookAt: this.#clock.now() })
   }
 
-  /** A user that nobody drops was refused: it may have another password by now. */
-  expectPassword(): void {
-    this.#passwordExpectedUntil = this.#clock.now() + passwordComesWithinMs
-  }
-
-  /** The same of a user that was not in force yet. */
-  expectFirstPassword(): void {
-    const isFirstTry = this.#lastGeneration === 0 && this.failures.lease.count === 0
-    if (isFirstTry) this.#passwordExpectedUntil = this.#clock.now() + firstPasswordComesWithinMs
+  /** Whether nothing was ever in force, and nothing has failed yet. */
+  get isFirstTry(): boolean {
+    return this.#lastGeneration === 0 && this.failures.lease.count === 0
   }
 
   /** Whether the source gave the credential in force again. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 
@@ -10,8 +11,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     setupFiles: ['test/patience.ts'],
     pool: 'forks',
-    // Four files on two cores: most of a file is waiting.
-    maxWorkers: '200%',
+    // Most of a file is waiting. As a percentage it would be cut to one for each core.
+    maxWorkers: 2 * availableParallelism(),
     // Files that wait and files that work are mixed: by their size, as it would be otherwise, all that wait come last.
     sequence: { shuffle: { files: true }, seed: 3 },
     // In one file, where tests are side by side.

@@ -30,7 +30,7 @@ export class TwoPools implements AsyncDisposable {
   static async open(name: SubjectName, world: World, role: string): Promise<TwoPools> {
     const { database: server, secrets } = world
     const way = await openFaultProxy(server)
-    const lease = await world.lease('8s', '16s', { role })
+    const lease = await world.lease('12s', '24s', { role })
     const place = { users: server, max, log: secrets.look }
     const well = await leasedSubject(name, { ...place, server, acquireTimeoutMs: 10_000 }, { lease })
     const troubled = { host: way.host, port: way.port, database: server.database }

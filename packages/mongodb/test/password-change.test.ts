@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { itemsOf, type Servers, startServers } from './servers.ts'
 
@@ -55,6 +56,57 @@ describe('a user of MongoDB that gets another password', () => {
     expect(lease.generation).toBe(1)
     // It was the old one that was refused.
     expect(expired).not.toHaveBeenCalled()
+  })
+
+  it('goes on with it in a transaction, on the client where that began', async () => {
+    const slow = { login: held(), find: held() }
+    const { uri } = await servers.gateway(async (command) => {
+      if ('find' in command) await slow.find.turn()
+      if ('saslContinue' in command && (await slow.login.turn())) return refusal
+      return undefined
+    })
+    know('second')
+    const lease = await servers.lease({ role: undefined, vault: undefined, credentialFile: path })
+    const client = await servers.client({ lease, maxPoolSize: 2 }, uri)
+    await client.connect()
+    const session = client.startSession()
+    session.startTransaction()
+    const inserted = { _id: 5_000, name: 'in a transaction' }
+    await itemsOf(client).insertOne(inserted, { session })
+    slow.find.arm()
+    const beside = itemsOf(client).findOne({ _id: 1 })
+    await slow.find.begun
+    slow.login.arm()
+    const within = itemsOf(client).findOne({ _id: inserted._id }, { session })
+    await slow.login.begun
+    await servers.asSuperuser({ updateUser: username, pwd: 'third', $db: 'admin' })
+    know('third')
+    await vi.waitUntil(() => lease.current?.password === 'third', { timeout: 15_000 })
+    slow.login.letGo()
+    expect(await within).toEqual(inserted)
+    slow.find.letGo()
+    await beside
+    await session.commitTransaction()
+    await session.endSession()
+    expect(await itemsOf(client).deleteOne({ _id: inserted._id })).toMatchObject({ deletedCount: 1 })
+    expect(lease.generation).toBe(1)
+  })
+
+  it('is waited for no longer than an operation waits for a server and for Vault', async () => {
+    let asked = 0
+    const credential = async () => {
+      if (asked++ > 0) await sleep(30_000, undefined, { ref: false })
+      return { username, password: 'third' }
+    }
+    const lease = await servers.lease({ role: undefined, vault: undefined, credential })
+    const client = await servers.client({ lease, serverSelectionTimeoutMS: 700 })
+    await client.connect()
+    await servers.asSuperuser({ updateUser: username, pwd: 'fourth', $db: 'admin' })
+    const began = performance.now()
+    const found = await Promise.allSettled([1, 2, 3].map(() => itemsOf(client).findOne({ _id: 1 })))
+    expect(performance.now() - began).toBeLessThan(10_000)
+    // One has the connection that is open.
+    expect(found.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected'])
   })
 })
 

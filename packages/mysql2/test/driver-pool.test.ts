@@ -83,6 +83,19 @@ describe('a pool of mysql2 below createPool()', () => {
     expect(logins).toEqual([])
   })
 
+  it('makes room with a connection that is still being reset when room is wished for', async () => {
+    await using way = await openFaultProxy(servers.database)
+    const place = { host: way.host, port: way.port }
+    const pool = await servers.pool({ ...place, connectionLimit: 1, resetOnRelease: true })
+    const connection = await connectionOf(pool)
+    way.set({ kind: 'latency', ms: 200 })
+    connection.release()
+    const began = performance.now()
+    await pool.lease.rotate()
+    expect(performance.now() - began).toBeLessThan(5_000)
+    expect(await userOf(pool)).toBe(pool.lease.status().username)
+  })
+
   it('hands out what is given back while a user is being proven in a full pool', async () => {
     const { host, port } = servers.database
     const silent = createServer().listen(0, '127.0.0.1')

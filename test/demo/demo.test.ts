@@ -23,7 +23,7 @@ describe('the demo', () => {
   it('shows the rotations of a run and the failures of a hand-written client beside it', async () => {
     const json = join(folder, 'out.json')
     const report = join(folder, 'report.html')
-    const short = ['--seconds', '10', '--ttl', '3s', '--max-ttl', '6s', '--baseline', '--metrics']
+    const short = ['--seconds', '15', '--ttl', '5s', '--max-ttl', '8s', '--baseline', '--metrics']
     const { stdout } = await demo('--adapter', 'pg', ...short, '--json', json, '--report', report)
     const figures = JSON.parse(readFileSync(json, 'utf8'))
     expect(figures).toMatchObject({ failed: 0, usersLeft: 0 })

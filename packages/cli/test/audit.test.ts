@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jwt, kubernetes, VaultPool } from '@vault-lease/pg'
 import { type Servers, startServers } from '@vault-lease/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type KubernetesApi, startKubernetesApi } from '../../core/test/vault/token-review.ts'
 import { type Ended, run } from './cli.ts'
 
@@ -24,6 +24,7 @@ describe('vault-lease audit of a run with ten applications', () => {
   const pools = new Map<string, VaultPool>()
   /** Which users each application has been. */
   const usersOf = new Map<string, Set<string>>()
+  const beganAt = Date.now()
   let servers: Servers
   let api: KubernetesApi
   let env: Record<string, string>
@@ -129,7 +130,7 @@ describe('vault-lease audit of a run with ten applications', () => {
         const droppedAt = drops.get(user)
         if (droppedAt === undefined) continue
         expect(found).toMatchObject({ how: 'revoked', revoked: { by: found.displayName, forced: false } })
-        expect(Math.abs(Date.parse(found.until) - droppedAt)).toBeLessThan(1_500)
+        expect(Math.abs(Date.parse(found.until) - droppedAt)).toBeLessThan(3_000)
         looked += 1
       }
     }
@@ -160,11 +161,17 @@ describe('vault-lease audit of a run with ten applications', () => {
       const [whose] = [...usersOf].find(([, known]) => known.has(username)) ?? [metadata.service_account_name]
       expect({ username, of: metadata.service_account_name }).toEqual({ username, of: whose })
     }
-    const [live] = users.filter(
-      ({ how, sessions }: { how: string; sessions?: unknown[] }) => how === 'live' && sessions?.length,
-    )
+    // Its sessions are those of its next user already, if that has come while the log was read.
+    const live = await vi.waitFor(async () => {
+      await noted()
+      const found = (await look('--role', 'app')).find(
+        ({ how, sessions }: { how: string; sessions?: unknown[] }) => how === 'live' && sessions?.length,
+      )
+      expect(found).toBeDefined()
+      return found
+    })
     expect(live.sessions[0]).toMatchObject({ from: expect.stringContaining('127.0.0.1') })
-    expect(Date.parse(live.sessions[0].since)).toBeGreaterThan(Date.now() - 60_000)
+    expect(Date.parse(live.sessions[0].since)).toBeGreaterThan(beganAt)
     const { stdout } = await audit(['--role', 'app'])
     expect(stdout).toMatch(/\d from 127\.0\.0\.1/)
     expect(stdout).toContain(`prod/${withPod} pod ${withPod}-x2x7k`)
@@ -174,7 +181,7 @@ describe('vault-lease audit of a run with ten applications', () => {
   it('tells what ended by itself, and what an operator revoked by a hash alone', async () => {
     const [byTtl] = await look('--user', expired.username)
     expect(byTtl).toMatchObject({ how: 'ttl', lease: expired.lease })
-    expect(Math.abs(Date.parse(byTtl.until) - expired.at - 4_000)).toBeLessThan(1_000)
+    expect(Math.abs(Date.parse(byTtl.until) - expired.at - 4_000)).toBeLessThan(2_000)
     const [byOps] = await look('--user', revokedByOps.username)
     expect(byOps).toMatchObject({ how: 'revoked', revoked: { with: 'lease', by: 'root' } })
   })

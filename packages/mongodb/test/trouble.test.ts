@@ -219,7 +219,7 @@ describe('VaultMongoClient in trouble', () => {
     it('a rotation that the database does not answer leaves the old user in force', async () => {
       let deaf = false
       const { uri } = await servers.gateway(async () => (deaf ? await sleep(2_000, unauthorized) : undefined))
-      const client = await servers.client({ serverSelectionTimeoutMS: 300 }, uri)
+      const client = await servers.client({ serverSelectionTimeoutMS: 1_500 }, uri)
       await find(client)
       deaf = true
       const before = client.lease.status().username

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient } from 'redis'
+import { createClient, type RedisClientType } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
 import { rotate, rotating, type Servers, startServers, startSlowWay, untilRetired } from './servers.ts'
@@ -12,6 +12,8 @@ describe('vaultRedis() on a client of node-redis', () => {
   afterEach(() => servers.endAll())
   afterAll(() => servers?.stop())
 
+  const reconnects = (redis: RedisClientType): Promise<void> =>
+    new Promise((resolve) => redis.once('reconnecting', () => resolve()))
   const untilBlocked = () =>
     vi.waitUntil(async () => String(await servers.ask('CLIENT', 'LIST')).includes('cmd=blpop'))
 
@@ -142,8 +144,8 @@ describe('vaultRedis() on a client of node-redis', () => {
     await redis.select(3)
     await redis.set('key', 'in 3')
     await rotate(redis.lease, 1)
-    await servers.ask('CLIENT', 'KILL', 'ID', String(await redis.sendCommand(['CLIENT', 'ID'])))
-    await vi.waitUntil(() => !redis.isReady)
+    const id = await redis.sendCommand(['CLIENT', 'ID'])
+    await Promise.all([reconnects(redis), servers.ask('CLIENT', 'KILL', 'ID', String(id))])
     expect(await redis.get('key')).toBe('in 3')
     expect(await redis.aclWhoAmI()).toBe(redis.lease.current?.username)
   })
@@ -151,8 +153,7 @@ describe('vaultRedis() on a client of node-redis', () => {
   it('finds another user when its own is dropped, without a failure of what is sent meanwhile', async () => {
     const redis = await servers.nodeRedis()
     const user = await redis.aclWhoAmI()
-    await servers.engine.revokePrefix(servers.role)
-    await vi.waitUntil(() => !redis.isReady)
+    await Promise.all([reconnects(redis), servers.engine.revokePrefix(servers.role)])
     const [now, set] = await Promise.all([redis.aclWhoAmI(), redis.multi().set('key', 1).exec()])
     expect(now).not.toBe(user)
     expect(set).toEqual(['OK'])

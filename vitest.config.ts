@@ -11,8 +11,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     setupFiles: ['test/patience.ts'],
     pool: 'forks',
-    // Most of a file is waiting. As a percentage it would be cut to one for each core.
-    maxWorkers: 2 * availableParallelism(),
+    // Three files on two cores: most of a file is waiting. A percentage would be cut to one for each core.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     // Files that wait and files that work are mixed: by their size, as it would be otherwise, all that wait come last.
     sequence: { shuffle: { files: true }, seed: 3 },
     // In one file, where tests are side by side.

@@ -58,6 +58,7 @@ describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('adapters of
   const tookToEnd = async (name: SubjectName, step: Step, afterMs: number): Promise<number> => {
     const begun = await begin(name)
     if (step === 'the next user is proven') await begun.subject.query()
+    // Whether it still succeeds depends on the moment.
     const settled = steps[step](begun).catch(() => {})
     await sleep(afterMs)
     const began = performance.now()

@@ -22,7 +22,7 @@ export class Attachments implements Iterable<Attachment> {
   }
 
   /** Whether somebody has joined since the last of these attempts began, perhaps too late to be served by it. */
-  isNewcomerSince(attemptsEnded: number): boolean {
+  hasNewcomerSince(attemptsEnded: number): boolean {
     return [...this.#joinedAfter.values()].some((begun) => begun > attemptsEnded)
   }
 

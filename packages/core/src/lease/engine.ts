@@ -322,7 +322,7 @@ export class LeaseEngine implements AttachedLease {
     const leaseError = this.#tellFailure(stepOf(attempted, error), error)
     if (attempted === 'renew-token') this.#standing.tokenFailed(leaseError)
     else this.#standing.leaseFailed(leaseError)
-    if (this.#attachments.isNewcomerSince(this.#work.ended) && !this.#standing.inForce)
+    if (this.#attachments.hasNewcomerSince(this.#work.ended) && !this.#standing.inForce)
       this.#standing.failures.tryNow()
   }
 

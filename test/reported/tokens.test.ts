@@ -3,7 +3,7 @@ import { type GivenCredential, VaultPool } from '@vault-lease/pg'
 import { type DatabaseServer, startPostgres } from '@vault-lease/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-const livesMs = 1_500
+const livesMs = 3_000
 
 describe('a pool whose passwords are tokens that end', () => {
   let server: DatabaseServer

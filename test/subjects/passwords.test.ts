@@ -8,7 +8,7 @@ import { schemas } from './subject.ts'
 
 const max = 3
 /** As the IAM token of a cloud, or the password of a static role: each time another one, for the same user. */
-const lifeMs = 3_000
+const lifeMs = 6_000
 
 describe.each(['postgresql', 'mysql', 'mongodb', 'redis'] as const)('sessions of %s', (kind) => {
   let servers: LeasedServers

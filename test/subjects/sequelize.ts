@@ -78,7 +78,7 @@ function optionsFor({
   quick,
 }: Place): Omit<Options, 'dialect' | 'replication'> {
   const pool = { max, acquire: acquireTimeoutMs, ...(quick && quickOptions) }
-  return { host, port, database, pool, logging: false, ...(quick && { dialectOptions: patientOptions }) }
+  return { host, port, database, pool, logging: false, dialectOptions: patientOptions }
 }
 
 function subjectOn(sequelize: Sequelize, dialect: Dialect): ReturnType<MakeSubject> {

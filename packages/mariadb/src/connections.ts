@@ -11,6 +11,7 @@ import {
   settlesWithin,
 } from '@vault-lease/core/adapter'
 import type { ConnectionConfig, createConnection } from 'mariadb'
+import { connectAgain } from './connect-again.ts'
 import { FarewellSocket } from './farewell-socket.ts'
 import { takeLossAfterLogin } from './loss-after-login.ts'
 import { Session } from './session.ts'
@@ -31,7 +32,16 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
   readonly #config: ConnectionConfig
   readonly #sessions = new WeakMap<FarewellSocket, Session>()
 
-  constructor(lease: LeaseManager, pool: PoolHooks, driver: MariaDbDriver, config: ConnectionConfig) {
+  readonly #connectAgainForMs: number
+
+  /** @param connectAgainForMs milliseconds in which a user is tried again when connecting failed. */
+  constructor(
+    lease: LeaseManager,
+    pool: PoolHooks,
+    driver: MariaDbDriver,
+    config: ConnectionConfig,
+    connectAgainForMs = 0,
+  ) {
     super(lease, pool, {
       place: placeOf(config),
       connectAs: (credential, signal) => this.#connectAs(credential, signal),
@@ -42,6 +52,7 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     takeLossAfterLogin()
     this.#driver = driver
     this.#config = config
+    this.#connectAgainForMs = connectAgainForMs
   }
 
   /** Opens a connection with the credential in force, by options of its own if need be. */
@@ -90,12 +101,16 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
   }
 
   async #connectAs(credential: Credential, signal: AbortSignal): Promise<void> {
-    const socket = this.#newSocket()
-    const abort = (): void => void socket.destroy(asError(signal.reason))
+    let socket: FarewellSocket | undefined
+    const abort = (): void => void socket?.destroy(asError(signal.reason))
     signal.addEventListener('abort', abort, { once: true })
+    const open = (): Promise<Session> => {
+      socket = this.#newSocket()
+      return this.#open(credential, socket)
+    }
     try {
       signal.throwIfAborted()
-      const session = await this.#open(credential, socket)
+      const session = await connectAgain(open, { forMs: this.#connectAgainForMs, signal })
       await checkUser(session, credential).finally(() => closeWhenIdle(session))
     } catch (error) {
       throw notProven(credential, this.place, error, isMySqlRefusal(error) ? 'refused' : 'unreachable')

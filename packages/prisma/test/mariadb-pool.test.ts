@@ -35,13 +35,13 @@ describe.each(['vaultAdapter()', 'PrismaMariaDb'] as const)('the pool of %s', (w
   afterAll(() => servers?.stop())
 
   /** Both with the same options, on the way that can fail. The driver's pool would fill itself. */
-  async function adapterWith(options: Options = {}): Promise<Adapter> {
+  async function adapterWith(options: Options = {}, ofOurs = lease): Promise<Adapter> {
     const place = { ...servers.place, host: way.host, port: way.port, connectionLimit: 2, ...options }
     const { username: user, password } = await lease.credential()
     const factory =
       which === 'PrismaMariaDb'
         ? new PrismaMariaDb({ ...place, user, password, minimumIdle: 1 })
-        : vaultAdapter({ provider: 'mysql', lease, ...place })
+        : vaultAdapter({ provider: 'mysql', lease: ofOurs, ...place })
     const adapter = (await factory.connect()) as Adapter
     adapters.push(adapter)
     return adapter
@@ -87,6 +87,19 @@ describe.each(['vaultAdapter()', 'PrismaMariaDb'] as const)('the pool of %s', (w
     setImmediate(() => holdUp(700))
     expect((await asked).rows).toHaveLength(1)
   })
+
+  it.each(['cut', 'hang'] as const)(
+    'connects again for its first connection, too, on a way that begins with a %s',
+    async (kind) => {
+      way.set({ kind })
+      const asked = adapterWith({ connectTimeout: 500 }, await servers.lease()).then((adapter) =>
+        adapter.queryRaw(one),
+      )
+      await sleep(800)
+      way.set({ kind: 'none' })
+      expect((await asked).rows).toHaveLength(1)
+    },
+  )
 
   it('tells why there is no connection within "acquireTimeout", whatever is waited for', async () => {
     const adapter = await adapterWith({ acquireTimeout: 2_000, connectTimeout: 1_000 })

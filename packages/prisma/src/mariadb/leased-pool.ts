@@ -1,16 +1,8 @@
-import { type LeaseManager, VaultLeaseError } from '@vault-lease/core'
-import {
-  awaited,
-  type CheckedOut,
-  Checkout,
-  endPool,
-  type Fate,
-  isMySqlRefusal,
-  sleep,
-  systemClock,
-} from '@vault-lease/core/adapter'
+import type { LeaseManager } from '@vault-lease/core'
+import { type CheckedOut, Checkout, endPool, type Fate, systemClock } from '@vault-lease/core/adapter'
 import {
   closeWhenIdle,
+  connectAgain,
   MariaDbConnections,
   type MariaDbDriver,
   type Method,
@@ -45,9 +37,6 @@ class Search implements PlaceTaker<Session> {
   }
 }
 
-/** As the driver's pool does. */
-const connectAgainMs = 500
-
 /** Single connections of mariadb, and as much of a pool around them as Prisma's adapter uses. */
 export class LeasedPool {
   readonly #lease: LeaseManager
@@ -57,6 +46,7 @@ export class LeasedPool {
   readonly #connections: MariaDbConnections
   readonly #checkout: Checkout<Session>
   readonly #searching: TimeLimit<Search>
+  readonly #ending = new AbortController()
   #cancelIdleTimer: (() => void) | undefined
   #ended: Promise<void> | undefined
 
@@ -75,7 +65,7 @@ export class LeasedPool {
       drainIdle: () => this.#closeIdle((session) => this.#isStale(session)),
       load: () => ({ idle: this.#places.idle.length, waiting: this.#places.waiting }),
     }
-    this.#connections = new MariaDbConnections(lease, hooks, driver, config)
+    this.#connections = new MariaDbConnections(lease, hooks, driver, config, options.initializationTimeoutMs)
     this.#checkout = new Checkout(this.#connections.attachment, {
       take: (done) => this.#take(done),
       hasIdle: () => this.#hasFresh(),
@@ -178,18 +168,9 @@ export class LeasedPool {
     return systemClock.now() - idleSince <= minDelayValidationMs
   }
 
-  /** What may pass is tried again for a while, as the driver's pool does: a database that restarts, a login that took too long. */
-  async #open(): Promise<Session> {
-    const until = systemClock.now() + this.#options.initializationTimeoutMs
-    for (;;) {
-      try {
-        return await this.#openOnce()
-      } catch (error) {
-        const isFinal = error instanceof VaultLeaseError || isMySqlRefusal(error)
-        if (isFinal || this.#ended || systemClock.now() + connectAgainMs > until) throw error
-      }
-      await awaited(systemClock, sleep(systemClock, connectAgainMs))
-    }
+  #open(): Promise<Session> {
+    const terms = { forMs: this.#options.initializationTimeoutMs, signal: this.#ending.signal }
+    return connectAgain(() => this.#openOnce(), terms)
   }
 
   async #openOnce(): Promise<Session> {
@@ -277,6 +258,7 @@ export class LeasedPool {
   }
 
   async #end(): Promise<void> {
+    this.#ending.abort()
     await endPool({
       lease: this.#lease,
       ownsLease: this.#ownsLease,

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os'
 import { defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { filesAtOnce } from './test/files-at-once.ts'
 
 // Node gets them too, for which "module" is none: @opentelemetry/api has there what only bundlers can load.
 const conditions = ['@vault-lease/source', ...defaultServerConditions.filter((name) => name !== 'module')]
@@ -11,8 +11,7 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     setupFiles: ['test/patience.ts'],
     pool: 'forks',
-    // Three files on two cores: most of a file is waiting. A percentage would be cut to one for each core.
-    maxWorkers: Math.ceil(1.5 * availableParallelism()),
+    maxWorkers: await filesAtOnce(),
     // Files that wait and files that work are mixed: by their size, as it would be otherwise, all that wait come last.
     sequence: { shuffle: { files: true }, seed: 3 },
     // In one file, where tests are side by side.

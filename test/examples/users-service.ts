@@ -153,7 +153,7 @@ export function usersService(name: string, kind: KindName, health: object = leas
       })
       const { timeline, mostAtOnce } = await watch.stop()
       expect(firstErrors).toEqual({})
-      expect(queries).toBeGreaterThan(100)
+      expect(queries).toBeGreaterThan(30)
       const users = new Set(timeline.flatMap(({ sessions }) => Object.keys(sessions)))
       expect(users.size).toBeGreaterThanOrEqual(3)
       expect(mostAtOnce).toBeLessThanOrEqual(10 * pools)

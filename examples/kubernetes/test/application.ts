@@ -54,7 +54,7 @@ export async function startApplication(env: Record<string, string>): Promise<App
         until: vi.waitUntil(() => users.size >= count, { timeout: rotatedWithinMs, interval: 50 }),
       })
       expect(firstErrors).toEqual({})
-      expect(queries).toBeGreaterThan(100)
+      expect(queries).toBeGreaterThan(30)
       expect((await fetch(`${probes}/live`)).status).toBe(200)
     },
     async stop() {

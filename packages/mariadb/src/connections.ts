@@ -31,7 +31,6 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
   readonly #driver: MariaDbDriver
   readonly #config: ConnectionConfig
   readonly #sessions = new WeakMap<FarewellSocket, Session>()
-
   readonly #connectAgainForMs: number
 
   /** @param connectAgainForMs milliseconds in which a user is tried again when connecting failed. */

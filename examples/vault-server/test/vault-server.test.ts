@@ -2,10 +2,9 @@ import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Ended, run } from '../../../packages/cli/test/cli.ts'
 import { token, VaultPool } from '../../../packages/pg/src/index.ts'
 import { findVault } from '../../../packages/testing/src/binaries.ts'
@@ -62,14 +61,14 @@ describe('the production configuration, as three servers with TLS', () => {
     folder.remove()
   })
 
-  /** The file of the example, with the address of this database, and users of seconds. */
+  /** The file of the example, with the address of this database, and users of seconds, which outlive an election. */
   function setupFile(): string {
     const { host, port, database: name } = database
     const file = join(folder.path, 'setup.yaml')
     const text = read('setup.yaml')
       .replace('db.example.com:5432/app?sslmode=verify-full', `${host}:${port}/${name}?sslmode=disable`)
-      .replace('default_ttl: 1h', 'default_ttl: 4s')
-      .replace('max_ttl: 24h', 'max_ttl: 8s')
+      .replace('default_ttl: 1h', 'default_ttl: 15s')
+      .replace('max_ttl: 24h', 'max_ttl: 20s')
     writeFileSync(file, text)
     return file
   }
@@ -103,22 +102,23 @@ describe('the production configuration, as three servers with TLS', () => {
       thinkMs: 10,
       until: new Promise((resolve) => end.signal.addEventListener('abort', resolve)),
     })
-    await sleep(3_000)
+    const nextUser = async (): Promise<void> => {
+      const known = users.size
+      await vi.waitFor(() => expect(users.size).toBeGreaterThan(known), { timeout: 60_000, interval: 100 })
+    }
+    await nextUser()
     const before = await cluster.leader()
     await cluster.kill(before)
     expect(await cluster.leader()).not.toBe(before)
-    await sleep(6_000)
+    await nextUser()
     const password = await rootPassword()
     await cluster.command('write -force database/rotate-root/postgres')
     expect(await rootPassword()).not.toBe(password)
-    const atRotation = users.size
-    await sleep(9_000)
+    await nextUser()
     end.abort()
     const { failures, queries } = await work
     expect(failures).toEqual({})
     expect(queries).toBeGreaterThan(1_000)
-    expect(users.size).toBeGreaterThan(atRotation)
-    expect(atRotation).toBeGreaterThanOrEqual(2)
   })
 
   it('writes down who got which user', async () => {

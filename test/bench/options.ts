@@ -23,7 +23,7 @@ export const usage = `npm run bench -- [options]
   --seconds N         for each side and each number of workers in each round (2); with rotations at least 5
   --rotations         with a rotation every 5 s, in place of none
   --adapter NAME      only this one: ${subjectNames.join(', ')}
-  --checkout          only what a lease adds to taking a connection and giving it back, without servers
+  --checkout          only what a lease adds to taking a connection and giving it back, or to a command, without servers
   --start             only what a process pays that starts: the import, the first row, the end
   --json FILE         where the figures are written (bench-results.json)`
 

@@ -1,3 +1,8 @@
+type Boundary = 'multi' | 'exec' | 'discard'
+
+/** By how many letters they have: nearly every other command is told from them by that alone. */
+const boundaries: Readonly<Record<number, Boundary>> = { 4: 'exec', 5: 'multi', 7: 'discard' }
+
 /** Whether a connection is between MULTI and EXEC, told by the commands that are sent on it. */
 export class Transaction {
   #ended: Promise<void> | undefined
@@ -10,11 +15,13 @@ export class Transaction {
     return this.#ended
   }
 
-  /** A command is sent. Returns why it must not be, because it belongs to a transaction that was lost. */
+  /** A command is sent, in whatever case. Returns why it must not be, because it belongs to a transaction that was lost. */
   follow(name: string): Error | undefined {
     const error = this.#lost?.()
-    if (name === 'exec' || name === 'discard') this.over()
-    else if (name === 'multi' && !error) this.#begin()
+    const boundary = boundaries[name.length]
+    if (boundary === undefined || name.toLowerCase() !== boundary) return error
+    if (boundary !== 'multi') this.over()
+    else if (!error) this.#begin()
     return error
   }
 

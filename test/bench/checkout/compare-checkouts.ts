@@ -6,20 +6,22 @@ import { promisify } from 'node:util'
 import { lowerQuarterOf, type Spread, spreadOf } from '../spread.ts'
 import { type PoolName, poolNames, type SideName } from './pools.ts'
 
-/** An operation of MongoDB takes and gives back by itself. */
+/** An operation of MongoDB takes and gives back by itself; a command of Redis takes nothing. */
 const goalNs: Readonly<Record<PoolName, number>> = {
   pg: 300,
   knex: 300,
   mysql2: 300,
   'prisma-mysql': 300,
   mongodb: 1_000,
+  ioredis: 300,
+  'node-redis': 300,
 }
 const pair = fileURLToPath(new URL('./checkout/pair.js', import.meta.url))
 const run = promisify(execFile)
 
 /** The real pools over connections that answer at once: what a lease adds to taking a connection and giving it back. */
 export async function compareCheckouts({ rounds, json }: { rounds: number; json: string }): Promise<void> {
-  console.log(`A connection is taken and given back, over a driver that answers at once: nanoseconds of CPU, both sides in one process
+  console.log(`A connection is taken and given back, or a command sent, over a driver that answers at once: nanoseconds of CPU, both sides in one process
 in short turns, of which a quarter is quicker. Of ${rounds} processes the middle, and the extremes.
 pool          static (min-max)   leased (min-max)   added (min-max)`)
   const lines = []

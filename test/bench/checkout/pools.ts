@@ -5,12 +5,16 @@ import { VaultMongoClient } from '@vault-lease/mongodb'
 import { createPool } from '@vault-lease/mysql2'
 import { VaultPool } from '@vault-lease/pg'
 import { vaultAdapter } from '@vault-lease/prisma'
+import { vaultRedis } from '@vault-lease/redis'
+import { Redis } from 'ioredis'
 import createKnex, { type Knex } from 'knex'
 import { MongoClient } from 'mongodb'
 import mysql from 'mysql2'
 import pg from 'pg'
+import { createClient } from 'redis'
 import { answerOnMySql, answerOnPg } from './answering.ts'
 import { answerOnMongo } from './answering-mongo.ts'
+import { answerOnRedis } from './answering-redis.ts'
 
 export type SideName = 'static' | 'leased'
 
@@ -31,6 +35,8 @@ export const makePool = {
   mysql2: makeMySql2,
   'prisma-mysql': makePrisma,
   mongodb: makeMongo,
+  ioredis: makeIoredis,
+  'node-redis': makeNodeRedis,
 } as const
 export type PoolName = keyof typeof makePool
 export const poolNames = Object.keys(makePool) as PoolName[]
@@ -118,6 +124,28 @@ async function makeMongo(side: SideName): Promise<MeasuredPool> {
       await client.close()
       await server.close()
     },
+  }
+}
+
+/** A command: these have one connection, which is not taken. */
+async function makeIoredis(side: SideName): Promise<MeasuredPool> {
+  answerOnRedis()
+  const client = new Redis(side === 'leased' ? {} : { username: user, password })
+  const redis = side === 'leased' ? vaultRedis(client, fromFunction) : client
+  return {
+    checkout: async () => void (await redis.get('item:1')),
+    close: () => redis.quit(),
+  }
+}
+
+async function makeNodeRedis(side: SideName): Promise<MeasuredPool> {
+  answerOnRedis()
+  const client = createClient(side === 'leased' ? {} : { username: user, password })
+  const redis = side === 'leased' ? vaultRedis(client, fromFunction) : client
+  await redis.connect()
+  return {
+    checkout: async () => void (await redis.get('item:1')),
+    close: () => redis.close(),
   }
 }
 

@@ -76,17 +76,16 @@ export class IoredisConnection extends RedisConnection {
       hidePassword(command, this.#password)
       return this.#send.call(this.#redis, command, stream)
     }
-    if (this.#ours.has(command)) {
+    if (command.name === 'auth' && this.#ours.has(command)) {
       // The client sends again what a lost connection has not answered; the new one has logged in by itself.
       command.resolve('OK')
       return command.promise
     }
     if (this.#isConnected && this.#redis.stream !== this.#loggedIn) return this.#hold({ command, stream })
-    const name = command.name.toLowerCase()
-    if (name !== 'quit' && (this.#waiting.length > 0 || !this.logins.current)) {
+    if ((this.#waiting.length > 0 || !this.logins.current) && command.name.toLowerCase() !== 'quit') {
       return this.#wait({ command, stream })
     }
-    const lost = this.#redis.status === 'ready' ? this.transaction.follow(name) : undefined
+    const lost = this.#redis.status === 'ready' ? this.transaction.follow(command.name) : undefined
     if (!lost) return this.#send.call(this.#redis, command, stream)
     command.reject(lost)
     return command.promise

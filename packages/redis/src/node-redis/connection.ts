@@ -160,26 +160,23 @@ export class NodeRedisConnection extends RedisConnection {
   }
 
   /** Every command passes here: it costs one promise. */
-  #deliver(send: () => Promise<unknown>, command: unknown): Promise<unknown> {
-    const lost = typeof command === 'string' ? this.transaction.follow(command.toLowerCase()) : undefined
-    if (lost) return Promise.reject(lost)
+  async #deliver(send: () => Promise<unknown>, command: unknown): Promise<unknown> {
+    const lost = typeof command === 'string' ? this.transaction.follow(command) : undefined
+    if (lost) throw lost
     const replacements = this.#replacements
     const isRepeatable = !this.#client.isWatching
-    const answer = send()
     this.#underWay++
-    return answer.then(
-      (reply) => {
-        this.#underWay--
-        return reply
-      },
-      (error: unknown) => {
-        this.#underWay--
-        const isRefused = error === this.#refusedWith || isUnheard(error)
-        const isUndone = isRefused || (replacements !== this.#replacements && isLoss(error))
-        if (!isUndone || !isRepeatable) throw error
-        return this.#pass(send, command)
-      },
-    )
+    try {
+      const reply = await send()
+      this.#underWay--
+      return reply
+    } catch (error) {
+      this.#underWay--
+      const isRefused = error === this.#refusedWith || isUnheard(error)
+      const isUndone = isRefused || (replacements !== this.#replacements && isLoss(error))
+      if (!isUndone || !isRepeatable) throw error
+    }
+    return await this.#pass(send, command)
   }
 
   async #admit(): Promise<void> {

@@ -17,7 +17,7 @@ describe('the least that a token may do, without the default policy', () => {
   let servers: Servers
   beforeAll(async () => {
     servers = await startServers({ kind: 'postgresql' })
-    await servers.engine.role('app', { ttl: '3s', maxTtl: '60s' })
+    await servers.engine.role('app', { ttl: '6s', maxTtl: '60s' })
   })
   afterAll(() => servers?.stop())
 
@@ -35,7 +35,7 @@ describe('the least that a token may do, without the default policy', () => {
     const { body } = await vault.must('POST', 'auth/token/create', {
       policies: [policy],
       no_default_policy: true,
-      ttl: '4s',
+      ttl: '7s',
       explicit_max_ttl: '60s',
     })
     return telling(
@@ -59,7 +59,7 @@ describe('the least that a token may do, without the default policy', () => {
     await vi.waitFor(() => expect(renewed).toHaveBeenCalled(), 10_000)
     await lease.rotate()
     await vi.waitFor(async () => expect(await users()).not.toContain(first.username), 10_000)
-    await new Promise((resolve) => setTimeout(resolve, 5_000))
+    await new Promise((resolve) => setTimeout(resolve, 8_000))
     expect(lease.status().state).toBe('ready')
     await lease.close()
     expect(await users()).toEqual([])
@@ -96,7 +96,7 @@ describe('the least that a token may do, without the default policy', () => {
   it('without sys/leases/renew replaces the user in place of renewing its lease', async () => {
     const { lease, steps } = await leaseWithout('sys/leases/renew')
     await lease.ready()
-    await vi.waitUntil(() => lease.status().generation > 1, { timeout: 10_000, interval: 20 })
+    await vi.waitUntil(() => lease.status().generation > 1, { timeout: 20_000, interval: 20 })
     expect(lease.status().state).toBe('ready')
     await lease.close()
     expect([...new Set(steps)]).toEqual(['renew'])
@@ -106,7 +106,7 @@ describe('the least that a token may do, without the default policy', () => {
   it('without auth/token/renew-self is over when the token is that was given', async () => {
     const { lease, steps } = await leaseWithout('auth/token/renew-self')
     await lease.ready()
-    await vi.waitUntil(() => lease.status().state === 'expired', { timeout: 10_000, interval: 20 })
+    await vi.waitUntil(() => lease.status().state === 'expired', { timeout: 20_000, interval: 20 })
     expect(steps).toContain('renew-token')
     await lease.close()
     await vi.waitFor(async () => expect(await users()).toEqual([]), 10_000)
@@ -116,7 +116,7 @@ describe('the least that a token may do, without the default policy', () => {
     const { lease, steps } = await leaseWithout('auth/token/lookup-self')
     await lease.ready()
     expect(lease.status().token?.expiresInMs).toBe(undefined)
-    await vi.waitUntil(() => lease.status().state === 'expired', { timeout: 10_000, interval: 20 })
+    await vi.waitUntil(() => lease.status().state === 'expired', { timeout: 20_000, interval: 20 })
     expect(steps).not.toContain('renew-token')
     await lease.close()
     await vi.waitFor(async () => expect(await users()).toEqual([]), 10_000)
@@ -127,6 +127,6 @@ describe('the least that a token may do, without the default policy', () => {
     await lease.ready()
     await lease.close()
     expect(steps).toEqual(['revoke'])
-    await vi.waitFor(async () => expect(await users()).toEqual([]), 2_900)
+    await vi.waitFor(async () => expect(await users()).toEqual([]), 5_500)
   })
 })

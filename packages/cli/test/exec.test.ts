@@ -163,10 +163,10 @@ describe('vault-lease exec', () => {
   })
 
   it('keeps the lease alive beyond its TTL', async () => {
-    await servers.engine.role('app', { ttl: '2s', maxTtl: '60s' })
+    await servers.engine.role('app', { ttl: '5s', maxTtl: '60s' })
     const running = exec(...program(stays))
     const [user] = await running.until(userIn)
-    await new Promise((resolve) => setTimeout(resolve, 5_000))
+    await new Promise((resolve) => setTimeout(resolve, 8_000))
     expect(await users()).toEqual([user])
     running.child.kill('SIGTERM')
     expect(await running.ended).toBe(7)

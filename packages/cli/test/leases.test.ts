@@ -1,5 +1,5 @@
 import { type Servers, startServers } from '@vault-lease/testing'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Ended, run } from './cli.ts'
 
 const policy = `path "sys/leases/lookup/*" { capabilities = ["list", "sudo"] }
@@ -65,14 +65,16 @@ describe('leases on the command line', () => {
   })
 
   it('status tells of leases that Vault could not end', async () => {
-    await servers.engine.role('app', { ttl: '1s', maxTtl: '2s' })
+    await servers.engine.role('app', { ttl: '4s', maxTtl: '4s' })
     await issue()
     await breakRevocation()
-    await new Promise((resolve) => setTimeout(resolve, 2_500))
-    expect(JSON.parse((await vaultLease('status', '--role', 'app', '--json')).stdout)).toMatchObject({
-      leases: 1,
-      overdue: 1,
-    })
+    await vi.waitFor(
+      async () => {
+        const { stdout } = await vaultLease('status', '--role', 'app', '--json')
+        expect(JSON.parse(stdout)).toMatchObject({ leases: 1, overdue: 1 })
+      },
+      { timeout: 20_000, interval: 500 },
+    )
   })
 
   it('revokes by id', async () => {

@@ -59,6 +59,16 @@ describe('vaultRedis() on a client of node-redis', () => {
     await subscriber.close()
   })
 
+  it('keeps the connection of one that listens through a rotation, though a command has failed on it', async () => {
+    const redis = await servers.nodeRedis({ RESP: 2 })
+    const id = await redis.sendCommand(['CLIENT', 'ID'])
+    await expect(redis.configGet('port')).rejects.toThrow('NOPERM')
+    await redis.subscribe('one', () => {})
+    await rotate(redis.lease, 1)
+    await redis.unsubscribe('one')
+    expect(await redis.sendCommand(['CLIENT', 'ID'])).toBe(id)
+  })
+
   it('lets a command that blocks return, and changes its connection then', async () => {
     const redis = await servers.nodeRedis()
     const worker = redis.duplicate()

@@ -210,6 +210,7 @@ export class NodeRedisConnection extends RedisConnection {
     if (credential && isRefusal(error)) {
       this.#refusedWith = error
       const wait = { timeoutMs: this.#patienceMs }
+      // Whoever logs in next asks for a credential, and hears of what goes wrong there.
       this.#refusal = this.logins.refused(credential, error, wait).catch(() => {})
     }
     this.#closed()

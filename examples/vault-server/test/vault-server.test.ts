@@ -4,7 +4,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type Ended, run } from '../../../packages/cli/test/cli.ts'
 import { token, VaultPool } from '../../../packages/pg/src/index.ts'
 import { findVault } from '../../../packages/testing/src/binaries.ts'
@@ -96,6 +96,7 @@ describe('the production configuration, as three servers with TLS', () => {
       users.add(String(rows[0]?.who))
     }
     const end = new AbortController()
+    onTestFinished(() => end.abort())
     const work = hammer({
       run: { query },
       workers: 5,

@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import type { LeaseManager } from '@vault-lease/core'
+import { settlesWithin } from '@vault-lease/core/adapter'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { vaultRedis } from '../src/index.ts'
@@ -176,6 +178,27 @@ describe('vaultRedis() on a client of ioredis', () => {
     expect(await redis.acl('WHOAMI')).toBe(redis.lease.current?.username)
   })
 
+  it('does not go back to the user of a login that a lost connection has not answered', async () => {
+    const lease = await servers.lease()
+    const redis = await servers.ioredis({ retryStrategy: () => 60_000 }, lease)
+    const id = await redis.client('ID')
+    const popped = redis.blpop('queue', 0)
+    // The login waits behind it.
+    await lease.rotate()
+    await vi.waitUntil(() => usedGenerations(lease).includes(2))
+    const other = await servers.ioredis({}, lease)
+    await other.multi({ pipeline: false })
+    const lost = once(redis, 'reconnecting')
+    await servers.ask('CLIENT', 'KILL', 'ID', String(id))
+    await lost
+    await lease.rotate()
+    await redis.connect()
+    await servers.ask('RPUSH', 'queue', 'one')
+    expect(await popped).toEqual(['queue', 'one'])
+    expect(await redis.acl('WHOAMI')).toBe(lease.current?.username)
+    await other.discard()
+  })
+
   it('finds another user when its own is dropped', async () => {
     const redis = await servers.ioredis()
     const user = await redis.acl('WHOAMI')
@@ -210,6 +233,16 @@ describe('vaultRedis() on a client of ioredis', () => {
     await expect(other.ping()).rejects.toThrow()
   })
 
+  it('quits without a credential, and refuses what waits for one', async () => {
+    const client = new Redis({ ...servers.address, lazyConnect: true, connectTimeout: 10 * 60_000 })
+    const redis = vaultRedis(client, { credential: () => new Promise(() => {}) })
+    const refused = expect(redis.ping()).rejects.toThrow('Connection is closed.')
+    // Sooner than the farewell is given up.
+    expect(await settlesWithin(redis.quit(), 5_000)).toBe(true)
+    await refused
+    expect(redis.lease.status().state).toBe('closed')
+  })
+
   it('is closed with its duplicates by closeOnSignal() and `await using`', async () => {
     {
       await using redis = await servers.ioredis()
@@ -230,6 +263,11 @@ describe('vaultRedis() on a client of ioredis', () => {
     await redis.quit()
   })
 })
+
+/** Of the connections of the first client on the lease. */
+function usedGenerations(lease: LeaseManager): number[] {
+  return lease.status().places[0]?.usage?.connections.map(({ generation }) => generation) ?? []
+}
 
 /** A subscriber of RESP2 cannot be asked. */
 async function idOf(servers: Servers, subscriber: Redis): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { LeaseManager } from '@vault-lease/core'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { createClient, type RedisClientType } from 'redis'
 import { vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
@@ -12,7 +12,10 @@ export interface Servers extends LeasedServers {
   /** Where it is, for clients. */
   readonly address: { readonly host: string; readonly port: number }
   /** A client on a lease that a test can look at. */
-  ioredis(options?: { readonly protocol?: 2 | 3 }, lease?: LeaseManager): Promise<Redis & OnLease>
+  ioredis(
+    options?: Pick<RedisOptions, 'protocol' | 'retryStrategy'>,
+    lease?: LeaseManager,
+  ): Promise<Redis & OnLease>
   /** The same, of node-redis, connected. */
   nodeRedis(options?: { readonly RESP?: 2 | 3 }, lease?: LeaseManager): Promise<RedisClientType & OnLease>
   /** A superuser's command. */

@@ -1,14 +1,13 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { findVault } from '../../../packages/testing/src/binaries.ts'
 import { freePort, ServerProcess, temporaryFolder } from '../../../packages/testing/src/server-process.ts'
+import { example, filledIn, read, variablesIn } from './files.ts'
 
-export const example: string = fileURLToPath(new URL('..', import.meta.url))
-const readme = readFileSync(join(example, 'README.md'), 'utf8')
+const readme = read('README.md')
 const nodeNames = ['vault-1', 'vault-2', 'vault-3'] as const
 const electsWithinMs = 60_000
 
@@ -68,10 +67,7 @@ export async function startProductionCluster(): Promise<ProductionCluster> {
   const configure = (node: Node): string[] => {
     const files = isOpenBao ? ['production.hcl', 'audit.hcl'] : ['production.hcl']
     const config = join(folder.path, `${node.name}.hcl`)
-    writeFileSync(
-      config,
-      filledIn(files.map((file) => readFileSync(join(example, file), 'utf8')).join('\n'), node.env),
-    )
+    writeFileSync(config, filledIn(files.map((file) => read(file)).join('\n'), node.env))
     return ['server', `-config=${config}`]
   }
   for (const node of nodes)
@@ -150,7 +146,7 @@ async function prepare(folder: string, tls: string): Promise<readonly Node[]> {
     const data = join(folder, name, 'data')
     for (const path of [data, auditFolder(folder)]) mkdirSync(path, { recursive: true })
     const env = {
-      ...variablesIn(readFileSync(join(example, 'node.env'), 'utf8')),
+      ...variablesIn(read('node.env')),
       NODE_ID: name,
       API_ADDR: addresses[index] ?? '',
       CLUSTER_ADDR: `https://127.0.0.1:${clusterPort}`,
@@ -168,22 +164,6 @@ async function prepare(folder: string, tls: string): Promise<readonly Node[]> {
 
 function auditFolder(folder: string): string {
   return join(folder, 'audit')
-}
-
-/** The variables of a file of the shell. */
-export function variablesIn(text: string): Record<string, string> {
-  return Object.fromEntries(
-    Array.from(text.matchAll(/^([A-Z_0-9]+)=(.*)$/gm), ([, name, value]) => [name, value]),
-  )
-}
-
-/** As envsubst does, but for a variable that is not there. */
-export function filledIn(text: string, env: Readonly<Record<string, string>>): string {
-  return text.replace(/\$\{([A-Z_0-9]+)\}/g, (_, name: string) => {
-    const value = env[name]
-    if (value === undefined) throw new Error(`node.env has no ${name}.`)
-    return value
-  })
 }
 
 function wordsOf(command: string, instead: Readonly<Record<string, string>>): readonly string[] {

@@ -204,8 +204,9 @@ export class MySqlConnections extends RotatingConnections<Session> {
     this.#sessions.set(config, session)
     this.opening(session, credential)
     void session.closed().then(() => this.closed(session))
-    // With a function as its `typeCast` the driver keeps a configuration for good, with the parser of a statement.
-    delete config.stream
+    // With a function as its `typeCast` the driver keeps a configuration for good, with the parser of a statement. To delete a
+    // property would make a dictionary of it, which every query reads.
+    config.stream = undefined
     return session.socket
   }
 

@@ -155,6 +155,9 @@ export class LeasedClient {
           throw error
         }
       },
+      get asksForTypes() {
+        return (options as ParsedOptions).fetch_types
+      },
       cancel: (request) => this.#connections.cancel(request, AbortSignal.timeout(10_000)),
       begins: (of, wire) => this.#begins(of, wire, isOurs),
       isReady: ({ slot }) => {

@@ -81,6 +81,9 @@ export function int32(value: number): Buffer {
   return bytes
 }
 
+/** ReadyForQuery, outside of a transaction. */
+export const nothingRuns: Buffer = message('Z', 'I')
+
 /** Says farewell to a server. */
 export const farewell: Buffer = message('X')
 

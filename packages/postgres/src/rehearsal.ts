@@ -6,7 +6,7 @@ import {
   type DriverSql,
   unsupported,
 } from './driver.ts'
-import { message } from './messages.ts'
+import { message, nothingRuns } from './messages.ts'
 
 /** A query of the rehearsal. */
 type First = Promise<unknown> & { readonly state: Backend | null; execute(): unknown }
@@ -20,7 +20,6 @@ type Unsafe = (
 
 type Meet = (connection: DriverConnection, backend: Backend) => void
 
-const ready = message('Z', 'I')
 const nothingAsked = message('I')
 const isReadOnly = new Set(['read-only'])
 const isStandby = new Set(['standby', 'prefer-standby'])
@@ -116,7 +115,7 @@ class RehearsedSocket extends EventEmitter {
 
   #end(): void {
     this.emit('data', nothingAsked)
-    this.emit('data', ready)
+    this.emit('data', nothingRuns)
     this.emit('close', false)
   }
 
@@ -126,7 +125,7 @@ class RehearsedSocket extends EventEmitter {
       this.emit('data', parameter('in_hot_standby', isStandby.has(wanted)))
       this.emit('data', parameter('default_transaction_read_only', isReadOnly.has(wanted)))
     }
-    this.emit('data', ready)
+    this.emit('data', nothingRuns)
   }
 }
 

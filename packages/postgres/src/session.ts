@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { isCancelRequest, message, parametersOf, ServerError } from './messages.ts'
+import { isCancelRequest, message, nothingRuns, parametersOf, ServerError } from './messages.ts'
+import { TypesAnswer } from './types-answer.ts'
 import type { Wire } from './wire.ts'
 
 /** Where the client has a session. */
@@ -20,6 +21,8 @@ export interface SessionPlace {
 export interface SessionHost {
   /** Gives a connection on which a user is logged in, with these parameters. */
   open(session: Session, parameters: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Wire>
+  /** Whether the driver asks for types of arrays when it has heard that the session is ready. */
+  readonly asksForTypes: boolean
   /** Has a statement cancelled. */
   cancel(request: Buffer): Promise<void>
   /** The driver hears next that the session is ready. */
@@ -28,7 +31,6 @@ export interface SessionHost {
   isReady(session: Session): void
 }
 
-const nothingRuns = message('Z', 'I')
 /** PortalSuspended. */
 const batchIsOver = message('s', '')
 const nothing = Buffer.alloc(0)
@@ -51,6 +53,8 @@ export class Session extends EventEmitter {
   /** What the server has said last, since the driver has said something. */
   #lastSaid = nothing
   #onWrite: (() => void) | undefined
+  /** While the driver waits for it. */
+  #types: TypesAnswer | undefined
   /** Where the client has it, once it is known. */
   slot: SessionPlace | undefined
   /** Why nothing can be asked any more. */
@@ -138,17 +142,13 @@ export class Session extends EventEmitter {
   #use(wire: Wire): void {
     this.#wire = wire
     wire.listen({
-      data: (chunk) => {
-        this.#hears(chunk)
-        // It may answer in its turn.
-        this.isUnflushed = true
-        this.emit('data', chunk)
-      },
+      data: (chunk) => this.#hears(chunk),
       drained: () => this.emit('drain'),
       closed: (error) => this.#over(error),
     })
     this.emit('data', wire.greeting.bytes)
     this.#host.begins(this, wire)
+    if (this.#host.asksForTypes) this.#types = new TypesAnswer()
     this.emit('data', wire.greeting.ready)
     this.#host.isReady(this)
   }
@@ -179,6 +179,20 @@ export class Session extends EventEmitter {
   }
 
   #hears(chunk: Buffer): void {
+    const heard = this.#types ? this.#types.hears(chunk) : chunk
+    if (!heard) return
+    this.#remember(heard)
+    this.#tells(heard)
+  }
+
+  #tells(heard: Buffer): void {
+    this.#types = undefined
+    // It may answer in its turn.
+    this.isUnflushed = true
+    this.emit('data', heard)
+  }
+
+  #remember(chunk: Buffer): void {
     // A warning may follow, as when the server is shut down.
     if (this.slot?.hasCursor !== true || this.#isBetweenBatches) return
     this.#lastSaid = Buffer.concat([this.#lastSaid, chunk]).subarray(-batchIsOver.length)
@@ -190,6 +204,7 @@ export class Session extends EventEmitter {
   }
 
   #deliver(reason: () => Error): void {
+    if (this.#types) this.#tells(nothingRuns)
     this.emit('error', reason())
     this.slot?.isLost(reason, () => this.emit('data', nothingRuns))
   }

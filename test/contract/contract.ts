@@ -1,7 +1,13 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CredentialsUnavailableError } from '@vault-lease/core'
-import { type HammerReport, hammer, type SessionReport, watchSessions } from '@vault-lease/testing'
+import {
+  type HammerReport,
+  hammer,
+  openFaultProxy,
+  type SessionReport,
+  watchSessions,
+} from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { SecretWatch } from '../secret-watch.ts'
 import { type SubjectName, subjects } from '../subjects/index.ts'
@@ -179,6 +185,22 @@ function oneAfterTheOther(stage: Stage, name: SubjectName): void {
         })
         await each.finish().catch(() => {})
       }
+      await subject.query()
+      await stage.closeAndCheck(subject, lease)
+    })
+
+    it('closes it at the server too before its user is dropped, over a slow way', async () => {
+      await using way = await openFaultProxy(world.database)
+      const lease = await world.lease('60s', '120s', { rotation: { drainTimeoutMs: 300 } })
+      const subject = await stage.subjectOn({ lease }, way)
+      const held = await subject.openTransaction()
+      await held.step()
+      way.set({ kind: 'latency', ms: 100 })
+      const retired = once(lease, 'retired')
+      await lease.rotate()
+      await retired
+      await held.finish().catch(() => {})
+      way.set({ kind: 'none' })
       await subject.query()
       await stage.closeAndCheck(subject, lease)
     })

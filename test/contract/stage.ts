@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LeaseManager, LeaseOptions } from '@vault-lease/core'
-import { type HammerReport, hammer } from '@vault-lease/testing'
+import { type DatabaseServer, type HammerReport, hammer } from '@vault-lease/testing'
 import { expect } from 'vitest'
 import { leasedSubject, type SubjectName, subjects } from '../subjects/index.ts'
 import type { Subject } from '../subjects/subject.ts'
@@ -46,9 +46,15 @@ export class Stage {
     await this.world.closeLeases()
   }
 
-  async subjectOn(from: { lease: LeaseManager } | LeaseOptions): Promise<Subject> {
+  /** @param way another way to the database. */
+  async subjectOn(
+    from: { lease: LeaseManager } | LeaseOptions,
+    way?: Pick<DatabaseServer, 'host' | 'port'>,
+  ): Promise<Subject> {
     const { database, secrets } = this.world
-    const place = { server: database, users: database, max, acquireTimeoutMs: 10_000, log: secrets.look }
+    const { database: name } = database
+    const server = way ? { host: way.host, port: way.port, database: name } : database
+    const place = { server, users: database, max, acquireTimeoutMs: 10_000, log: secrets.look }
     const subject = await leasedSubject(this.#name, place, from)
     this.#opened.push(subject)
     return subject

@@ -131,7 +131,9 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     const session = this.#sessions.get(socket)
     const threadId = session?.connection.threadId
     const isBusy = session?.recall(reason)
-    socket.destroy(session ? undefined : reason())
+    if (!session) socket.destroy(reason())
+    // The driver says its farewell a moment later, and could not after the end: it would give the socket up at once.
+    else setImmediate(() => socket.destroy())
     try {
       if (isBusy && threadId) await this.#kill(socket, threadId)
     } finally {

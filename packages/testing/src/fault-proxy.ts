@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** What a fault proxy does with connections. */
 export type Fault =
   | { readonly kind: 'none' }
-  /** Every part of what comes is passed on this many milliseconds later. No connection is reset for it, or when it is over. */
+  /** Every part of what comes is passed on this many milliseconds later, and its end too. No connection is reset for it, or when it is over. */
   | { readonly kind: 'latency'; readonly ms: number }
   /** Connections are reset, those that are open and those that are made. */
   | { readonly kind: 'cut' }
@@ -63,30 +63,33 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
   const pass = (from: Socket, into: Socket): void => {
     let underWay = 0
     let passed = Promise.resolve()
-    const passAt = async (before: Promise<void>, at: number, data: Buffer): Promise<void> => {
+    const actAt = async (before: Promise<void>, at: number, act: () => void): Promise<void> => {
       underWay++
       await before
       await sleep(at - performance.now(), undefined, { ref: false })
       underWay--
-      if (!into.destroyed) into.write(data)
+      if (!into.destroyed) act()
+    }
+    const passOn = (act: () => void): void => {
+      const ms = fault.kind === 'latency' ? fault.ms : 0
+      // What comes when the latency is over does not overtake what is still under way.
+      if (ms > 0 || underWay > 0) passed = actAt(passed, performance.now() + ms, act)
+      else if (!into.destroyed) act()
     }
     from.on('data', (data) => {
-      const ms = fault.kind === 'latency' ? fault.ms : 0
       if (fault.kind === 'answer') from.end(fault.bytes)
-      else if (fault.kind === 'hang') return
-      // What comes when the latency is over does not overtake what is still under way.
-      else if (ms > 0 || underWay > 0) passed = passAt(passed, performance.now() + ms, data)
-      else into.write(data)
+      else if (fault.kind !== 'hang') passOn(() => into.write(data))
     })
-    from.on('close', () => void passed.then(() => into.destroySoon()))
+    from.on('end', () => passOn(() => into.end()))
+    from.on('close', () => passOn(() => into.destroySoon()))
   }
-  const server = createServer((client) => {
+  const server = createServer({ allowHalfOpen: true }, (client) => {
     accepted++
     if (fault.kind === 'cut') {
       cut(client)
       return
     }
-    const upstream = connect(to)
+    const upstream = connect({ host: to.host, port: to.port, allowHalfOpen: true })
     const both = [client, upstream] as const
     pairs.add(both)
     for (const socket of both) {

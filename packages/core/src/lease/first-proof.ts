@@ -1,4 +1,4 @@
-import type { VaultLeaseError } from '../errors.ts'
+import { CredentialNotProvenError, type VaultLeaseError } from '../errors.ts'
 import type { Clock } from '../resilience/clock.ts'
 import type { Attachment } from './attachment.ts'
 import type { Credential } from './credential.ts'
@@ -10,8 +10,8 @@ interface FirstProofParts {
   readonly clock: Clock
   /** When a consumer that has not answered is given up, on the clock. */
   readonly until: number
-  /** Whether no database can still be about to learn of it. */
-  readonly once: boolean
+  /** Whether the source gives again what was refused: no database can still be about to learn of it. */
+  readonly wasRefused: boolean
   /** Puts the credential in force. */
   publish(): Generation
   /** A consumer could not prove what others have. */
@@ -49,7 +49,7 @@ export class FirstProof {
   offerTo(attachment: Attachment): void {
     // Nobody who joins later is offered what is given back.
     if (this.#givenUp) return
-    const { credential, clock, until, once } = this.#parts
+    const { credential, clock, until, wasRefused: once } = this.#parts
     this.#pending++
     void attachment.offer(credential, { withinMs: until - clock.now(), once }, (verdict) => {
       this.#pending--
@@ -72,9 +72,12 @@ export class FirstProof {
   }
 
   #giveUp(): void {
+    const { credential, wasRefused } = this.#parts
     const [failure] = this.#failures.values()
+    const isUntried = this.#full && !this.#refused
+    if (isUntried && wasRefused) this.#fail(stillRefused(credential))
     // Whoever could have been asked has left, or has no place to try it in, and nobody has refused it.
-    if (failure === undefined || (this.#full && !this.#refused)) this.#publish()
+    else if (failure === undefined || isUntried) this.#publish()
     else this.#fail(failure)
   }
 
@@ -94,4 +97,11 @@ export class FirstProof {
     }
     for (const [attachment, error] of this.#failures) this.#parts.onFailed(attachment, error)
   }
+}
+
+function stillRefused({ username }: Credential): CredentialNotProvenError {
+  return new CredentialNotProvenError(
+    `For the user "${username}" the same password was given again that its database has refused, and no pool has room for a connection to try it. It is asked for again.`,
+    { refused: false },
+  )
 }

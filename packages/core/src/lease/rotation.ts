@@ -124,7 +124,7 @@ export class Rotation {
       credential: candidate.credential,
       clock,
       until,
-      once: standing.hasRefused(issued),
+      wasRefused: standing.hasRefused(issued),
       publish: () => this.#publish(candidate, reason, steps),
       onFailed: (attachment, error) => onFailed('prove', error, attachment.status().place),
     })

@@ -8,6 +8,12 @@ import { ManualClock } from '../manual-clock.ts'
 const second = 1_000
 const refusal = new Error('wrong password')
 
+interface Database {
+  password: string
+  asked: number
+  isFull?: boolean
+}
+
 /** One user, whose password its databases know, and whoever gives it. */
 function steadyUser() {
   const clock = new ManualClock()
@@ -22,9 +28,10 @@ function steadyUser() {
   /** Nobody takes part in the lease through it. */
   const bare = join()
 
-  const poolAt = (place: string, database = { password: 'first', asked: 0 }) => {
+  const poolAt = (place: string, database: Database = { password: 'first', asked: 0 }) => {
     const prove = async ({ password }: Credential) => {
       database.asked++
+      if (database.isFull) return 'full' as const
       if (password !== database.password) throw new CredentialNotProvenError('no', { refused: true })
       return 'accepted' as const
     }
@@ -97,6 +104,37 @@ describe('a user whose password the database knows before whoever gives it', () 
     await clock.advance(10 * second)
     expect(given.times).toBeGreaterThan(before.given + 2)
     expect(database.asked - before.asked).toBe(given.times - before.given)
+  })
+
+  it('is not in force again as it was refused, because there was no room in the pool to try it', async () => {
+    const { clock, given, poolAt } = steadyUser()
+    const { database, pool } = poolAt('test://db')
+    const old = await pool.credential()
+    database.password = 'second'
+    database.isFull = true
+    const refused = pool.refused(old, refusal)
+    for (let seconds = 0; seconds < 5; seconds++) {
+      await clock.advance(1 * second)
+      expect(pool.current).toBeUndefined()
+    }
+    database.isFull = false
+    given.password = 'second'
+    await clock.advance(8 * second)
+    expect(await refused).toBe(true)
+    expect(pool.current?.password).toBe('second')
+  })
+
+  it('is in force without being tried when it is another password, and there is no room', async () => {
+    const { clock, given, poolAt } = steadyUser()
+    const { database, pool } = poolAt('test://db')
+    const old = await pool.credential()
+    database.password = 'second'
+    database.isFull = true
+    given.password = 'second'
+    const refused = pool.refused(old, refusal)
+    await clock.advance(1 * second)
+    expect(await refused).toBe(true)
+    expect(pool.current?.password).toBe('second')
   })
 
   it('is found out by a place that never took it, too', async () => {

@@ -122,6 +122,11 @@ export class Session extends EventEmitter {
     if (this.#isOver) this.#emitClose()
   }
 
+  /** The driver is about to fail whatever it waits for. */
+  doWithoutTypes(): void {
+    if (this.#types) this.#tells(nothingRuns)
+  }
+
   async #begin(first: Buffer): Promise<void> {
     this.#begun = true
     try {
@@ -204,7 +209,7 @@ export class Session extends EventEmitter {
   }
 
   #deliver(reason: () => Error): void {
-    if (this.#types) this.#tells(nothingRuns)
+    this.doWithoutTypes()
     this.emit('error', reason())
     this.slot?.isLost(reason, () => this.emit('data', nothingRuns))
   }

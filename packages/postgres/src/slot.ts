@@ -52,7 +52,7 @@ export class Slot implements SessionPlace {
     this.connection = connection
     this.backend = backend
     this.#hooks = hooks
-    const { connect, execute, end, idleTimer } = connection
+    const { connect, execute, end, terminate, idleTimer } = connection
     this.#end = end
     connection.connect = (first) => {
       this.state = 'busy'
@@ -61,6 +61,10 @@ export class Slot implements SessionPlace {
       connect(first)
     }
     connection.execute = (query) => this.#execute(query, execute)
+    connection.terminate = () => {
+      this.session?.doWithoutTypes()
+      terminate()
+    }
     connection.end = () => (this.#onEnded ? this.#endWhenServed() : this.#end())
     connection.idleTimer = {
       start: () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { type VaultSql, vaultPostgres } from '../src/index.ts'
 
@@ -26,31 +26,20 @@ describe('what the driver asks for first on a connection: the types of arrays', 
     return servers.closing(sql, () => sql.end())
   }
 
-  /** A way to the server that resets its first connection when so many bytes of the answer have come. */
-  async function brokenOnceAfter(bytes: number): Promise<number> {
-    let isBroken = false
+  /** A way to the server on which the first answer is given to somebody else, and nothing comes after it. */
+  async function wayWithFirst(answered: (client: Socket, answer: Buffer) => void): Promise<number> {
+    let isFirst = true
     const way = createServer((near) => {
       const far = connect(servers.place)
-      let asked = false
-      let left = bytes
-      const reset = (): void => {
-        isBroken = true
-        near.resetAndDestroy()
-        far.destroy()
-      }
+      let isAsked = false
       near.on('data', (data) => {
-        asked ||= data.includes('b.typarray')
-        if (asked && !isBroken && left === 0) reset()
-        else far.write(data)
+        isAsked ||= isFirst && data.includes('b.typarray')
+        far.write(data)
       })
       far.on('data', (data) => {
-        if (!asked || isBroken) {
-          near.write(data)
-          return
-        }
-        near.write(data.subarray(0, left), () => setImmediate(reset))
-        left -= Math.min(left, data.length)
-        far.pause()
+        if (!isAsked) near.write(data)
+        else if (isFirst) answered(near, data)
+        if (isAsked) isFirst = false
       })
       for (const [each, other] of [[near, far] as const, [far, near] as const]) {
         each.on('error', () => {})
@@ -62,6 +51,11 @@ describe('what the driver asks for first on a connection: the types of arrays', 
     return (way.address() as AddressInfo).port
   }
 
+  const brokenAfter = (bytes: number) =>
+    wayWithFirst((client, answer) => {
+      client.write(answer.subarray(0, bytes), () => setImmediate(() => client.resetAndDestroy()))
+    })
+
   it('is read as ever', async () => {
     const sql = await open()
     expect(await sql`select '{1,2}'::int[] as numbers`).toEqual([{ numbers: [1, 2] }])
@@ -70,7 +64,7 @@ describe('what the driver asks for first on a connection: the types of arrays', 
   it.each([0, 3, 100])(
     'fails whoever waits, and nothing else, when it is lost after %i bytes',
     async (bytes) => {
-      const sql = await open({ port: await brokenOnceAfter(bytes) })
+      const sql = await open({ port: await brokenAfter(bytes) })
       await expect(sql`select 1 as one`).rejects.toMatchObject({ code: expect.stringMatching(lost) })
       expect(await sql`select '{1,2}'::int[] as numbers`).toEqual([{ numbers: [1, 2] }])
       await sleep(10)
@@ -79,11 +73,25 @@ describe('what the driver asks for first on a connection: the types of arrays', 
   )
 
   it('is told to who has asked for a connection of his own when it is lost', async () => {
-    const sql = await open({ port: await brokenOnceAfter(0) })
+    const sql = await open({ port: await brokenAfter(0) })
     const reserved = await sql.reserve()
     await expect(reserved`select 1 as one`).rejects.toMatchObject({ code: expect.stringMatching(lost) })
     reserved.release()
     expect(await sql`select 1 as one`).toEqual([{ one: 1 }])
+    await sleep(10)
+    expect(unheard.splice(0)).toEqual([])
+  })
+
+  it('is not waited for by an end that has no time', async () => {
+    let isAsked = false
+    const port = await wayWithFirst(() => {
+      isAsked = true
+    })
+    const sql = await open({ port })
+    const failed = expect(sql`select 1 as one`).rejects.toMatchObject({ code: 'CONNECTION_DESTROYED' })
+    await vi.waitUntil(() => isAsked)
+    await sql.end({ timeout: 0 })
+    await failed
     await sleep(10)
     expect(unheard.splice(0)).toEqual([])
   })

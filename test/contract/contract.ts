@@ -200,7 +200,6 @@ function oneAfterTheOther(stage: Stage, name: SubjectName): void {
       await lease.rotate()
       await retired
       await held.finish().catch(() => {})
-      way.set({ kind: 'none' })
       await subject.query()
       await stage.closeAndCheck(subject, lease)
     })

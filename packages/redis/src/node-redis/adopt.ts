@@ -34,7 +34,7 @@ export function adopt({ _self: client }: NodeRedisClient, connections: LeasedCon
   const end = (): Promise<void> => {
     connections.remove(connection)
     // Whoever closes it is told what comes of it.
-    ended ??= connections.closed(leased).catch(() => {})
+    ended ??= connection.gone.then(() => connections.closed(leased)).catch(() => {})
     return ended
   }
   client.on('end', end)

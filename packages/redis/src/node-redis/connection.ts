@@ -4,6 +4,7 @@ import { type Clock, settlesWithin, sleep } from '@vault-lease/core/adapter'
 import { RedisConnection } from '../connection.ts'
 import type { Logins } from '../leased-connections.ts'
 import { isRefusal } from '../refusal.ts'
+import { closeInOrder } from './close-in-order.ts'
 import { credentialsProvider, WhoAreYou } from './credentials-provider.ts'
 import type { NodeRedisClient } from './driver.ts'
 import { resubscribing } from './resubscribe.ts'
@@ -33,6 +34,7 @@ export class NodeRedisConnection extends RedisConnection {
   #hold: Promise<void> | undefined
   /** The server has refused a user: resolves when there may be another one. */
   #refusal: Promise<unknown> | undefined
+  #gone: Promise<void> = Promise.resolve()
   /** What the server said then: commands that were sent together with the login fail with it, too. */
   #refusedWith: unknown
 
@@ -65,6 +67,11 @@ export class NodeRedisConnection extends RedisConnection {
       if (error instanceof LeaseClosedError) this.#client.destroy()
       throw error
     }
+  }
+
+  /** Resolves when the server has closed the last socket too, which the driver has left. */
+  get gone(): Promise<void> {
+    return this.#gone
   }
 
   /** The socket of this moment. */
@@ -140,13 +147,19 @@ export class NodeRedisConnection extends RedisConnection {
 
   /** The driver waits for ever for a server that does not answer. */
   #answersInTime(): void {
-    const { socket } = this
+    const abandon = this.#leaveInOrder()
     this.#loggingIn.abort()
     this.#loggingIn = new AbortController()
-    sleep(this.clock, this.#patienceMs, this.#loggingIn.signal).then(
-      () => socket?.destroy(),
-      () => {},
-    )
+    sleep(this.clock, this.#patienceMs, this.#loggingIn.signal).then(abandon, () => {})
+  }
+
+  /** From now on the socket may have a session. Returns the way to close it at once. */
+  #leaveInOrder(): () => void {
+    const { socket } = this
+    if (!socket) return () => {}
+    const { closed, abandon } = closeInOrder(socket)
+    this.#gone = closed
+    return abandon
   }
 
   #pass(send: () => Promise<unknown>, command?: unknown): Promise<unknown> {

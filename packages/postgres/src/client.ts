@@ -140,7 +140,7 @@ export class LeasedClient {
 
   #socket(options: unknown): unknown {
     const isOurs = options === this.#options
-    if (isOurs && this.#rehearsal.isOn) return this.#rehearsal.socket(this.#options.target_session_attrs)
+    if (isOurs && this.#rehearsal.isOn) return this.#rehearsal.socket(this.#options)
     const session = new Session({
       open: async (of, parameters, signal) => {
         if (this.#unsupported) throw this.#unsupported

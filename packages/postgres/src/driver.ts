@@ -10,7 +10,7 @@ export interface ParsedOptions extends Omit<Published, 'path' | 'ssl' | 'keep_al
   readonly keep_alive: number | null
   readonly socket?: ((options: object) => Duplex | Promise<Duplex>) | undefined
   readonly backoff: number | boolean | ((retries: number) => number)
-  fetch_types: boolean
+  readonly fetch_types: boolean
   readonly parameters: Record<string, string>
 }
 

@@ -4,6 +4,7 @@ import {
   type Backend,
   type DriverConnection,
   type DriverSql,
+  type ParsedOptions,
   unsupported,
 } from './driver.ts'
 import { message, nothingRuns } from './messages.ts'
@@ -55,15 +56,14 @@ export class Rehearsal {
     return this.#left > 0
   }
 
-  socket(targetSessionAttrs: string | undefined): EventEmitter {
+  socket(options: ParsedOptions): EventEmitter {
     this.#left--
-    return new RehearsedSocket(targetSessionAttrs)
+    return new RehearsedSocket(options)
   }
 
   async #begin(sql: DriverSql, meet: Meet): Promise<void> {
     const { options } = sql
-    const { max, fetch_types } = options
-    options.fetch_types = false
+    const { max } = options
     let met = 0
     const firsts = Array.from({ length: max }, () => {
       const onexecute = (connection: unknown): boolean => {
@@ -81,7 +81,6 @@ export class Rehearsal {
       return first
     })
     await Promise.allSettled(firsts)
-    options.fetch_types = fetch_types
     delete options.parameters['in_hot_standby']
     delete options.parameters['default_transaction_read_only']
     if (met !== max) throw unsupported('it does not say on which connection a query runs')
@@ -92,16 +91,18 @@ export class Rehearsal {
 class RehearsedSocket extends EventEmitter {
   readonly readyState = 'open'
   readonly #targetSessionAttrs: string | undefined
-  #writes = 0
+  readonly #answers: (() => void)[]
 
-  constructor(targetSessionAttrs: string | undefined) {
+  constructor({ fetch_types, target_session_attrs }: ParsedOptions) {
     super()
-    this.#targetSessionAttrs = targetSessionAttrs
+    this.#targetSessionAttrs = target_session_attrs
+    const noTypes = (): void => this.#tell(nothingRuns)
+    this.#answers = [() => this.#begin(), ...(fetch_types ? [noTypes] : []), () => this.#end()]
   }
 
   write(): boolean {
-    const isFirst = this.#writes++ === 0
-    queueMicrotask(() => (isFirst ? this.#begin() : this.#end()))
+    const answer = this.#answers.shift()
+    if (answer) queueMicrotask(answer)
     return true
   }
 
@@ -113,19 +114,23 @@ class RehearsedSocket extends EventEmitter {
     this.end()
   }
 
-  #end(): void {
-    this.emit('data', nothingAsked)
-    this.emit('data', nothingRuns)
-    this.emit('close', false)
-  }
-
   #begin(): void {
     const wanted = this.#targetSessionAttrs
     if (wanted) {
-      this.emit('data', parameter('in_hot_standby', isStandby.has(wanted)))
-      this.emit('data', parameter('default_transaction_read_only', isReadOnly.has(wanted)))
+      this.#tell(parameter('in_hot_standby', isStandby.has(wanted)))
+      this.#tell(parameter('default_transaction_read_only', isReadOnly.has(wanted)))
     }
-    this.emit('data', nothingRuns)
+    this.#tell(nothingRuns)
+  }
+
+  #end(): void {
+    this.#tell(nothingAsked)
+    this.#tell(nothingRuns)
+    this.emit('close', false)
+  }
+
+  #tell(message: Buffer): void {
+    this.emit('data', message)
   }
 }
 

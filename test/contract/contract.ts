@@ -1,17 +1,11 @@
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CredentialsUnavailableError } from '@vault-lease/core'
-import {
-  type HammerReport,
-  hammer,
-  openFaultProxy,
-  type SessionReport,
-  watchSessions,
-} from '@vault-lease/testing'
+import { type HammerReport, hammer, type SessionReport, watchSessions } from '@vault-lease/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { SecretWatch } from '../secret-watch.ts'
 import { type SubjectName, subjects } from '../subjects/index.ts'
-import type { HeldOpen, Subject } from '../subjects/subject.ts'
+import type { Subject } from '../subjects/subject.ts'
+import { atTheDeadline } from './deadline.ts'
 import { expectNoSecrets } from './secrets.ts'
 import { sideBySide } from './side-by-side.ts'
 import { max, Stage, untilRetired, workers } from './stage.ts'
@@ -167,42 +161,7 @@ function oneAfterTheOther(stage: Stage, name: SubjectName): void {
       await Promise.all([...queued, stage.closeAndCheck(subject, lease)])
     })
 
-    it('closes what is still held at the deadline, with an error that says so, and goes on', async () => {
-      const lease = await world.lease('60s', '120s', { rotation: { drainTimeoutMs: 300 } })
-      const subject = await stage.subjectOn({ lease })
-      const held = await Promise.all([subject.openTransaction(), subject.openCursor()])
-      for (const each of held) await each.step()
-      const retired = once(lease, 'retired')
-      await lease.rotate()
-      const [{ forced }] = await retired
-      expect(forced).toBe(2)
-      for (const each of held) {
-        const error = await toTheEnd(each).catch((failure: unknown) => failure)
-        secrets.look(error)
-        expect(error).toMatchObject({
-          code: 'ERR_CONNECTION_RETIRED',
-          message: expect.stringMatching(/belonged to the database user "[vV][-_].*rotation\.drainTimeoutMs/),
-        })
-        await each.finish().catch(() => {})
-      }
-      await subject.query()
-      await stage.closeAndCheck(subject, lease)
-    })
-
-    it('closes it at the server too before its user is dropped, over a slow way', async () => {
-      await using way = await openFaultProxy(world.database)
-      const lease = await world.lease('60s', '120s', { rotation: { drainTimeoutMs: 300 } })
-      const subject = await stage.subjectOn({ lease }, way)
-      const held = await subject.openTransaction()
-      await held.step()
-      way.set({ kind: 'latency', ms: 100 })
-      const retired = once(lease, 'retired')
-      await lease.rotate()
-      await retired
-      await held.finish().catch(() => {})
-      await subject.query()
-      await stage.closeAndCheck(subject, lease)
-    })
+    atTheDeadline(stage)
 
     it('Vault stopped for longer than the lease: typed errors at once, then recovery by itself', async () => {
       const lease = await world.lease('3s', '60s')
@@ -294,11 +253,6 @@ function oneAfterTheOther(stage: Stage, name: SubjectName): void {
       await Promise.all([stage.closeAndCheck(subject, lease), rotation])
     })
   })
-}
-
-/** What a cursor has read ahead is still given out. */
-async function toTheEnd(held: HeldOpen): Promise<void> {
-  for (let step = 0; step < 50; step++) await held.step()
 }
 
 async function tokens({ vault }: World): Promise<number> {

@@ -3,6 +3,7 @@ import { settlesWithin } from '@vault-lease/core/adapter'
 import { type FaultProxy, openFaultProxy } from '@vault-lease/testing'
 import mysql, { type Pool, type PoolOptions } from 'mysql2'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { asUnderlyingPool } from '../src/driver.ts'
 import { ask, connectionOf, failureOf, type Servers, startServers } from './servers.ts'
 
 const soonMs = 5_000
@@ -36,9 +37,10 @@ describe.each(['createPool()', 'the pool of mysql2'] as const)('%s over a way th
     await ask(pool, 'select 1')
     const connection = await connectionOf(pool)
     connection.release()
-    const closed = new Promise((resolve) => connection.once('end', resolve))
     way.set({ kind: 'freeze' })
-    expect(await settlesWithin(closed, soonMs)).toBe(true)
+    const { _freeConnections: idle } = asUnderlyingPool(pool)
+    expect(idle.length).toBe(1)
+    await vi.waitFor(() => expect(idle.length).toBe(0), { timeout: soonMs })
     expect(await settlesWithin(ask(pool, 'select 1'), soonMs)).toBe(true)
   })
 

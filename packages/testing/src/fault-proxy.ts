@@ -54,11 +54,13 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
   let fault: Fault = { kind: 'none' }
   let accepted = 0
   const pairs = new Set<readonly Socket[]>()
+  /** A socket that is paused still tells of its end, when it has nothing to read. */
+  const frozen = new WeakSet<Socket>()
   const reset = (): void => {
     for (const sockets of pairs) for (const socket of sockets) cut(socket)
   }
   const freeze = (): void => {
-    for (const sockets of pairs) for (const socket of sockets) socket.pause()
+    for (const sockets of pairs) for (const socket of sockets) frozen.add(socket.pause())
   }
   const pass = (from: Socket, into: Socket): void => {
     let underWay = 0
@@ -71,6 +73,7 @@ export async function openFaultProxy(target: Target): Promise<FaultProxy> {
       if (!into.destroyed) act()
     }
     const passOn = (act: () => void): void => {
+      if (frozen.has(from)) return
       const ms = fault.kind === 'latency' ? fault.ms : 0
       // What comes when the latency is over does not overtake what is still under way.
       if (ms > 0 || underWay > 0) passed = actAt(passed, performance.now() + ms, act)

@@ -1,12 +1,20 @@
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { get } from 'node:http'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generate } from 'selfsigned'
 import { describe, expect, it, vi } from 'vitest'
-import { httpAnswer, openFaultProxy, startPostgresPair, startVault, startVaultCluster } from '../src/index.ts'
+import {
+  type Fault,
+  httpAnswer,
+  openFaultProxy,
+  startPostgresPair,
+  startVault,
+  startVaultCluster,
+} from '../src/index.ts'
 import { runChild } from './child.ts'
 
 describe('faults', () => {
@@ -39,6 +47,36 @@ describe('faults', () => {
     expect(await health()).toBe(502)
     proxy.set({ kind: 'none' })
     await vi.waitFor(async () => expect(await health()).toBe(200), { timeout: 10_000 })
+  })
+
+  it('a proxy passes on the end of a connection as late as the rest, and not at all once it is frozen', async () => {
+    const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+    server.on('connection', (socket) => {
+      socket.on('error', () => {})
+      socket.on('end', () => socket.end()).resume()
+    })
+    await once(server, 'listening')
+    await using proxy = await openFaultProxy({
+      host: '127.0.0.1',
+      port: (server.address() as AddressInfo).port,
+    })
+    const closedBothSides = async (fault: Fault): Promise<void> => {
+      const accepted = once(server, 'connection')
+      const socket = connect(proxy.port, '127.0.0.1').resume()
+      await accepted
+      proxy.set(fault)
+      socket.on('error', () => {}).end()
+      return new Promise((closed) => socket.once('close', () => closed()))
+    }
+    const began = performance.now()
+    await closedBothSides({ kind: 'latency', ms: 200 })
+    expect(performance.now() - began).toBeGreaterThan(390)
+    proxy.set({ kind: 'none' })
+    const frozen = closedBothSides({ kind: 'freeze' })
+    expect(await Promise.race([frozen, sleep(500, 'open')])).toBe('open')
+    proxy.set({ kind: 'none' })
+    await frozen
+    server.close()
   })
 
   it('a proxy that resets what it has answered lets its process end', async () => {

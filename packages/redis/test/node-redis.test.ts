@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { settlesWithin } from '@vault-lease/core/adapter'
 import { createClient, type RedisClientType } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { openFaultProxy } from '../../testing/src/index.ts'
 import { vaultRedis } from '../src/index.ts'
 import { rotate, rotating, type Servers, startServers, startSlowWay, untilRetired } from './servers.ts'
 
@@ -257,5 +259,28 @@ describe('vaultRedis() on a client of node-redis', () => {
     servers.closing(third, (each) => each.close())
     await third.connect()
     expect(await third.aclWhoAmI()).toBe(await redis.aclWhoAmI())
+  })
+
+  it('is closed in bounded time when its server has fallen silent', async () => {
+    const lease = await servers.lease()
+    await using way = await openFaultProxy(servers.address)
+    const redis = vaultRedis(createClient({ socket: { host: way.host, port: way.port } }), { lease })
+    await redis.connect()
+    way.set({ kind: 'freeze' })
+    expect(await settlesWithin(redis.close(), 8_000)).toBe(true)
+  })
+
+  it('gives up a login that a server does not answer, and tries again', async () => {
+    const lease = await servers.lease()
+    await lease.ready()
+    await using way = await openFaultProxy(servers.address)
+    way.set({ kind: 'hang' })
+    const socket = { host: way.host, port: way.port, connectTimeout: 200 }
+    const redis = vaultRedis(createClient({ socket }), { lease })
+    const connected = redis.connect()
+    await vi.waitUntil(() => way.accepted >= 3, { timeout: 5_000 })
+    way.set({ kind: 'none' })
+    await connected
+    await redis.close()
   })
 })

@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { settlesWithin } from '@vault-lease/core/adapter'
 
 /** A server that does not close a connection whose other half has ended is left after this time. */
-const closesWithinMs = 2_000
+export const closesWithinMs = 2_000
 
 /** How a socket is left. */
 interface Leaving {
@@ -24,4 +25,12 @@ export function closeInOrder(socket: Socket): Leaving {
     return socket.resume()
   }
   return { closed, abandon: () => void destroy() }
+}
+
+/** Ends a connection that nobody uses. Resolves when the server has closed it, or after a while. */
+export async function ended({ socket }: { readonly socket: Socket | undefined }): Promise<void> {
+  if (!socket) return
+  const closed = once(socket, 'close')
+  socket.end()
+  await settlesWithin(closed, closesWithinMs)
 }

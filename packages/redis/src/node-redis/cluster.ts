@@ -3,10 +3,11 @@ import { unlessAborted } from '@vault-lease/core/adapter'
 import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts'
 import { checkNoLogin } from '../options.ts'
 import { adopt } from './adopt.ts'
+import { ended } from './close-in-order.ts'
 import { defaultConnectTimeoutMs, NodeRedisConnection } from './connection.ts'
 import { providerOf, whose } from './credentials-provider.ts'
 import type { NodeRedisClient, NodeRedisCluster } from './driver.ts'
-import { destroyed, ended, onlyAs } from './log-in-once.ts'
+import { destroyed, onlyAs } from './log-in-once.ts'
 
 /** Where a client of a cluster connects, and how it logs in once: on every node, as a user must exist on each. */
 export function driverOfCluster({ _self: cluster }: NodeRedisCluster): Driver {

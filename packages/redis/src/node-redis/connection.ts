@@ -4,14 +4,12 @@ import { type Clock, settlesWithin, sleep } from '@vault-lease/core/adapter'
 import { RedisConnection } from '../connection.ts'
 import type { Logins } from '../leased-connections.ts'
 import { isRefusal } from '../refusal.ts'
-import { closeInOrder } from './close-in-order.ts'
+import { closeInOrder, closesWithinMs } from './close-in-order.ts'
 import { credentialsProvider, WhoAreYou } from './credentials-provider.ts'
 import type { NodeRedisClient } from './driver.ts'
 import { resubscribing } from './resubscribe.ts'
 import { socketOf } from './socket-of.ts'
 
-/** A server that does not close a connection whose other half has ended is left after this time. */
-const closesWithinMs = 2_000
 /** So long a login waits for a credential where nobody says how long. */
 export const defaultConnectTimeoutMs = 5_000
 
@@ -34,9 +32,9 @@ export class NodeRedisConnection extends RedisConnection {
   #hold: Promise<void> | undefined
   /** The server has refused a user: resolves when there may be another one. */
   #refusal: Promise<unknown> | undefined
-  #gone: Promise<void> = Promise.resolve()
   /** What the server said then: commands that were sent together with the login fail with it, too. */
   #refusedWith: unknown
+  #gone: Promise<void> = Promise.resolve()
 
   constructor(client: NodeRedisClient, logins: Logins, clock?: Clock) {
     super(logins, clock)

@@ -1,12 +1,9 @@
-import { once } from 'node:events'
 import type { Credential } from '@vault-lease/core'
-import { settlesWithin, systemClock, unlessAborted } from '@vault-lease/core/adapter'
+import { unlessAborted } from '@vault-lease/core/adapter'
 import type { Logins } from '../leased-connections.ts'
+import { ended } from './close-in-order.ts'
 import { NodeRedisConnection } from './connection.ts'
 import type { NodeRedisClient } from './driver.ts'
-
-/** A server that does not close a connection whose other half has ended is left after this time. */
-const closesWithinMs = 2_000
 
 /** @throws what the server or the way to it says, or the reason of the signal. */
 export async function logInOnce(
@@ -34,14 +31,6 @@ export function onlyAs(credential: Credential): Logins {
     accepted() {},
     loggedIn() {},
   }
-}
-
-/** Ends a connection that nobody uses. Resolves when the server has closed it, or after a while. */
-export async function ended({ socket }: Pick<NodeRedisConnection, 'socket'>): Promise<void> {
-  if (!socket) return
-  const closed = once(socket, 'close')
-  socket.end()
-  await settlesWithin(closed, closesWithinMs, systemClock)
 }
 
 /** Versions before 6 throw when there is nothing left to close. */

@@ -3,10 +3,10 @@ import { unlessAborted } from '@vault-lease/core/adapter'
 import type { Driver, LeasedConnections, Logins } from '../leased-connections.ts'
 import { checkNoLogin } from '../options.ts'
 import { adopt } from './adopt.ts'
+import { ended } from './close-in-order.ts'
 import { defaultConnectTimeoutMs } from './connection.ts'
 import { kindOf, listening, providerOf, whose } from './credentials-provider.ts'
 import type { NodeRedisClient, NodeRedisSentinel, SentinelOptions, StreamingCredentials } from './driver.ts'
-import { ended } from './log-in-once.ts'
 import { socketOf } from './socket-of.ts'
 
 /** Where a client that asks sentinels connects, and how it logs in once: on the master, and on the replicas if it reads from them. */

@@ -7,7 +7,7 @@ import { settlesWithin } from '@vault-lease/core/adapter'
 import { openFaultProxy } from '@vault-lease/testing'
 import mysql, { type PoolConnection } from 'mysql2'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { MySqlDriver, OpenStream } from '../src/driver.ts'
+import { asUnderlyingPool, type MySqlDriver, type OpenStream } from '../src/driver.ts'
 import { DriverPool } from '../src/driver-pool.ts'
 import { leasedPool } from '../src/leased-pool.ts'
 import { ask, connectionOf, failureOf, type Servers, startServers, userOf } from './servers.ts'
@@ -165,14 +165,13 @@ describe('a pool of mysql2 below createPool()', () => {
 
   it('leaves the configuration of a connection as quick to read as it was', async () => {
     const pool = await servers.pool({ connectionLimit: 1 })
-    const own = mysql.createPool(servers.place)
-    const makeConfig = (own as unknown as { _createConnectionConfig(): object })._createConnectionConfig
-    expect(isDictionary(makeConfig.call(own))).toBe(false)
+    const own = asUnderlyingPool(mysql.createPool(servers.place))
+    expect(isDictionary(own._createConnectionConfig())).toBe(false)
     const connection = await connectionOf(pool)
     await ask(connection, 'do 1')
     expect(isDictionary(connection.config)).toBe(false)
     connection.release()
-    own.end()
+    own.end(() => {})
   })
 
   it('takes nobody for accepted whom its server has not answered yet', async () => {

@@ -37,7 +37,7 @@ describe('a VaultPool whose server refuses a password, and is slow to close the 
     await servers.database.query(`create role ${user} login password 'first'`)
     let password = 'first'
     const credential = async () => ({ username: user, password })
-    const lease = await servers.lease({ role: undefined, vault: undefined, credential } as never)
+    const lease = await servers.lease({ role: undefined, vault: undefined, credential })
     const pool = await servers.pool({ ...(await slowWay()), lease, max: 2, connectionTimeoutMillis: 15_000 })
     const held = await pool.connect()
     await servers.database.query(`alter role ${user} password 'second'`)

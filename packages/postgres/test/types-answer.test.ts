@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type LeasedServers, startLeasedServers } from '../../../test/leased-servers.ts'
 import { type VaultSql, vaultPostgres } from '../src/index.ts'
+import { message, nothingRuns } from '../src/messages.ts'
+import { TypesAnswer } from '../src/types-answer.ts'
 
 describe('what the driver asks for first on a connection: the types of arrays', () => {
   let servers: LeasedServers
@@ -103,5 +105,24 @@ describe('what the driver asks for first on a connection: the types of arrays', 
     await sleep(10)
     expect(unheard.splice(0)).toEqual([])
     await servers.database.query('grant select on pg_catalog.pg_type to public')
+  })
+})
+
+describe('TypesAnswer', () => {
+  const rows = Buffer.concat([message('D', 'one'), message('D', 'two')])
+  const notice = message('N', 'afterwards')
+
+  it('is given as a whole, whatever the pieces, with what has come after it', () => {
+    const answer = new TypesAnswer()
+    for (const byte of rows) expect(answer.hears(Buffer.of(byte))).toBeUndefined()
+    expect(answer.hears(Buffer.concat([nothingRuns, notice]))).toEqual(
+      Buffer.concat([rows, nothingRuns, notice]),
+    )
+  })
+
+  it('is left out when it has failed, but not what has come after it', () => {
+    const answer = new TypesAnswer()
+    expect(answer.hears(Buffer.concat([rows, message('E', 'denied')]))).toBeUndefined()
+    expect(answer.hears(Buffer.concat([nothingRuns, notice]))).toEqual(Buffer.concat([nothingRuns, notice]))
   })
 })

@@ -132,8 +132,6 @@ export class MariaDbConnections extends RotatingConnections<FarewellSocket> {
     const threadId = session?.connection.threadId
     const isBusy = session?.recall(reason)
     if (!session) socket.destroy(reason())
-    // The driver says its farewell a moment later, and could not after the end: it would give the socket up at once.
-    else setImmediate(() => socket.destroy())
     try {
       if (isBusy && threadId) await this.#kill(socket, threadId)
     } finally {
